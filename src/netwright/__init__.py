@@ -1,0 +1,41 @@
+"""netwright makes a neural network from a person's own rows, and lets them see through it.
+
+>>> import netwright as nw
+>>> sorted(name for name in nw.__all__)[:3]
+['InputError', 'Model', 'Recipe']
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["InputError", "Model", "Recipe", "__version__", "evaluate", "load", "predict", "train"]
+
+if TYPE_CHECKING:
+    from netwright.errors import InputError
+    from netwright.model import Model, load
+    from netwright.recipe import Recipe
+    from netwright.verbs.evaluate import evaluate
+    from netwright.verbs.predict import predict
+    from netwright.verbs.train import train
+
+_PLACES = {
+    "InputError": "netwright.errors", "Model": "netwright.model", "Recipe": "netwright.recipe", "load": "netwright.model",
+    "evaluate": "netwright.verbs.evaluate", "predict": "netwright.verbs.predict", "train": "netwright.verbs.train",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: `import netwright` itself is instant."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'netwright' has no attribute {name!r}; it has {', '.join(__all__)}")
+    import importlib
+
+    value = getattr(importlib.import_module(_PLACES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,115 @@
+"""Encoded rows as tensors, and the batches taken from them.
+
+B rows of a batch, n rows in all, T elements.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from netwright.arrays import Arrays, Ragged
+from netwright.randomness import Draw
+
+
+@dataclass
+class Lists:
+    """Rows of unlike length as tensors: row i is `values[offsets[i]:offsets[i + 1]]`."""
+
+    values: Tensor
+    offsets: Tensor  # (B + 1,) int64
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> Tensor:
+        """(B,) how long each row is."""
+        return self.offsets.diff()
+
+    def take(self, rows: Tensor) -> Lists:
+        """Return these rows."""
+        lengths = self.lengths[rows]
+        offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+        shift = torch.repeat_interleave(self.offsets[rows] - offsets[:-1], lengths)
+        return Lists(self.values[torch.arange(len(shift), device=shift.device) + shift], offsets)
+
+    def padded(self) -> tuple[Tensor, Tensor]:
+        """(B, T) with zeros behind each row's end, and (B, T) whether an element is real."""
+        lengths = self.lengths
+        longest = max(int(lengths.max()), 1) if len(self) else 1
+        real = torch.arange(longest, device=lengths.device) < lengths[:, None]
+        out = self.values.new_zeros((len(self), longest))
+        out[real] = self.values
+        return out, real
+
+    def to(self, device: torch.device | str) -> Lists:
+        """Return the rows on a device."""
+        return Lists(self.values.to(device), self.offsets.to(device))
+
+
+Block = dict[str, "Tensor | Lists"]
+
+
+@dataclass
+class Batch:
+    """Some rows: their inputs by block, their targets by name, weights (B,) and row numbers (B,)."""
+
+    inputs: dict[str, Block]
+    targets: dict[str, Block] = field(default_factory=dict)
+    weight: Tensor | None = None
+    rows: Tensor | None = None
+    draw: Draw | None = None  # given while training: where random numbers for each row come from
+    augment: bool = False
+
+    def __len__(self) -> int:
+        first = next(iter([*self.inputs.values(), *self.targets.values()]))
+        return len(next(iter(first.values())))
+
+
+def tensors(arrays: Arrays, device: torch.device | str = "cpu") -> Block:
+    """Return encoded arrays as tensors on a device (without a copy where they already lie there)."""
+    out: Block = {}
+    for name, array in arrays.items():
+        if isinstance(array, Ragged):
+            out[name] = Lists(_tensor(array.values), _tensor(array.offsets)).to(device)
+        else:
+            out[name] = _tensor(array).to(device)
+    return out
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+class Rows:
+    """All encoded rows as tensors on one device, from which batches are taken by row number.
+
+    `inputs` and `targets` hold a block each; `weight` (n,).
+    """
+
+    def __init__(
+        self, inputs: dict[str, Block], targets: dict[str, Block], weight: Tensor | None = None, *, count: int
+    ) -> None:
+        self.inputs, self.targets, self.weight, self.count = inputs, targets, weight, count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def take(self, rows: Tensor, *, draw: Draw | None = None, augment: bool = False) -> Batch:
+        """Return the batch of these rows (B,) int64."""
+
+        def pick(block: Block) -> Block:
+            return {
+                name: part.take(rows) if isinstance(part, Lists) else part.index_select(0, rows) for name, part in block.items()
+            }
+
+        return Batch(
+            {key: pick(block) for key, block in self.inputs.items()},
+            {key: pick(block) for key, block in self.targets.items()},
+            None if self.weight is None else self.weight[rows],
+            rows, draw, augment,
+        )  # fmt: skip

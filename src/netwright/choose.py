@@ -1,0 +1,113 @@
+"""Choices: a recipe's open settings filled in from the data, each with its reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netwright import rooms
+from netwright.errors import InputError, Problem, nearest
+from netwright.events import say
+from netwright.recipe import Recipe, Training, validate
+from netwright.trunks.family import Choice, DataFacts, Family
+
+Reasons = dict[str, str]
+COMMON: dict[str, Choice] = {
+    "epochs": Choice(20, "the usual first choice"),
+    "batch_size": Choice(32, "the usual first choice"),
+    "accumulate": Choice(1, "each batch is a step"),
+    "optimizer": Choice("adam", "the usual first choice"),
+    "learning_rate": Choice(0.001, "Adam's published default"),
+    "momentum": Choice(0.9, "used by momentum and nesterov alone"),
+    "beta1": Choice(0.9, "Adam's published default"),
+    "beta2": Choice(0.999, "Adam's published default"),
+    "epsilon": Choice(1e-8, "Adam's published default"),
+    "schedule": Choice("constant", "nothing else was asked for"),
+    "warmup": Choice(0.0, "no warm-up"),
+    "step_every": Choice(10, "used by step and plateau alone"),
+    "step_factor": Choice(0.1, "used by step and plateau alone"),
+    "l1": Choice(0.0, "no penalty"),
+    "l2": Choice(0.0, "no penalty"),
+    "weight_decay": Choice(0.0, "no decay"),
+    "gradient_clip": Choice(0.0, "no limit"),
+    "patience": Choice(0, "all epochs are run"),
+    "augment": Choice(False, "rows are taken as they are"),
+    "seed": Choice(0, "the same run each time"),
+    "checkpoint_every": Choice(60.0, "at most a minute is lost when the machine fails"),
+}
+RATES = {"gradient_descent": 0.1, "sgd": 0.05, "momentum": 0.01, "nesterov": 0.01, "rmsprop": 0.001, "lbfgs": 1.0}
+
+
+def family_settings(model: dict[str, Any]) -> Family:
+    """Return the typed settings of the family that `model` names. Raises `InputError` naming what is wrong."""
+    name = model.get("family")
+    if name not in rooms.names("trunks"):
+        fix = nearest(str(name), rooms.names("trunks"))
+        raise InputError(Problem("model.family", f"there is no family {name!r}, nor a run folder of that name", fix=fix))
+    return validate(rooms.find("trunks", str(name), "settings").Settings, model, where="model")
+
+
+def family(recipe: Recipe, facts: DataFacts) -> tuple[Family, Reasons]:
+    """Choose the family where the recipe names none, and fill in its settings."""
+    model, reasons = dict(recipe.model), {}
+    if "family" not in model:
+        model["family"], why = _family_for(facts)
+        reasons["model.family"] = why
+        say("choice", "model.family", f"family: {model['family']}, because {why}; --model names another")
+    settings = family_settings(model)
+    refusal = settings.refuse(facts)
+    if refusal:
+        able = [name for name in rooms.names("trunks") if name not in ("module", "layers") and _takes(name, facts)]
+        raise InputError(Problem("model.family", f"{model['family']} cannot be used: {refusal}", allowed=", ".join(able)))
+    filled = {}
+    for name, choice in settings.chosen(facts).items():
+        if getattr(settings, name) is None:
+            filled[name] = choice.value
+            reasons[f"model.{name}"] = choice.reason
+    return settings.model_copy(update=filled), reasons
+
+
+def _takes(name: str, facts: DataFacts) -> bool:
+    return rooms.find("trunks", name, "settings").Settings().refuse(facts) is None
+
+
+def _family_for(facts: DataFacts) -> tuple[str, str]:
+    kinds = set(facts.kinds)
+    if "image" in kinds:
+        return "convnet", "there is an image among the inputs"
+    if kinds == {"text"}:
+        return "linear", f"on {facts.rows:,} texts a linear model of word and character n-grams is hard to beat from nothing"
+    if "text" in kinds:
+        return "mlp", "the inputs are a table with text"
+    return "mlp", "the inputs are a table"
+
+
+def training(recipe: Recipe, chosen: Family, facts: DataFacts) -> tuple[Training, Reasons]:
+    """Fill in the training settings: the family's choice, else the common one. Raises `InputError` for contradictions."""
+    given = recipe.training
+    brought = {**COMMON, **chosen.training(facts)}
+    if given.optimizer is not None and given.optimizer != brought["optimizer"].value:
+        # the family's rate, batch and penalty were meant for its own optimizer
+        brought = {**brought, "learning_rate": Choice(RATES.get(given.optimizer, 0.001), f"the usual first choice for {given.optimizer}")}
+        if given.optimizer in ("gradient_descent", "lbfgs"):
+            brought["batch_size"] = Choice("all", f"{given.optimizer} takes all rows a step")
+        elif brought["batch_size"].value == "all":
+            brought["batch_size"] = Choice(256, f"{facts.rows:,} training rows")
+    if given.optimizer == "rmsprop" or brought["optimizer"].value == "rmsprop":
+        brought["beta2"], brought["momentum"] = Choice(0.99, "torch's default for rmsprop"), Choice(0.0, "no momentum")
+    filled, reasons = {}, {}
+    for name, choice in brought.items():
+        if getattr(given, name) is None:
+            filled[name], reasons[f"training.{name}"] = choice.value, choice.reason
+    settings = given.model_copy(update=filled)
+    problems = []
+    if isinstance(settings.batch_size, int) and settings.batch_size > facts.rows:
+        if given.batch_size is not None:
+            problems.append(Problem("training.batch_size", f"{settings.batch_size} is above the {facts.rows:,} training rows", allowed=f"1 to {facts.rows:,}, or all"))
+        settings = settings.model_copy(update={"batch_size": facts.rows})
+    if settings.optimizer in ("lbfgs", "gradient_descent") and settings.batch_size != "all":
+        problems.append(Problem("training.batch_size", f"{settings.optimizer} takes all rows a step, and batch_size is {settings.batch_size}", allowed="all"))
+    if settings.optimizer == "adam" and given.weight_decay:
+        problems.append(Problem("training.weight_decay", "adam has no decoupled decay", fix="training.optimizer adamw, or training.l2"))
+    if problems:
+        raise InputError(*problems)
+    return settings, reasons

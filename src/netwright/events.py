@@ -1,0 +1,71 @@
+"""What long work says while it works. The library never prints: it says events, and whoever listens renders them.
+
+>>> with listening(seen := []):
+...     _ = say("choice", "model.family", "mlp, because all inputs are numbers", value="mlp")
+>>> seen[0].kind, seen[0].name
+('choice', 'model.family')
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Level = Literal["step", "choice", "notice", "warning", "progress", "result"]
+Listener = Callable[["Event"], None]
+
+_listeners: ContextVar[tuple[Listener, ...]] = ContextVar("listeners", default=())
+_log = logging.getLogger("netwright")
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing said.
+
+    `kind` is its sort: `step` (a stage begins), `choice` (a setting was chosen, with its reason), `notice` (something
+    was handled), `warning` (something was dropped, cut or coerced), `progress` (training goes on), `result`.
+    `name` is a short dotted name that programs can match; `text` is for people; `data` holds numbers and row ids.
+    """
+
+    kind: Level
+    name: str
+    text: str
+    data: dict[str, Any] = field(default_factory=dict)
+    time: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the event as plain values, as it stands in `events.jsonl`."""
+        return asdict(self)
+
+
+def say(kind: Level, name: str, text: str, **data: Any) -> Event:
+    """Say an event to all who listen, and to the log `netwright` (debug for progress, info and warning for the rest)."""
+    event = Event(kind, name, text, data, time.time())
+    level = {"warning": logging.WARNING, "progress": logging.DEBUG}.get(kind, logging.INFO)
+    _log.log(level, "%s: %s", name, text)
+    for listener in _listeners.get():
+        listener(event)
+    return event
+
+
+def say_rows(name: str, text: str, rows: list[str], *, kind: Level = "warning", **data: Any) -> Event:
+    """Say what happened to certain rows: the count and the first row ids are added to the text and the data."""
+    first = rows[:5]
+    more = f" and {len(rows) - len(first):,} more" if len(rows) > len(first) else ""
+    return say(kind, name, f"{text} ({', '.join(first)}{more})", count=len(rows), rows=rows[:20], **data)
+
+
+@contextmanager
+def listening(listener: Listener | list[Event]) -> Iterator[None]:
+    """Within the block, `listener` (a function, or a list to append to) hears every event said in this context."""
+    hear = listener.append if isinstance(listener, list) else listener
+    token = _listeners.set((*_listeners.get(), hear))
+    try:
+        yield
+    finally:
+        _listeners.reset(token)

@@ -1,0 +1,67 @@
+"""Category out.
+
+Cross-entropy of a row with class y and probabilities p = softmax(logits): -ln p_y; with smoothing s:
+-(1 - s) ln p_y - s/C Σ_c ln p_c (Szegedy et al. 2016, arXiv 1512.00567, section 7). B rows, K members, C classes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from netwright.batch import Block
+from netwright.heads.base import Direct, Goal, Readout, over_members, present
+from netwright.heads.category.settings import Settings
+from netwright.kinds.category import FIRST, Category
+from netwright.randomness import Draw
+from netwright.shapes import Shape
+from netwright.signal import Memory, Signal
+
+
+def outputs(kind: Category, settings: Settings) -> int:
+    """Return how many outputs the head reads."""
+    return 1 if settings.loss == "binary_cross_entropy" else len(kind.classes)
+
+
+class Net(Direct):
+    """Logits for each class."""
+
+    def __init__(self, kind: Category, settings: Settings, coming: Shape, *, ready: bool) -> None:
+        super().__init__()
+        self.settings, self.classes = settings, len(kind.classes)
+        self.readout = Readout(coming, outputs(kind, settings), ready=ready)
+        counts = torch.tensor(kind.counts[0], dtype=torch.get_default_dtype()).clamp(min=1)
+        balance = counts.sum() / (len(counts) * counts) if settings.class_weights == "balanced" else torch.ones(len(counts))
+        self.balance: Tensor
+        self.register_buffer("balance", balance, persistent=False)
+
+    def teach(self, target: Block, draw: Draw | None) -> tuple[Signal | None, Goal]:
+        codes = target["codes"]
+        assert isinstance(codes, Tensor)
+        classes = codes[:, 0].long() - FIRST  # (B,), negative where absent
+        return None, Goal({"class": classes.clamp(min=0)}, present(classes >= 0, self.balance[classes.clamp(min=0)]))
+
+    def loss(self, signal: Signal, goal: Goal, memory: Memory) -> Tensor:
+        logits, classes = self.readout(signal), goal.values["class"]
+        assert isinstance(classes, Tensor)
+        smoothing = self.settings.label_smoothing
+        if logits.ndim == 3:  # (B, K, C): every member has the same goal
+            classes = classes[:, None].expand(-1, logits.shape[1])
+        if self.settings.loss == "binary_cross_entropy":
+            wanted = classes.to(logits.dtype) * (1 - smoothing) + smoothing / 2
+            return over_members(F.binary_cross_entropy_with_logits(logits[..., 0], wanted, reduction="none"))
+        flat = F.cross_entropy(logits.flatten(0, -2), classes.flatten(), reduction="none", label_smoothing=smoothing)
+        return over_members(flat.view(classes.shape))
+
+    def finish(self, state: dict[str, Signal], memory: Memory) -> dict[str, Any]:
+        logits = self.readout(state["signal"]).float()
+        if self.settings.loss == "binary_cross_entropy":
+            second = logits.sigmoid()
+            probability = torch.cat([1 - second, second], -1)
+        else:
+            probability = logits.softmax(-1)
+        return {"probability": (probability.mean(1) if probability.ndim == 3 else probability).cpu().numpy().astype(np.float64)}

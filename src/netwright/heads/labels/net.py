@@ -1,0 +1,47 @@
+"""Labels out: the mean over labels of the binary cross-entropy. B rows, K members, C labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from netwright.batch import Block
+from netwright.heads.base import Direct, Goal, Readout, over_members, present
+from netwright.heads.labels.settings import Settings
+from netwright.kinds.labels import Labels
+from netwright.randomness import Draw
+from netwright.shapes import Shape
+from netwright.signal import Memory, Signal
+
+
+def outputs(kind: Labels, settings: Settings) -> int:
+    """Return how many outputs the head reads."""
+    return len(kind.values)
+
+
+class Net(Direct):
+    """One logit a label."""
+
+    def __init__(self, kind: Labels, settings: Settings, coming: Shape, *, ready: bool) -> None:
+        super().__init__()
+        self.readout = Readout(coming, len(kind.values), ready=ready)
+
+    def teach(self, target: Block, draw: Draw | None) -> tuple[Signal | None, Goal]:
+        hot, absent = target["hot"], target["absent"]
+        assert isinstance(hot, Tensor) and isinstance(absent, Tensor)
+        return None, Goal({"hot": hot.to(torch.get_default_dtype())}, present(~absent))
+
+    def loss(self, signal: Signal, goal: Goal, memory: Memory) -> Tensor:
+        logits, hot = self.readout(signal), goal.values["hot"]
+        assert isinstance(hot, Tensor)
+        if logits.ndim == 3:
+            hot = hot[:, None].expand_as(logits)
+        return over_members(F.binary_cross_entropy_with_logits(logits, hot, reduction="none").mean(-1))
+
+    def finish(self, state: dict[str, Signal], memory: Memory) -> dict[str, Any]:
+        probability = self.readout(state["signal"]).float().sigmoid()
+        return {"probability": (probability.mean(1) if probability.ndim == 3 else probability).cpu().numpy().astype(np.float64)}

@@ -1,0 +1,57 @@
+"""Number out.
+
+With error e on the scaled target: e² (mse), |e| (mae), or Huber's e²/2 within δ and δ(|e| - δ/2) beyond (Huber 1964).
+B rows, K members.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from netwright.batch import Block
+from netwright.heads.base import Direct, Goal, Readout, over_members, present
+from netwright.heads.number.settings import Settings
+from netwright.kinds.number import Number
+from netwright.randomness import Draw
+from netwright.shapes import Shape
+from netwright.signal import Memory, Signal
+
+
+def outputs(kind: Number, settings: Settings) -> int:
+    """Return how many outputs the head reads."""
+    return 1
+
+
+class Net(Direct):
+    """One value."""
+
+    def __init__(self, kind: Number, settings: Settings, coming: Shape, *, ready: bool) -> None:
+        super().__init__()
+        self.settings = settings
+        self.readout = Readout(coming, 1, ready=ready)
+
+    def teach(self, target: Block, draw: Draw | None) -> tuple[Signal | None, Goal]:
+        values = target["values"]
+        assert isinstance(values, Tensor)
+        values = values[:, 0]  # (B,)
+        absent = values.isnan()
+        return None, Goal({"value": values.masked_fill(absent, 0.0)}, present(~absent))
+
+    def loss(self, signal: Signal, goal: Goal, memory: Memory) -> Tensor:
+        answer, value = self.readout(signal)[..., 0], goal.values["value"]  # (B,) or (B, K); (B,)
+        assert isinstance(value, Tensor) and answer.shape[0] == value.shape[0]
+        error = answer - (value[:, None] if answer.ndim == 2 else value)
+        if self.settings.loss == "mse":
+            return over_members(error.square())
+        size = error.abs()
+        if self.settings.loss == "mae":
+            return over_members(size)
+        delta = self.settings.delta
+        return over_members(size.clamp(max=delta) * (size - size.clamp(max=delta) / 2))
+
+    def finish(self, state: dict[str, Signal], memory: Memory) -> dict[str, Any]:
+        answer = self.readout(state["signal"]).float()[..., 0]
+        return {"value": (answer.mean(1) if answer.ndim == 2 else answer).cpu().numpy().astype(np.float64)}

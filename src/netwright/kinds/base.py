@@ -1,0 +1,77 @@
+"""What every kind is made of.
+
+A kind is fitted on the training rows only and is then a frozen, typed value that is saved as JSON. n rows, C columns.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from netwright.arrays import Arrays
+from netwright.recipe import Settings
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from netwright.kinds.facts import Facts
+
+Role = Literal["input", "target"]
+RowIds = Callable[[list[int]], list[str]]
+
+
+class Options(Settings):
+    """A column's settings, whatever its kind."""
+
+    kind: str = Field(description="what the column holds")
+
+
+class Guess(Settings):
+    """What a kind says of a column that it recognises: how sure it is (0 to 1), and why."""
+
+    sure: float
+    reason: str
+
+
+class Kind(Settings):
+    """A fitted kind: encodes columns into arrays and decodes a head's arrays into columns.
+
+    `many`: whether columns of this kind with like settings make one block.
+    """
+
+    many: ClassVar[bool] = False
+    Options: ClassVar[type[Options]]
+
+    columns: tuple[str, ...]
+
+    @classmethod
+    @abstractmethod
+    def sniff(cls, facts: Facts, role: Role) -> Guess | None:
+        """Say how sure it is that a column with these facts is of this kind, or None where it cannot be."""
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, frame: pl.DataFrame, options: Any, role: Role) -> Kind:
+        """Learn from the training rows what encoding needs (a vocabulary, a scale)."""
+
+    @abstractmethod
+    def encode(self, frame: pl.DataFrame, ids: RowIds) -> Arrays:
+        """Return the columns as arrays of n rows; what is dropped, cut or coerced is said with `ids`' row ids."""
+
+    def absent(self, arrays: Arrays) -> Any:
+        """(n,) which rows of an encoded *target* have no usable value."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be a target")
+
+    def decode(self, arrays: dict[str, Any], *, prefix: str = "") -> pl.DataFrame:
+        """Return a head's answer as columns: `TARGET_predicted`, and `p_...` where there are probabilities.
+
+        `prefix` stands in the probabilities' names where there are several targets.
+        """
+        raise NotImplementedError(f"{type(self).__name__} cannot be a target")
+
+    def show(self) -> str:
+        """Return one line for people: what was learnt."""
+        return ", ".join(self.columns)

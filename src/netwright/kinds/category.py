@@ -1,0 +1,163 @@
+"""Category: one of a list of values. A value never seen in training, and a missing one, have codes of their own. n rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from netwright.arrays import Arrays
+from netwright.events import say_rows
+from netwright.kinds import base
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from netwright.kinds.facts import Facts
+
+UNSEEN, MISSING, FIRST = 0, 1, 2  # codes of an input; a target's codes count from 0, -1: absent
+Stored = Literal["text", "whole", "number", "boolean"]
+
+
+class Options(base.Options):
+    """Settings of a category column."""
+
+    kind: Literal["category"] = "category"
+    minimum: int = Field(1, ge=1, description="rows that a value needs in training to get a code of its own")
+    order: tuple[str, ...] = Field((), description="all values of a target, in the order to show them; found if not given")
+
+
+class Category(base.Kind):
+    """Fitted category columns (a block of C)."""
+
+    many: ClassVar[bool] = True
+    Options: ClassVar[type[base.Options]] = Options
+
+    kind: Literal["category"] = "category"
+    values: tuple[tuple[str, ...], ...]
+    stored: tuple[Stored, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def sniff(cls, facts: Facts, role: base.Role) -> base.Guess | None:
+        """Strings that repeat, booleans, and whole numbers of few values (as a target, or 0/1)."""
+        import polars as pl
+
+        n, distinct = len(facts.present), facts.distinct
+        if facts.values.dtype == pl.Boolean:
+            return base.Guess(sure=0.9, reason="its values are true and false")
+        if facts.values.dtype in (pl.Categorical, pl.Enum):
+            return base.Guess(sure=0.9, reason="it is stored as a category")
+        if facts.is_text:
+            if role == "target" and distinct <= max(2, n // 2):
+                return base.Guess(sure=0.6, reason=f"its values are {distinct:,} different texts")
+            if facts.distinct_share <= 0.5 and (facts.words < 6 or distinct <= 50):
+                return base.Guess(sure=0.6, reason=f"its {n:,} values repeat: {distinct:,} are distinct")
+            return base.Guess(sure=0.2, reason=f"its values are short texts, {distinct:,} of {n:,} distinct")
+        if facts.is_number and facts.is_whole and distinct <= 2:
+            return base.Guess(sure=0.8, reason=f"it has {distinct} values, both whole numbers")
+        if facts.is_number and facts.is_whole and role == "target" and distinct <= 20 and n >= 5 * distinct:
+            return base.Guess(sure=0.8, reason=f"its values are {distinct} whole numbers that repeat")
+        return None
+
+    @classmethod
+    def fit(cls, frame: pl.DataFrame, options: Any, role: base.Role) -> Category:
+        """Learn the values: an input's by falling frequency, a target's in natural order."""
+        found = [_values(frame[name], options, role) for name in frame.columns]
+        return cls(
+            columns=tuple(frame.columns),
+            values=tuple(values for values, _ in found),
+            counts=tuple(counts for _, counts in found),
+            stored=tuple(_stored(frame[name]) for name in frame.columns),
+        )
+
+    def encode(self, frame: pl.DataFrame, ids: base.RowIds) -> Arrays:
+        """{"codes": (n, C) int32}: 0 unseen, 1 missing, then the values."""
+        out = np.empty((frame.height, len(self.columns)), np.int32)
+        for index, name in enumerate(self.columns):
+            out[:, index] = self.codes(frame[name], index=index, ids=ids)
+        return {"codes": out}
+
+    def codes(self, column: pl.Series, *, index: int = 0, ids: base.RowIds | None = None) -> np.ndarray:
+        """(n,) the codes of one column's values."""
+        text = _text(column)
+        values = self.values[index]
+        codes = text.replace_strict(list(values), range(FIRST, FIRST + len(values)), default=UNSEEN).fill_null(UNSEEN).to_numpy().copy()
+        codes[text.is_null().to_numpy()] = MISSING
+        unseen = np.flatnonzero(codes == UNSEEN)
+        if len(unseen) and ids is not None:
+            first = text[int(unseen[0])]
+            say_rows("category.unseen", f"{column.name}: values not known from training, such as {first!r}; read as unknown", ids(unseen.tolist()))
+        return codes
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The values of a target."""
+        return self.values[0]
+
+    def absent(self, arrays: Arrays) -> np.ndarray:
+        """(n,) rows of a target whose value is missing or was never seen in training."""
+        codes = arrays["codes"]
+        assert isinstance(codes, np.ndarray)
+        return codes[:, 0] < FIRST
+
+    def decode(self, arrays: dict[str, Any], *, prefix: str = "") -> pl.DataFrame:
+        """`TARGET_predicted` in the target's own type, and `p_CLASS` for each class."""
+        import polars as pl
+
+        probability = np.asarray(arrays["probability"])  # (n, C)
+        chosen = arrays["choice"] if "choice" in arrays else probability.argmax(1)
+        names = pl.Series(f"{self.columns[0]}_predicted", [self.classes[int(k)] for k in chosen], dtype=pl.String)
+        columns = [self.restored(names)]
+        columns += [pl.Series(f"p_{prefix}{name}", probability[:, k].astype(np.float64)) for k, name in enumerate(self.classes)]
+        return pl.DataFrame(columns)
+
+    def restored(self, names: pl.Series) -> pl.Series:
+        """Return texts in the type that the target had."""
+        import polars as pl
+
+        if self.stored[0] == "boolean":
+            return names == "true"
+        dtype = {"text": pl.String, "whole": pl.Int64, "number": pl.Float64}[self.stored[0]]
+        return names.cast(dtype)
+
+    def show(self) -> str:
+        """Columns with how many values each has."""
+        return ", ".join(f"{name} ({len(values)} values)" for name, values in zip(self.columns, self.values, strict=True))
+
+
+def _stored(column: pl.Series) -> Stored:
+    import polars as pl
+
+    if column.dtype == pl.Boolean:
+        return "boolean"
+    if column.dtype.is_integer() or (column.dtype.is_float() and bool((column.drop_nulls() % 1 == 0).all())):
+        return "whole"
+    return "number" if column.dtype.is_numeric() else "text"
+
+
+def _text(column: pl.Series) -> pl.Series:
+    """Values as texts, so that 1, 1.0 and "1" are one value."""
+    import polars as pl
+
+    if column.dtype.is_float():
+        column = column.fill_nan(None)
+        if bool((column.drop_nulls() % 1 == 0).all()):
+            column = column.cast(pl.Int64)
+    text = column.cast(pl.String).str.strip_chars()
+    return text.set(text == "", None)
+
+
+def _values(column: pl.Series, options: Any, role: base.Role) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    import polars as pl
+
+    counted = _text(column).drop_nulls().alias("value").value_counts(name="rows").sort(["rows", "value"], descending=[True, False])
+    counts = dict(zip(counted["value"].to_list(), counted["rows"].to_list(), strict=True))
+    if options.order:
+        return options.order, tuple(counts.get(value, 0) for value in options.order)
+    kept = [value for value, rows in counts.items() if role == "target" or rows >= options.minimum]
+    if role == "target":
+        numbers = pl.Series(kept, dtype=pl.String).cast(pl.Float64, strict=False)
+        kept = sorted(kept) if numbers.null_count() else [kept[k] for k in np.argsort(numbers.to_numpy(), kind="stable")]
+    return tuple(kept), tuple(counts[value] for value in kept)

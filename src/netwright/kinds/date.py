@@ -1,0 +1,105 @@
+"""Date: a moment, read as its distance in time and its place in the day, week, month and year (sine and cosine). n rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from netwright.arrays import Arrays
+from netwright.events import say_rows
+from netwright.kinds import base
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from netwright.kinds.facts import Facts
+
+DAY = 86_400.0  # seconds
+
+
+class Options(base.Options):
+    """Settings of a date column."""
+
+    kind: Literal["date"] = "date"
+
+
+class Date(base.Kind):
+    """A fitted date column."""
+
+    Options: ClassVar[type[base.Options]] = Options
+
+    kind: Literal["date"] = "date"
+    center: float
+    spread: float
+    timed: bool
+    missing: tuple[bool, ...]
+
+    @classmethod
+    def sniff(cls, facts: Facts, role: base.Role) -> base.Guess | None:
+        """Columns stored as dates; strings of which at least 95 % can be read in one form."""
+        import polars as pl
+
+        from netwright.kinds import parse
+
+        if facts.values.dtype in (pl.Date, pl.Datetime):
+            return base.Guess(sure=0.95, reason="it is stored as a date")
+        if not facts.is_text or not facts.sample or facts.number_share > 0.5:
+            return None
+        if sum(any(mark in value for mark in "-/.年 ") and value[:1].isalnum() for value in facts.sample) < 0.9 * len(facts.sample):
+            return None
+        read = parse.dates(pl.Series(facts.sample, dtype=pl.String))
+        share = 1 - read.null_count() / len(read)
+        return base.Guess(sure=0.9, reason=f"{share:.0%} of its values are dates") if share >= 0.95 else None
+
+    @classmethod
+    def fit(cls, frame: pl.DataFrame, options: Any, role: base.Role) -> Date:
+        """Learn the centre and spread of the moments, and whether they have a time of day."""
+        seconds = _seconds(frame.to_series(0))
+        present = seconds[np.isfinite(seconds)]
+        return cls(
+            columns=tuple(frame.columns),
+            center=float(present.mean()) if len(present) else 0.0,
+            spread=(float(present.std()) if len(present) else 0.0) or 1.0,
+            timed=bool((present % DAY != 0).any()),
+            missing=(bool(len(present) < len(seconds)),) * (9 if (present % DAY != 0).any() else 7),
+        )
+
+    @property
+    def width(self) -> int:
+        """How many values a row has: 7, or 9 with a time of day."""
+        return len(self.missing)
+
+    def encode(self, frame: pl.DataFrame, ids: base.RowIds) -> Arrays:
+        """{"values": (n, 7 or 9) float32}: scaled time, then sine and cosine of week, month, year (and day)."""
+        column = frame[self.columns[0]]
+        seconds = _seconds(column)
+        lost = np.flatnonzero(np.isnan(seconds) & column.is_not_null().to_numpy())
+        if len(lost):
+            say_rows("date.unreadable", f"{column.name}: not dates, such as {column[int(lost[0])]!r}; taken as missing", ids(lost.tolist()))
+        days = np.floor(seconds / DAY)
+        moments = days.astype("datetime64[D]")
+        month = moments.astype("datetime64[M]")
+        year = moments.astype("datetime64[Y]")
+        with np.errstate(invalid="ignore"):
+            cycles = [
+                (days % 7) / 7,
+                (moments - month.astype("datetime64[D]")).astype(float) / 31,
+                (moments - year.astype("datetime64[D]")).astype(float) / 366,
+            ] + ([seconds % DAY / DAY] if self.timed else [])
+        parts = [(seconds - self.center) / self.spread]
+        for cycle in cycles:
+            parts += [np.sin(2 * np.pi * cycle), np.cos(2 * np.pi * cycle)]
+        out = np.column_stack(parts)
+        out[np.isnan(seconds)] = np.nan
+        return {"values": out.astype(np.float32)}
+
+
+def _seconds(column: pl.Series) -> np.ndarray:
+    """(n,) seconds since 1970, NaN where there is no date."""
+    import polars as pl
+
+    from netwright.kinds import parse
+
+    micro = parse.dates(column).cast(pl.Int64)
+    return micro.cast(pl.Float64).to_numpy() / 1e6

@@ -1,0 +1,162 @@
+"""Image: a picture, from a file, from bytes or as pixels. Kept as 8-bit pixels at one size. n rows, H×W, C channels."""
+
+from __future__ import annotations
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from netwright.arrays import Arrays
+from netwright.errors import InputError, Problem
+from netwright.events import say
+from netwright.kinds import base
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from netwright.kinds.facts import Facts
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+LOOK = 200  # images opened to find their size
+
+
+class Options(base.Options):
+    """Settings of an image column."""
+
+    kind: Literal["image"] = "image"
+    size: int = Field(0, ge=0, le=2048, description="pixels a side that images are scaled to; 0: their own if all alike, else 64")
+    channels: Literal[0, 1, 3] = Field(0, description="1: grey, 3: colours; 0: as the images are")
+
+
+class Image(base.Kind):
+    """A fitted image column."""
+
+    Options: ClassVar[type[base.Options]] = Options
+
+    kind: Literal["image"] = "image"
+    height: int
+    wide: int
+    channels: int
+    mean: float
+    deviation: float
+
+    @classmethod
+    def sniff(cls, facts: Facts, role: base.Role) -> base.Guess | None:
+        """Pixel arrays, encoded bytes, and names of image files."""
+        import polars as pl
+
+        dtype = facts.values.dtype
+        if isinstance(dtype, pl.Array) and len(dtype.shape) >= 2:
+            return base.Guess(sure=0.95, reason=f"its values are pixels, {'×'.join(map(str, dtype.shape))}")
+        if dtype == pl.Binary or (isinstance(dtype, pl.Struct) and {"bytes", "path"} <= {f.name for f in dtype.fields}):
+            return base.Guess(sure=0.9, reason="its values are bytes of pictures")
+        if facts.is_text and facts.sample:
+            share = sum(value.lower().endswith(ENDINGS) for value in facts.sample) / len(facts.sample)
+            if share >= 0.95:
+                return base.Guess(sure=0.95, reason=f"{share:.0%} of its values are names of image files")
+        return None
+
+    @classmethod
+    def fit(cls, frame: pl.DataFrame, options: Any, role: base.Role) -> Image:
+        """Learn size, channels, and the pixels' mean and deviation (from up to 200 images)."""
+        column = frame.to_series(0)
+        look = column.drop_nulls().gather_every(max(1, len(column) // LOOK)).head(LOOK)
+        pixels = _pixel_array(look)
+        if pixels is not None:
+            found = [image[..., None] if image.ndim == 2 else image for image in pixels]
+        else:
+            found = [image for image in (_opened(value) for value in look.to_list()) if not isinstance(image, str)]
+        sizes = {image.shape[:2] for image in found}
+        own = next(iter(sizes)) if len(sizes) == 1 and max(next(iter(sizes))) <= 224 else (64, 64)
+        height, wide = (options.size, options.size) if options.size else own
+        channels = options.channels or (1 if found and all(image.shape[2] == 1 for image in found) else 3)
+        if (height, wide) != own or len(sizes) > 1:
+            say("notice", "image.size", f"{column.name}: images are scaled to {height}×{wide} pixels; they come in {len(sizes)} sizes")
+        bare = cls(columns=(column.name,), height=height, wide=wide, channels=channels, mean=0.0, deviation=1.0)
+        seen = np.stack([bare._sized(image) for image in found]) if found else np.zeros((1, height, wide, channels))
+        return bare.model_copy(update={"mean": float(seen.mean() / 255), "deviation": float(seen.std() / 255) or 1.0})
+
+    @property
+    def width(self) -> int:
+        """How many values an image has: H·W·C."""
+        return self.height * self.wide * self.channels
+
+    def encode(self, frame: pl.DataFrame, ids: base.RowIds) -> Arrays:
+        """{"pixels": (n, H, W, C) uint8}. Raises `InputError` that names each image that cannot be read."""
+        column = frame[self.columns[0]]
+        pixels = _pixel_array(column)
+        if pixels is not None:
+            if pixels.ndim == 3:
+                pixels = pixels[..., None]
+            if pixels.shape[1:] == (self.height, self.wide, self.channels):
+                return {"pixels": np.ascontiguousarray(pixels)}
+            return {"pixels": np.stack([self._sized(image) for image in pixels])}
+        out = np.zeros((len(column), self.height, self.wide, self.channels), np.uint8)
+        broken: dict[int, str] = {}
+
+        def one(item: tuple[int, Any]) -> None:
+            row, value = item
+            image = "it is missing" if value is None else _opened(value)
+            if isinstance(image, str):
+                broken[row] = image
+            else:
+                out[row] = self._sized(image)
+
+        with ThreadPoolExecutor() as pool:  # Pillow releases the lock while it decodes
+            list(pool.map(one, enumerate(column.to_list()), chunksize=64))
+        if broken:
+            rows = sorted(broken)
+            shown = [Problem(ids([row])[0], f"this image cannot be read: {broken[row]}") for row in rows[:5]]
+            total = f"{len(rows):,} of {len(column):,} images cannot be read"
+            raise InputError(*shown, Problem(self.columns[0], total, fix="repair these files, or take them out of the data"))
+        return {"pixels": out}
+
+    def _sized(self, image: np.ndarray) -> np.ndarray:
+        """(H, W, C) uint8 of any image, scaled with its area averaged."""
+        from PIL import Image as Pillow
+
+        if image.shape[2] != self.channels:
+            picture = Pillow.fromarray(image[..., 0] if image.shape[2] == 1 else image).convert("L" if self.channels == 1 else "RGB")
+            image = np.asarray(picture)
+            image = image[..., None] if image.ndim == 2 else image
+        if image.shape[:2] == (self.height, self.wide):
+            return image
+        picture = Pillow.fromarray(image[..., 0] if self.channels == 1 else image)
+        scaled = np.asarray(picture.resize((self.wide, self.height), Pillow.Resampling.BOX if image.shape[0] > self.height else Pillow.Resampling.BILINEAR))
+        return scaled[..., None] if scaled.ndim == 2 else scaled
+
+    def show(self) -> str:
+        """Size and channels."""
+        return f"{self.columns[0]} ({self.height}×{self.wide}, {'grey' if self.channels == 1 else 'colours'})"
+
+
+def _pixel_array(column: pl.Series) -> np.ndarray | None:
+    import polars as pl
+
+    if isinstance(column.dtype, pl.Array):
+        return column.to_numpy().astype(np.uint8, copy=False)
+    return None
+
+
+def _opened(value: Any) -> np.ndarray | str:
+    """(H, W, 1 or 3) uint8, or a text that says why it cannot be read."""
+    from PIL import Image as Pillow
+    from PIL import ImageOps, UnidentifiedImageError
+
+    if isinstance(value, dict):
+        value = value.get("bytes") or value.get("path")
+    try:
+        with Pillow.open(io.BytesIO(value) if isinstance(value, bytes) else value) as picture:
+            upright = ImageOps.exif_transpose(picture)
+            grey = upright.mode in ("1", "L", "I;16", "I", "F")
+            array = np.asarray(upright.convert("L" if grey else "RGB"))
+    except FileNotFoundError:
+        return "there is no such file"
+    except UnidentifiedImageError:
+        return "it is no image in a known format"
+    except (OSError, ValueError, Pillow.DecompressionBombError) as error:
+        return str(error)
+    return array[..., None] if array.ndim == 2 else array

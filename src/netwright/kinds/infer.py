@@ -1,0 +1,104 @@
+"""Which kind each column is of: each kind says how sure it is, the surest wins, and the reason is said."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from netwright import rooms
+from netwright.errors import InputError, Problem
+from netwright.kinds.base import Guess, Kind, Options, Role
+from netwright.kinds.facts import Facts
+from netwright.recipe import validate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ID_NAME = re.compile(r"(^|[_\s.-])(id|uuid|guid|index|rowid|unnamed: 0)$|^(id|编号|序号)$|[a-z]Id$|ID$", re.IGNORECASE)
+TARGETS = ("number", "category", "labels")
+
+
+@dataclass(frozen=True)
+class Column:
+    """What was decided of a column: its kind (None: left out), the settings the user gave, and why."""
+
+    name: str
+    kind: str | None
+    given: dict[str, Any]
+    reason: str
+
+
+def kind_class(kind: str) -> type[Kind]:
+    """Return a kind's class by its name."""
+    module = rooms.find("kinds", kind)
+    return getattr(module, kind.capitalize())
+
+
+def infer(column: pl.Series, given: Mapping[str, Any], role: Role, setting: str = "") -> Column:
+    """Decide one column's kind: the user's word first, else the surest kind, else it is left out with the reason.
+
+    >>> infer(pl.Series("size", [1.5, 2.5, 4.0]), {}, "input").kind
+    'number'
+    """
+    settings = dict(given)
+    asked = settings.pop("kind", None)
+    where = setting or f"columns.{column.name}"
+    if asked is not None:
+        if asked not in rooms.names("kinds"):
+            raise InputError(Problem(f"{where}.kind", f"there is no kind {asked!r}", allowed=", ".join(rooms.names("kinds"))))
+        check_options(asked, settings, where)
+        return Column(column.name, asked, settings, "as the recipe says")
+    facts = Facts(column)
+    if role == "input" and (reason := useless(facts)):
+        return Column(column.name, None, settings, reason)
+    choices = rooms.names("kinds") if role == "input" else TARGETS
+    guesses = [(name, kind_class(name).sniff(facts, role)) for name in choices]
+    found: list[tuple[str, Guess]] = [(name, guess) for name, guess in guesses if guess is not None]
+    if not found:
+        return Column(column.name, None, settings, f"no kind reads values of type {column.dtype}")
+    name, guess = max(found, key=lambda pair: pair[1].sure)
+    check_options(name, settings, where)
+    return Column(column.name, name, settings, guess.reason)
+
+
+def check_options(kind: str, settings: Mapping[str, Any], where: str) -> Options:
+    """Validate a column's settings for its kind."""
+    return validate(kind_class(kind).Options, dict(settings), where=where)
+
+
+def useless(facts: Facts) -> str | None:
+    """Say why a column cannot help as an input (constant, empty, identifier-like), or None where it can."""
+    n = len(facts.present)
+    if n == 0:
+        return "it has no values"
+    if facts.nested:
+        return None
+    if facts.distinct == 1 and facts.missing == 0:
+        return f"all its values are {facts.present[0]!r}"
+    if facts.distinct < n or n < 10:
+        return None
+    named = bool(_ID_NAME.search(facts.name))
+    if facts.is_number and facts.is_whole:
+        steps = facts.present.cast(pl.Int64).sort().diff().drop_nulls()
+        if named or bool((steps == 1).all()):
+            return "it looks like an identifier: all its values are distinct whole numbers" + ("" if named else " in a row")
+    if facts.is_text and named and facts.words <= 1.5:
+        return "it looks like an identifier: all its values are distinct"
+    if facts.is_text and facts.words <= 1.5 and facts.number_share < 0.95 and _codes(facts.sample):
+        return "it looks like an identifier: all its values are distinct codes"
+    return None
+
+
+def _codes(sample: list[str]) -> bool:
+    """Whether values look made by a machine: no spaces, with digits, no date nor file name."""
+    pattern = re.compile(r"^[A-Za-z_#-]*\d[\w#-]*$")
+    return bool(sample) and sum(bool(pattern.match(value)) for value in sample) >= 0.95 * len(sample) and not _dates(sample)
+
+
+def _dates(sample: list[str]) -> bool:
+    from netwright.kinds import parse
+
+    return parse.dates(pl.Series(sample, dtype=pl.String)).null_count() < 0.05 * len(sample)

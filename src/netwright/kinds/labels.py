@@ -1,0 +1,118 @@
+"""Labels: several values a row, from a list (tags of a photo, topics of a text). n rows, C labels."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from netwright.arrays import Arrays
+from netwright.events import say_rows
+from netwright.kinds import base
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from netwright.kinds.facts import Facts
+
+
+class Options(base.Options):
+    """Settings of a labels column."""
+
+    kind: Literal["labels"] = "labels"
+    separator: str = Field("", description="what stands between two labels written in one text; | or ; if not given")
+    minimum: int = Field(1, ge=1, description="rows that a label needs in training to be kept")
+
+
+class Labels(base.Kind):
+    """A fitted labels column."""
+
+    Options: ClassVar[type[base.Options]] = Options
+
+    kind: Literal["labels"] = "labels"
+    values: tuple[str, ...]
+    separator: str
+
+    @classmethod
+    def sniff(cls, facts: Facts, role: base.Role) -> base.Guess | None:
+        """Lists of texts; texts with | or ; between parts that repeat."""
+        import polars as pl
+
+        dtype = facts.values.dtype
+        if isinstance(dtype, pl.List) and dtype.inner in (pl.String, pl.Int64):
+            return base.Guess(sure=0.9, reason="its values are lists")
+        if facts.is_text and facts.sample:
+            separator = _separator(facts.sample)
+            with_it = sum(separator in value for value in facts.sample) / len(facts.sample)
+            parts = Counter(part for value in facts.sample for part in _split(value, separator))
+            short = all(len(part) <= 40 for part in parts)
+            if with_it >= 0.1 and short and len(parts) <= 1000 and parts.total() >= 5 * len(parts):
+                reason = f"{with_it:.0%} of its values hold several parts separated by {separator!r}, {len(parts):,} distinct"
+                return base.Guess(sure=0.75, reason=reason)
+        return None
+
+    @classmethod
+    def fit(cls, frame: pl.DataFrame, options: Any, role: base.Role) -> Labels:
+        """Learn the list of labels."""
+        column = frame.to_series(0)
+        separator = options.separator or _separator([str(value) for value in column.drop_nulls().head(1000)])
+        counts = Counter(label for row in _rows(column, separator) for label in row or ())
+        kept = sorted(label for label, rows in counts.items() if rows >= options.minimum)
+        return cls(columns=(column.name,), values=tuple(kept), separator=separator)
+
+    def encode(self, frame: pl.DataFrame, ids: base.RowIds) -> Arrays:
+        """{"hot": (n, C) uint8, "absent": (n,) bool}."""
+        column = frame[self.columns[0]]
+        place = {label: index for index, label in enumerate(self.values)}
+        hot = np.zeros((frame.height, len(self.values)), np.uint8)
+        absent = np.zeros(frame.height, bool)
+        unknown: dict[int, str] = {}
+        for row, labels in enumerate(_rows(column, self.separator)):
+            absent[row] = labels is None
+            for label in labels or ():
+                if label in place:
+                    hot[row, place[label]] = 1
+                else:
+                    unknown.setdefault(row, label)
+        if unknown:
+            first = next(iter(unknown.values()))
+            say_rows("labels.unseen", f"{column.name}: labels not known from training, such as {first!r}; left out", ids(list(unknown)))
+        return {"hot": hot, "absent": absent}
+
+    def absent(self, arrays: Arrays) -> np.ndarray:
+        """(n,) rows of a target with no value at all (an empty list is a value: no label)."""
+        absent = arrays["absent"]
+        assert isinstance(absent, np.ndarray)
+        return absent
+
+    def decode(self, arrays: dict[str, Any], *, prefix: str = "") -> pl.DataFrame:
+        """`TARGET_predicted` (labels joined by the separator) and `p_LABEL` for each label."""
+        import polars as pl
+
+        probability = np.asarray(arrays["probability"])
+        chosen = [self.separator.join(self.values[k] for k in np.flatnonzero(row > 0.5)) for row in probability]
+        columns = [pl.Series(f"{self.columns[0]}_predicted", chosen, dtype=pl.String)]
+        columns += [pl.Series(f"p_{prefix}{name}", probability[:, k].astype(np.float64)) for k, name in enumerate(self.values)]
+        return pl.DataFrame(columns)
+
+    def show(self) -> str:
+        """How many labels there are."""
+        return f"{self.columns[0]} ({len(self.values)} labels)"
+
+
+def _separator(values: list[str]) -> str:
+    return max("|;", key=lambda mark: sum(mark in value for value in values))
+
+
+def _split(value: str, separator: str) -> list[str]:
+    return [part for part in (part.strip() for part in re.split(re.escape(separator), value)) if part]
+
+
+def _rows(column: pl.Series, separator: str) -> list[list[str] | None]:
+    return [
+        None if value is None else _split(value, separator) if isinstance(value, str) else [str(part) for part in value]
+        for value in column.to_list()
+    ]

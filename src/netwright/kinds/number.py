@@ -1,0 +1,174 @@
+"""Number: a quantity. Scaled on the training rows; missing values stay missing and the network is told of them.
+
+The robust scale with its smooth clip is RealMLP's (Holzmüller, Grinsztajn & Steinwart 2024, "Better by default",
+arXiv 2407.04491, section 3): x' = (x - median) / (q75 - q25), then x' / sqrt(1 + (x' / 3)²). n rows, C columns.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from netwright.arrays import Arrays
+from netwright.events import say_rows
+from netwright.kinds import base
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from netwright.kinds.facts import Facts
+
+Scale = Literal["standard", "robust", "quantile", "none"]
+QUANTILES = 257  # knots of the quantile scale: 0.4 % of the rows each
+
+
+class Options(base.Options):
+    """Settings of a number column."""
+
+    kind: Literal["number"] = "number"
+    scale: Scale = Field("standard", description="standard: mean 0, deviation 1; robust: by quartiles, softly clipped; quantile: to a normal")
+    bins: int = Field(0, ge=0, le=512, description="cut points by quantile, for piecewise-linear embeddings; 0: none")
+
+
+class Number(base.Kind):
+    """Fitted number columns (a block of C)."""
+
+    many: ClassVar[bool] = True
+    Options: ClassVar[type[base.Options]] = Options
+
+    kind: Literal["number"] = "number"
+    scale: Scale
+    center: tuple[float, ...]
+    spread: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    missing: tuple[bool, ...]
+    knots: tuple[tuple[float, ...], ...] = ()
+    edges: tuple[tuple[float, ...], ...] = ()
+    whole: tuple[bool, ...] = ()
+
+    @classmethod
+    def sniff(cls, facts: Facts, role: base.Role) -> base.Guess | None:
+        """Numbers stored as numbers; strings of which at least 95 % can be read as numbers."""
+        if facts.is_number:
+            return base.Guess(sure=0.7, reason=f"its values are numbers, {facts.distinct:,} of them distinct")
+        if facts.is_text and len(facts.present) and facts.number_share >= 0.95:
+            return base.Guess(sure=0.65, reason=f"{facts.number_share:.0%} of its values are numbers written as text")
+        return None
+
+    @classmethod
+    def fit(cls, frame: pl.DataFrame, options: Any, role: base.Role) -> Number:
+        """Learn centre and spread of each column."""
+        values = np.column_stack([_floats(frame[name]) for name in frame.columns])
+        with np.errstate(all="ignore"):
+            center, spread = zip(*(_scale(column[np.isfinite(column)], options.scale) for column in values.T), strict=True)
+        present = [column[np.isfinite(column)] for column in values.T]
+        knots = tuple(
+            tuple(np.quantile(column, np.linspace(0, 1, QUANTILES)).tolist()) if len(column) else (0.0,) * QUANTILES
+            for column in (present if options.scale == "quantile" else ())
+        )
+        fitted = cls(
+            columns=tuple(frame.columns), scale=options.scale, center=center, spread=spread, knots=knots,
+            low=tuple(float(column.min()) if len(column) else 0.0 for column in present),
+            high=tuple(float(column.max()) if len(column) else 0.0 for column in present),
+            missing=tuple(bool(gap) for gap in ~np.isfinite(values).all(0)),
+            whole=tuple(frame[name].dtype.is_integer() for name in frame.columns),
+        )  # fmt: skip
+        if options.bins:
+            fitted = fitted.model_copy(update={"edges": _edges(fitted._scaled(values), options.bins)})
+        return fitted
+
+    @property
+    def width(self) -> int:
+        """How many values a row has."""
+        return len(self.columns)
+
+    def encode(self, frame: pl.DataFrame, ids: base.RowIds) -> Arrays:
+        """{"values": (n, C) float32}, NaN where missing."""
+        out = np.empty((frame.height, len(self.columns)), np.float64)
+        for index, name in enumerate(self.columns):
+            out[:, index] = _floats(frame[name], ids=ids)
+        return {"values": self._scaled(out).astype(np.float32)}
+
+    def _scaled(self, values: np.ndarray) -> np.ndarray:
+        if self.scale == "quantile":
+            from scipy.special import ndtri
+
+            levels = np.linspace(0, 1, QUANTILES)
+            ranks = np.column_stack([np.interp(column, knots, levels) for column, knots in zip(values.T, self.knots, strict=True)])
+            return np.where(np.isfinite(values), ndtri(np.clip(ranks, 1e-4, 1 - 1e-4)), np.nan)
+        out = (values - np.array(self.center)) / np.array(self.spread)
+        if self.scale == "robust":
+            out = out / np.sqrt(1 + (out / 3) ** 2)
+        return out
+
+    def absent(self, arrays: Arrays) -> np.ndarray:
+        """(n,) rows of a target without a value."""
+        values = arrays["values"]
+        assert isinstance(values, np.ndarray)
+        return np.isnan(values).any(1)
+
+    def decode(self, arrays: dict[str, Any], *, prefix: str = "") -> pl.DataFrame:
+        """`TARGET_predicted`, in the target's own unit."""
+        import polars as pl
+
+        value = self.unscaled(arrays["value"])
+        return pl.DataFrame({f"{self.columns[0]}_predicted": value})
+
+    def unscaled(self, values: np.ndarray) -> np.ndarray:
+        """Return scaled values of a target in its own unit (float64)."""
+        assert self.scale in ("standard", "none"), "a target's scale can be undone"
+        return np.asarray(values, np.float64) * self.spread[0] + self.center[0]
+
+    def show(self) -> str:
+        """Columns with their ranges."""
+        return ", ".join(f"{name} [{low:g}, {high:g}]" for name, low, high in zip(self.columns, self.low, self.high, strict=True))
+
+
+def _floats(column: pl.Series, ids: base.RowIds | None = None) -> np.ndarray:
+    from netwright.kinds import parse
+
+    read, coerced = parse.numbers(column)
+    values = read.to_numpy().astype(np.float64)
+    if ids is not None:
+        lost = np.flatnonzero(np.isnan(values) & column.is_not_null().to_numpy() & ~_is_nan(column))
+        if len(lost):
+            first = column[int(lost[0])]
+            say_rows("number.unreadable", f"{column.name}: not numbers, such as {first!r}; taken as missing", ids(lost.tolist()))
+        elif coerced:
+            from netwright.events import say
+
+            say("notice", "number.text", f"{column.name}: numbers written as text, such as {column.drop_nulls()[0]!r}, were read as numbers")
+        infinite = np.flatnonzero(np.isinf(values))
+        if len(infinite):
+            say_rows("number.infinite", f"{column.name}: infinite values, taken as missing", ids(infinite.tolist()))
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _is_nan(column: pl.Series) -> np.ndarray:
+    if column.dtype.is_float():
+        return column.is_nan().fill_null(False).to_numpy()
+    return np.zeros(len(column), bool)
+
+
+def _scale(column: np.ndarray, scale: Scale) -> tuple[float, float]:
+    if not len(column) or scale in ("none", "quantile"):
+        return 0.0, 1.0
+    if scale == "standard":
+        deviation = float(column.std())
+        return float(column.mean()), deviation if deviation > 0 else 1.0
+    low, middle, high = np.quantile(column, [0.25, 0.5, 0.75])
+    spread = float(high - low) or float(column.max() - column.min()) / 2 or 1.0
+    return float(middle), spread
+
+
+def _edges(scaled: np.ndarray, bins: int) -> tuple[tuple[float, ...], ...]:
+    """Cut points by quantile of each column, at least two and all different (Gorishniy et al. 2022, section 3.2)."""
+    out = []
+    for column in scaled.T:
+        present = column[np.isfinite(column)].astype(np.float32)
+        cuts = np.unique(np.quantile(present, np.linspace(0, 1, bins + 1))) if len(present) else np.array([0.0, 1.0])
+        out.append(tuple(float(cut) for cut in (cuts if len(cuts) > 1 else np.array([cuts[0], cuts[0] + 1]))))
+    return tuple(out)

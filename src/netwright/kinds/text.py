@@ -1,0 +1,158 @@
+"""Text: words to be understood. Read as a sequence of tokens, or as a bag of hashed word and character n-grams.
+
+The bag follows fastText's and scikit-learn's practice: words of 1 and 2, characters of 1 to 4 within words, weighted
+(1 + ln count) · ln(1 + rows / rows with it), each half scaled to length 1. n rows.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from netwright.arrays import Arrays, Ragged
+from netwright.events import say, say_rows
+from netwright.kinds import base
+
+if TYPE_CHECKING:
+    import polars as pl
+    from tokenizers import Tokenizer
+
+    from netwright.kinds.facts import Facts
+
+Tokens = Literal["words", "characters", "bpe", "ngrams"]
+PAD, UNKNOWN = 0, 1
+
+
+class Options(base.Options):
+    """Settings of a text column."""
+
+    kind: Literal["text"] = "text"
+    tokens: Tokens = Field("ngrams", description="words, characters, bpe (byte pairs), or a bag of hashed n-grams")
+    vocabulary: int = Field(10_000, ge=16, le=2**24, description="tokens, or hash buckets of the bag")
+    length: int = Field(256, ge=1, le=2**20, description="tokens a text is cut to, so that memory is bounded")
+    lowercase: bool = Field(True, description="whether capitals are read as small letters")
+
+
+class Text(base.Kind):
+    """A fitted text column."""
+
+    Options: ClassVar[type[base.Options]] = Options
+
+    kind: Literal["text"] = "text"
+    tokens: Tokens
+    vocabulary: int
+    length: int
+    lowercase: bool
+    tokenizer: str = ""
+    rows: int = 0
+    rows_with: tuple[int, ...] = ()
+
+    @classmethod
+    def sniff(cls, facts: Facts, role: base.Role) -> base.Guess | None:
+        """Strings that mostly differ and are several words long."""
+        if not facts.is_text or not facts.sample:
+            return None
+        reason = f"{facts.distinct_share:.0%} of its values are distinct and {facts.words:.0f} words long on average"
+        if facts.words >= 3 and facts.distinct_share > 0.5:
+            return base.Guess(sure=0.7, reason=reason)
+        if facts.words >= 12:
+            return base.Guess(sure=0.65, reason=reason)
+        return base.Guess(sure=0.3 if facts.words > 1.5 else 0.1, reason=reason)
+
+    @classmethod
+    def fit(cls, frame: pl.DataFrame, options: Any, role: base.Role) -> Text:
+        """Learn the vocabulary, or how many rows each hash bucket stands in."""
+        column = frame.to_series(0)
+        settings = options.model_dump(exclude={"kind"})
+        texts = column.fill_null("").to_list()
+        if options.tokens != "ngrams":
+            trained = _train(texts, options)
+            settings["vocabulary"] = trained.get_vocab_size()
+            return cls(columns=(column.name,), tokenizer=trained.to_str(), **settings)
+        bare = cls(columns=(column.name,), **settings)
+        seen = np.zeros(options.vocabulary, np.int64)
+        for part in bare._counts(texts):
+            seen += np.bincount(part.indices, minlength=options.vocabulary)
+        return bare.model_copy(update={"rows": len(texts), "rows_with": tuple(seen.tolist())})
+
+    @property
+    def width(self) -> int:
+        """How many different tokens there are."""
+        return self.vocabulary
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        from tokenizers import Tokenizer
+
+        return Tokenizer.from_str(self.tokenizer)
+
+    def encode(self, frame: pl.DataFrame, ids: base.RowIds) -> Arrays:
+        """{"ids": ragged int32} of tokens, or {"ids", "weights": ragged float32} of a bag."""
+        texts = frame[self.columns[0]].cast(str).fill_null("").to_list()
+        if self.tokens == "ngrams":
+            return self._bags(texts)
+        encoded = self._tokenizer.encode_batch(texts, add_special_tokens=False)
+        rows = [np.array(item.ids, np.int32) for item in encoded]
+        long = [index for index, row in enumerate(rows) if len(row) > self.length]
+        if long:
+            say_rows("text.cut", f"{self.columns[0]}: texts cut to {self.length} tokens", ids(long))
+        unknown = sum(int((row == UNKNOWN).sum()) for row in rows)
+        if unknown:
+            share = unknown / max(sum(map(len, rows)), 1)
+            say("notice", "text.unknown", f"{self.columns[0]}: {share:.1%} of the tokens are not in the vocabulary", count=unknown)
+        return {"ids": Ragged.of([row[: self.length] for row in rows])}
+
+    def _counts(self, texts: list[str]) -> list[Any]:
+        """Two sparse (n, buckets) matrices of counts: words in the first half's buckets, characters in the second's."""
+        from sklearn.feature_extraction.text import HashingVectorizer
+
+        common = {"norm": None, "alternate_sign": False, "lowercase": self.lowercase, "n_features": self.vocabulary // 2}
+        words = HashingVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b|[^\w\s]", **common).transform(texts)
+        letters = HashingVectorizer(analyzer="char_wb", ngram_range=(1, 4), **common).transform(texts)
+        letters.indices += self.vocabulary // 2
+        for part in (words, letters):
+            part.resize(part.shape[0], self.vocabulary)
+        return [words, letters]
+
+    def _bags(self, texts: list[str]) -> Arrays:
+        from scipy.sparse import hstack
+        from sklearn.preprocessing import normalize
+
+        rarity = np.log((1 + self.rows) / (1 + np.array(self.rows_with))) + 1
+        parts = []
+        for part in self._counts(texts):
+            part.data = (1 + np.log(part.data)) * rarity[part.indices]
+            parts.append(normalize(part, copy=False))
+        half = self.vocabulary // 2
+        both = hstack([parts[0][:, :half], parts[1][:, half:]], format="csr")
+        offsets = both.indptr.astype(np.int64)
+        return {"ids": Ragged(both.indices.astype(np.int32), offsets), "weights": Ragged(both.data.astype(np.float32), offsets)}
+
+    def show(self) -> str:
+        """How it is read."""
+        what = f"{self.vocabulary:,} hashed n-grams" if self.tokens == "ngrams" else f"{self.vocabulary:,} {self.tokens}"
+        return f"{self.columns[0]} ({what})"
+
+
+def _train(texts: list[str], options: Options) -> Tokenizer:
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+    special = ["[PAD]", "[UNK]"]
+    steps = [normalizers.NFKC()] + ([normalizers.Lowercase()] if options.lowercase else [])
+    if options.tokens == "bpe":
+        tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        trainer = trainers.BpeTrainer(vocab_size=options.vocabulary, special_tokens=special, initial_alphabet=alphabet, show_progress=False)
+    else:
+        tokenizer = Tokenizer(models.WordLevel(unk_token="[UNK]"))
+        split = pre_tokenizers.BertPreTokenizer() if options.tokens == "words" else pre_tokenizers.Split("", "isolated")
+        steps += [normalizers.BertNormalizer(lowercase=False, strip_accents=False)] if options.tokens == "words" else []
+        tokenizer.pre_tokenizer = split
+        trainer = trainers.WordLevelTrainer(vocab_size=options.vocabulary, special_tokens=special, show_progress=False)
+    tokenizer.normalizer = normalizers.Sequence(steps)
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer

@@ -1,0 +1,179 @@
+"""A run loaded: predict and evaluate. Serving, explaining and exporting go through the same `predict`. n rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from safetensors.torch import load_file
+
+from netwright import answer, choose, measure, sources
+from netwright.arrays import Arrays
+from netwright.batch import Rows, tensors
+from netwright.errors import InputError, Problem
+from netwright.kinds.base import Kind
+from netwright.kinds.category import FIRST, Category
+from netwright.kinds.labels import Labels
+from netwright.kinds.number import Number
+from netwright.network import Network, build, head_settings
+from netwright.plan import Plan
+from netwright.prepare import Fitted
+from netwright.recipe import Recipe, Settings
+from netwright.recipe_file import read_recipe
+from netwright.run import Run
+from netwright.sources.table import Table
+
+Answers = dict[str, dict[str, np.ndarray]]
+
+
+class Model:
+    """A trained network with all it needs to answer: `nw.train` and `nw.load` return one."""
+
+    def __init__(self, network: Network, fitted: Fitted, recipe: Recipe, plan: Plan, run: Run | None = None) -> None:
+        self.network, self.fitted, self.recipe, self.plan, self.run = network.eval(), fitted, recipe, plan, run
+
+    def __repr__(self) -> str:
+        return f"Model({', '.join(self.fitted.columns)} -> {', '.join(self.targets)})"
+
+    @property
+    def targets(self) -> list[str]:
+        """The target columns."""
+        return [kind.columns[0] for kind in self.fitted.targets.values()]
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What the training measured: `metrics.json`."""
+        assert self.run is not None, "a model that was never saved has no metrics file"
+        return self.run.read(self.run.metrics)
+
+    def answers(self, encoded: dict[str, Arrays], count: int) -> Answers:
+        """Return the heads' arrays for encoded rows, by target key."""
+        return answers(self.network, encoded, count, self.plan)
+
+    def predict(self, data: Any, *, read: Settings | None = None) -> pl.DataFrame:
+        """Return a row of predictions for each row of `data` (a path, a frame, a list of dicts, arrays), in its order.
+
+        Columns: `id`; the target itself where `data` has it; `TARGET_predicted`; `p_CLASS` for each class (with several
+        targets `p_TARGET_CLASS`). Raises `InputError` where an input column is missing or a value cannot be read.
+        """
+        table = sources.read(data, settings=read or self.recipe.read)
+        return self.decode(table, self.answers(self.fitted.encode(table), len(table)))
+
+    def decode(self, table: Table, found: Answers) -> pl.DataFrame:
+        """Return answers as columns beside the rows' ids and, where they are known, the targets."""
+        columns = [pl.DataFrame({"id": table.ids()})]
+        for key, kind in self.fitted.targets.items():
+            name = kind.columns[0]
+            if name in table.columns:
+                columns.append(table.frame.select(name))
+            columns.append(kind.decode(found[key], prefix=f"{name}_" if len(self.fitted.targets) > 1 else ""))
+        return pl.concat(columns, how="horizontal")
+
+    def evaluate(self, data: Any, *, read: Settings | None = None) -> dict[str, Any]:
+        """Return {"metrics": {NAME: {"value", "low", "high"}}, "rows": n} on rows that have the target.
+
+        With several targets the metrics are keyed by target. `low` and `high` bound a 95 % bootstrap interval.
+        """
+        table = sources.read(data, settings=read or self.recipe.read)
+        found = self.answers(self.fitted.encode(table), len(table))
+        return {"metrics": self.measured(self.fitted.encode_targets(table), found, None), "rows": len(table)}
+
+    def measured(self, targets: dict[str, Arrays], found: Answers, weight: np.ndarray | None) -> dict[str, Any]:
+        """Return the metrics of answers against encoded targets (by target where there are several)."""
+        out = {}
+        for key, kind in self.fitted.targets.items():
+            truth, answered, weighed = compared(kind, targets[key], found[key], weight)
+            if not len(truth):
+                raise InputError(Problem(kind.columns[0], "no row has a known value to compare with", fix="give rows that have it"))
+            out[kind.columns[0]] = measure.measure(kind_name(kind), truth, answered, weight=weighed, seed=self.recipe.training.seed or 0)
+        return out if len(out) > 1 else next(iter(out.values()))
+
+
+def answers(network: Network, encoded: dict[str, Arrays], count: int, plan: Plan) -> Answers:
+    """Return the heads' arrays for encoded rows, `rows_a_call` at a time, by target key."""
+    network.eval()
+    blocks = {key: tensors(arrays) for key, arrays in encoded.items()}
+    rows = Rows(blocks, {}, count=count)
+    parts: list[Answers] = []
+    for start in range(0, count, plan.rows_a_call):
+        chosen = torch.arange(start, min(start + plan.rows_a_call, count))
+        parts.append(answer.answer(network, on(rows, chosen, plan.device)))
+    return joined(parts)
+
+
+def on(rows: Rows, chosen: torch.Tensor, device: str) -> Any:
+    """Return a batch of rows on a device."""
+    batch = rows.take(chosen)
+    if device != "cpu":
+        for block in batch.inputs.values():
+            for name, part in block.items():
+                block[name] = part.to(device)
+    return batch
+
+
+def joined(parts: list[Answers]) -> Answers:
+    """Join the answers of several calls, in order."""
+    return {key: {name: np.concatenate([part[key][name] for part in parts]) for name in parts[0][key]} for key in parts[0]} if parts else {}
+
+
+def kind_name(kind: Kind) -> str:
+    """Return a fitted kind's name."""
+    return type(kind).model_fields["kind"].default
+
+
+def compared(
+    kind: Kind, target: Arrays, found: dict[str, np.ndarray], weight: np.ndarray | None
+) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray | None]:
+    """Return truth, answer and weight as metrics take them, of the rows that have a target, in the target's own unit."""
+    here = np.flatnonzero(~kind.absent(target))
+    weighed = None if weight is None else weight[here]
+    found = {name: array[here] for name, array in found.items()}
+    if isinstance(kind, Category):
+        codes = target["codes"]
+        assert isinstance(codes, np.ndarray)
+        return codes[here, 0].astype(np.int64) - FIRST, found, weighed
+    if isinstance(kind, Number):
+        values = target["values"]
+        assert isinstance(values, np.ndarray)
+        return kind.unscaled(values[here, 0]), {"value": kind.unscaled(found["value"])}, weighed
+    assert isinstance(kind, Labels)
+    hot = target["hot"]
+    assert isinstance(hot, np.ndarray)
+    return hot[here].astype(np.int64), found, weighed
+
+
+def load(folder: str | Path, *, module: torch.nn.Module | None = None) -> Model:
+    """Return the model of a run folder. `module`: the user's own network, where the run holds one's weights.
+
+    Raises `InputError` where the folder is no run, is not finished, or was made by a newer version.
+    """
+    run = Run.open(folder)
+    fitted = Fitted.from_json(run.read(run.kinds))
+    if not run.weights.exists():
+        raise InputError(Problem(str(folder), "this run was not finished", fix=f"netwright train --resume {folder}"))
+    recipe = read_recipe(run.recipe)
+    plan = Plan.model_validate(run.read(run.plan))
+    network = assemble(recipe, fitted, module)
+    if plan.precision == "float64":
+        network = network.double()
+    network.load_state_dict(load_file(run.weights))
+    plan = plan.model_copy(update={"device": plan.device if _is_there(plan.device) else "cpu"})
+    return Model(network.to(plan.device), fitted, recipe, plan, run)
+
+
+def assemble(recipe: Recipe, fitted: Fitted, module: torch.nn.Module | None = None) -> Network:
+    """Return the untrained network of a full recipe and fitted kinds."""
+    heads = {
+        key: head_settings(kind_name(kind), recipe.heads.get(kind.columns[0], {}), where=f"heads.{kind.columns[0]}")
+        for key, kind in fitted.targets.items()
+    }
+    return build(choose.family_settings(recipe.model), fitted.inputs, fitted.targets, heads, module)
+
+
+def _is_there(device: str) -> bool:
+    if device.startswith("cuda"):
+        return torch.cuda.is_available()
+    return device == "cpu" or (device == "mps" and torch.backends.mps.is_available())

@@ -1,0 +1,133 @@
+"""The network: stems, trunk and heads joined. The only place that sees all three. B rows, O outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor, nn
+
+from netwright import rooms
+from netwright.batch import Batch
+from netwright.errors import InputError, Problem
+from netwright.heads.base import Goal, Head
+from netwright.heads.settings import HeadSettings
+from netwright.kinds.base import Kind
+from netwright.recipe import validate
+from netwright.shapes import Shape
+from netwright.signal import Memory, Signal
+from netwright.stems.base import Stem
+from netwright.trunks.base import Trunk
+from netwright.trunks.family import Family
+
+
+@dataclass(frozen=True)
+class Plug:
+    """Where a head reads the trunk's signal: `outputs` values from `start`, where the trunk ends in its targets."""
+
+    start: int
+    outputs: int
+
+
+class Network(nn.Module):
+    """Columns in, columns out.
+
+    `stems` and `heads` are keyed like the blocks and targets that batches hold.
+    """
+
+    def __init__(self, stems: Mapping[str, Stem], trunk: Trunk, heads: Mapping[str, Head], plugs: Mapping[str, Plug] | None = None) -> None:
+        super().__init__()
+        self.stems, self.trunk, self.heads = nn.ModuleDict(stems), trunk, nn.ModuleDict(heads)
+        self.plugs = dict(plugs or {})
+
+    def read(self, batch: Batch) -> Memory:
+        """Read a batch's inputs once."""
+        draw = batch.draw if batch.augment else None
+        return self.trunk.read([stem(batch.inputs[key], draw) for key, stem in self.stems.items()])
+
+    def goals(self, batch: Batch) -> dict[str, tuple[Signal | None, Goal]]:
+        """What each head is taught of a batch; rows' own weights are in the goals' weights."""
+        taught = {key: head.teach(batch.targets[key], batch.draw) for key, head in self.heads.items()}  # type: ignore[operator]
+        if batch.weight is not None:
+            for _, goal in taught.values():
+                goal.weight = goal.weight * batch.weight
+        return taught
+
+    def forward(self, batch: Batch) -> dict[str, tuple[Tensor, Tensor]]:
+        """By target: the rows' losses (B,), and their weights (B,)."""
+        taught, memory = self.goals(batch), self.read(batch)
+        out: dict[str, tuple[Tensor, Tensor]] = {}
+        for key, head in self.heads.items():
+            stimulus, goal = taught[key]
+            signal, after = self.trunk.step(memory, stimulus)
+            losses = head.loss(self.plugged(key, signal), goal, after)  # type: ignore[operator]
+            assert losses.shape == goal.weight.shape, f"{key}: losses {losses.shape}, weights {goal.weight.shape}"
+            out[key] = (losses, goal.weight)
+        return out
+
+    def plugged(self, key: str, signal: Signal) -> Signal:
+        """Return the part of a signal that a head reads: all of it, or its own outputs of a trunk that ends in them."""
+        plug = self.plugs.get(key)
+        if plug is None or len(self.plugs) == 1:
+            return signal
+        return replace(signal, values=signal.values.narrow(-1, plug.start, plug.outputs))
+
+
+def build(
+    family: Family,
+    inputs: Mapping[str, Kind],
+    targets: Mapping[str, Kind],
+    heads: Mapping[str, HeadSettings],
+    module: nn.Module | None = None,
+) -> Network:
+    """Return the network for fitted kinds: a stem for each block, the family's trunk, a head for each target.
+
+    `module` is a user's own trunk (family `module`). Randomness is torch's own: seed it before.
+    """
+    name = type(family).model_fields["family"].default
+    sizes = {key: _head_module(heads[key]).outputs(kind, heads[key]) for key, kind in targets.items()}
+    total = sum(sizes.values())
+    stems = {
+        key: rooms.find("stems", _name(kind)).Stem(kind, family.want(_name(kind), outputs=total)) for key, kind in inputs.items()
+    }
+    shapes = [stem.out for stem in stems.values()]
+    extra: dict[str, Any] = {"module": module, "names": [kind.columns for kind in inputs.values()], "keys": list(inputs)} if name == "module" else {}
+    trunk: Trunk = rooms.find("trunks", name, "net").Net(family, shapes, total, **extra)
+    ready = trunk.ends_in_target
+    plugs, start = {}, 0
+    for key, outputs in sizes.items():
+        plugs[key] = Plug(start, outputs)
+        start += outputs
+    nets = {
+        key: _head_module(heads[key]).Net(kind, heads[key], _coming(trunk.out, ready, plugs[key]), ready=ready)
+        for key, kind in targets.items()
+    }
+    return Network(stems, trunk, nets, plugs if ready else None)
+
+
+def describe(network: Network) -> dict[str, int]:
+    """Return how many weights each part has."""
+    parts: dict[str, nn.Module] = {"stems": network.stems, "trunk": network.trunk, "heads": network.heads}
+    return {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}
+
+
+def head_settings(kind: str, given: Mapping[str, Any], *, where: str) -> HeadSettings:
+    """Return the settings of the head that answers a kind of target: the named one, or the first that can."""
+    able = [name for name in rooms.names("heads") if kind in rooms.find("heads", name, "settings").Settings.answers]
+    name = given.get("head", able[0] if able else "")
+    if name not in able:
+        raise InputError(Problem(f"{where}.head", f"{name!r} does not answer a {kind}", allowed=", ".join(able) or "no head does yet"))
+    return validate(rooms.find("heads", name, "settings").Settings, dict(given), where=where)
+
+
+def _head_module(settings: HeadSettings) -> Any:
+    return rooms.find("heads", type(settings).model_fields["head"].default, "net")
+
+
+def _name(kind: Kind) -> str:
+    return type(kind).model_fields["kind"].default
+
+
+def _coming(shape: Shape, ready: bool, plug: Plug) -> Shape:
+    return replace(shape, width=plug.outputs) if ready else shape

@@ -1,0 +1,18 @@
+"""The plan: how a recipe is executed. Chosen by measuring before step 1, written to the run, obeyed on resume."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from netwright.recipe import Settings
+
+
+class Plan(Settings):
+    """How the network is executed; `reasons` says why, by setting."""
+
+    device: str = "cpu"
+    threads: int = 1
+    precision: Literal["float32", "bfloat16", "float64"] = "float32"
+    compile: bool = False
+    rows_a_call: int = 1024
+    reasons: dict[str, str] = {}

@@ -1,0 +1,201 @@
+"""From a table to encoded rows: kinds inferred, fitted on the training rows, all rows encoded. n rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from netwright.arrays import Arrays
+from netwright.errors import InputError, Problem
+from netwright.events import say, say_rows
+from netwright.kinds.base import Kind, Role
+from netwright.kinds.infer import Column, check_options, infer, kind_class
+from netwright.recipe import Recipe
+from netwright.sources.table import Table
+from netwright.trunks.family import DataFacts, Family
+
+
+@dataclass(frozen=True)
+class Described:
+    """A table whose columns' kinds are known. Rows without any target are already out of it."""
+
+    table: Table
+    inputs: tuple[Column, ...]
+    targets: tuple[Column, ...]
+    left_out: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The fitted kinds: `inputs` by block, `targets` by key. All that encoding and decoding need."""
+
+    inputs: dict[str, Kind]
+    targets: dict[str, Kind]
+    left_out: dict[str, str]
+
+    @property
+    def columns(self) -> list[str]:
+        """The input columns."""
+        return [name for kind in self.inputs.values() for name in kind.columns]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, for `kinds.json`."""
+        return {
+            "inputs": {key: kind.model_dump(mode="json") for key, kind in self.inputs.items()},
+            "targets": {key: kind.model_dump(mode="json") for key, kind in self.targets.items()},
+            "left_out": self.left_out,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Fitted:
+        """Return what `to_json` gave."""
+        inputs, targets = (
+            {key: kind_class(item["kind"]).model_validate(item) for key, item in value[part].items()} for part in ("inputs", "targets")
+        )
+        return cls(inputs, targets, dict(value["left_out"]))
+
+    def encode(self, table: Table) -> dict[str, Arrays]:
+        """Encode a table's input columns; raises `InputError` naming each column that it lacks."""
+        lacking = [name for name in self.columns if name not in table.columns]
+        if lacking:
+            have = ", ".join(table.columns)
+            raise InputError(*(Problem(table.name, f"lacks the input column {name!r}", fix=f"it has: {have}") for name in lacking))
+        return {key: kind.encode(table.frame.select(kind.columns), _ids(table)) for key, kind in self.inputs.items()}
+
+    def encode_targets(self, table: Table) -> dict[str, Arrays]:
+        """Encode a table's target columns."""
+        table.require([kind.columns[0] for kind in self.targets.values()], setting="target")
+        return {key: kind.encode(table.frame.select(kind.columns), _ids(table)) for key, kind in self.targets.items()}
+
+
+def _ids(table: Table) -> Any:
+    return lambda rows: table.ids(rows)
+
+
+def describe(table: Table, recipe: Recipe) -> Described:
+    """Decide each column's kind; say each choice; leave out rows without a target. Raises `InputError`."""
+    if not recipe.target:
+        names = ", ".join(table.columns)
+        raise InputError(Problem("--target", "no target is named", allowed=f"columns to predict: {names}"))
+    table.require(list(recipe.target), setting="target")
+    special = [name for name in (recipe.weight, recipe.split.column, recipe.split.group, recipe.split.time) if name]
+    table.require([*special, *recipe.leave_out, *recipe.columns, *(recipe.inputs or ())], setting="recipe")
+    both = [name for name in recipe.inputs or () if name in recipe.target]
+    if both:
+        raise InputError(Problem("inputs", f"{', '.join(both)} cannot be both an input and a target", fix="name it once"))
+    table = _with_target(table, recipe)
+    kept_apart = {*recipe.target, *recipe.leave_out, *(name for name in (recipe.weight, recipe.split.column, recipe.split.group) if name)}
+    names = recipe.inputs if recipe.inputs is not None else [name for name in table.columns if name not in kept_apart]
+    targets = tuple(_kind_of(table, name, recipe, "target") for name in recipe.target)
+    found = [_kind_of(table, name, recipe, "input") for name in names]
+    inputs = tuple(column for column in found if column.kind is not None)
+    left_out = {column.name: column.reason for column in found if column.kind is None}
+    asked = [name for name in left_out if recipe.inputs is not None]
+    for name, reason in left_out.items():
+        say("warning" if name in asked else "choice", "column.left_out", f"{name}: left out, because {reason}", column=name)
+    if not inputs:
+        raise InputError(Problem(table.name, "no column is left to predict from", fix="name some with --inputs, with a kind in --columns.NAME.kind"))
+    return Described(table, inputs, targets, left_out)
+
+
+def _with_target(table: Table, recipe: Recipe) -> Table:
+    """The rows that have at least one target; the others are said."""
+    absent = np.ones(len(table), bool)
+    for name in recipe.target:
+        column = table.frame[name]
+        gone = column.is_null()
+        if column.dtype.is_float():
+            gone = gone | column.is_nan().fill_null(False)
+        elif column.dtype == pl.String:
+            gone = gone | (column.str.strip_chars() == "").fill_null(False)
+        absent &= gone.to_numpy()
+    if absent.all():
+        raise InputError(Problem(table.name, f"no row has a {' or '.join(recipe.target)}", fix="name another --target"))
+    if absent.any():
+        lost = np.flatnonzero(absent)
+        say_rows("target.missing", f"{len(lost):,} rows without {' and '.join(recipe.target)} are left out", table.ids(lost))
+        table = table.take(np.flatnonzero(~absent))
+    return table
+
+
+def _kind_of(table: Table, name: str, recipe: Recipe, role: Role) -> Column:
+    column = infer(table.frame[name], recipe.columns.get(name, {}), role)
+    if role == "target":
+        if column.kind is None:
+            raise InputError(Problem(f"target {name}", f"cannot be predicted: {column.reason}", allowed="numbers, categories, labels"))
+        values = table.frame[name].drop_nulls()
+        if column.kind == "category" and values.n_unique() < 2:
+            raise InputError(Problem(f"target {name}", f"has one value only: {values[0]!r}", fix="give rows of at least two classes"))
+        if column.kind == "number" and values.n_unique() < 2:
+            raise InputError(Problem(f"target {name}", f"is always {values[0]!r}", fix="give rows whose target differs"))
+    if column.kind is not None:
+        hint = f"; --columns.{name}.kind says otherwise" if column.reason != "as the recipe says" else ""
+        say("choice", "column.kind", f"{name}: {column.kind}, because {column.reason}{hint}" if hint else f"{name}: {column.kind}, as the recipe says", column=name)
+    return column
+
+
+def facts(described: Described, training_rows: int) -> DataFacts:
+    """Return what a family may know of the data before it chooses."""
+    from netwright.kinds.facts import Facts
+
+    kinds: dict[str, int] = {}
+    pixels, words = 0, 0.0
+    for column in described.inputs:
+        kind = column.kind or ""
+        kinds[kind] = kinds.get(kind, 0) + 1
+        values = described.table.frame[column.name]
+        if kind == "text":
+            words = max(words, Facts(values).words)
+        if kind == "image":
+            # the image's size decides whether dense layers can read it: look before fitting
+            options = check_options("image", column.given, f"columns.{column.name}")
+            pixels = max(pixels, kind_class("image").fit(values.head(50).to_frame(), options, "input").width)  # type: ignore[attr-defined]
+    return DataFacts(training_rows, kinds, tuple(column.kind or "" for column in described.targets), pixels, words)
+
+
+def fit(described: Described, family: Family, train: np.ndarray) -> tuple[Fitted, dict[str, dict[str, Any]]]:
+    """Fit the kinds on the training rows; also return each column's full settings, for the recipe."""
+    frame = described.table.frame[train]
+    groups: dict[str, tuple[list[str], Any, str]] = {}
+    settings: dict[str, dict[str, Any]] = {}
+    for column in described.inputs:
+        kind = column.kind or ""
+        options = check_options(kind, {**_known(kind, family.brings(kind)), **column.given}, f"columns.{column.name}")
+        settings[column.name] = options.model_dump(mode="json")
+        name = f"{kind} {options.model_dump_json()}" if kind_class(kind).many else f"{kind} {column.name}"
+        groups.setdefault(name, ([], options, kind))[0].append(column.name)
+    inputs: dict[str, Kind] = {}
+    for names, options, kind in groups.values():
+        number = 1 + sum(key.split("_")[0] == kind for key in inputs)
+        inputs[kind if number == 1 else f"{kind}_{number}"] = kind_class(kind).fit(frame.select(names), options, "input")
+    targets: dict[str, Kind] = {}
+    for index, column in enumerate(described.targets, 1):
+        options = check_options(column.kind or "", column.given, f"columns.{column.name}")
+        settings[column.name] = options.model_dump(mode="json")
+        targets[f"target_{index}"] = kind_class(column.kind or "").fit(frame.select([column.name]), options, "target")
+    return Fitted(inputs, targets, described.left_out), settings
+
+
+def _known(kind: str, brought: dict[str, Any]) -> dict[str, Any]:
+    """What a family brings, of the settings that the kind has."""
+    return {name: value for name, value in brought.items() if name in kind_class(kind).Options.model_fields}
+
+
+def weights(table: Table, recipe: Recipe) -> np.ndarray | None:
+    """(n,) float32 the rows' weights. Raises `InputError` for weights that are missing, negative or all zero."""
+    if recipe.weight is None:
+        return None
+    values = table.frame[recipe.weight].cast(pl.Float64, strict=False).to_numpy()
+    wrong = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
+    if len(wrong):
+        raise InputError(Problem(
+            table.id(int(wrong[0])), f"the weight in column {recipe.weight} is {table.frame[recipe.weight][int(wrong[0])]!r} ({len(wrong):,} such rows)",
+            allowed="a number from 0",
+        ))  # fmt: skip
+    if not values.any():
+        raise InputError(Problem(recipe.weight, "all weights are 0", allowed="at least one above 0"))
+    return values.astype(np.float32)

@@ -1,0 +1,233 @@
+"""One piece of work on its way: a table divided, encoded, trained and measured. Verbs join these steps. n rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from safetensors.torch import load_file
+
+from netwright import choose, measure, prepare, sources, splitting
+from netwright.arrays import Arrays, take
+from netwright.batch import Rows, tensors
+from netwright.errors import InputError, Problem
+from netwright.events import say, say_rows
+from netwright.kinds.category import Category
+from netwright.model import answers, assemble, compared, kind_name
+from netwright.network import Network, describe, head_settings
+from netwright.plan import Plan
+from netwright.prepare import Described, Fitted
+from netwright.recipe import Recipe
+from netwright.run import Run
+from netwright.seeds import seed_for
+from netwright.sources.table import Table
+from netwright.splitting import Parts
+from netwright.training.loop import Data, Loop, Score
+from netwright.training.planning import choose as choose_plan
+from netwright.training.world import World
+from netwright.trunks.family import Family
+
+
+@dataclass(frozen=True)
+class Project:
+    """A table whose columns are described, its rows' weights, and the codes of its first category target (n,)."""
+
+    recipe: Recipe
+    described: Described
+    weight: np.ndarray | None
+    classes: np.ndarray | None
+
+    @property
+    def table(self) -> Table:
+        """The rows that have a target."""
+        return self.described.table
+
+
+@dataclass(frozen=True)
+class Work:
+    """A project fitted and encoded for one division of its rows."""
+
+    recipe: Recipe
+    reasons: dict[str, str]
+    family: Family
+    fitted: Fitted
+    parts: Parts
+    inputs: dict[str, Arrays]
+    targets: dict[str, Arrays]
+    weight: np.ndarray | None
+
+
+def read(recipe: Recipe, data: Any) -> Table:
+    """Read the recipe's data, with its separate validation and test files where it names some."""
+    table = sources.read(data, settings=recipe.read)
+    say("step", "data.read", f"{table.name}: {len(table):,} rows, {len(table.columns)} columns", rows=len(table), fingerprint=table.fingerprint)
+    for name, path in (("validation", recipe.split.validation_data), ("test", recipe.split.test_data)):
+        if path is None:
+            continue
+        other = sources.read(path, settings=recipe.read)
+        other.require([column for column in table.columns if column != recipe.weight], setting=f"split.{name}_data")
+        say("step", "data.read", f"{other.name}: {len(other):,} rows for {name}")
+        table = _joined(table, other, name)
+    return table
+
+
+def _joined(table: Table, other: Table, name: str) -> Table:
+    """Both tables' rows, the other's marked as validation or test."""
+    marks = np.full(len(table), splitting.TRAIN, dtype="U10") if table.splits is None else table.splits.astype("U10")
+    frames = [table.frame, other.frame.select(table.columns)]
+    for column in table.columns:  # a column read as numbers in one file and as text in the other is text
+        if frames[0][column].dtype != frames[1][column].dtype and pl.String in (frames[0][column].dtype, frames[1][column].dtype):
+            frames = [frame.with_columns(pl.col(column).cast(pl.String)) for frame in frames]
+    return Table(
+        pl.concat(frames, how="vertical_relaxed"), (*table.files, *other.files), np.concatenate([table.file, other.file + len(table.files)]),
+        np.concatenate([table.line, other.line]), fingerprint=table.fingerprint + other.fingerprint,
+        splits=np.concatenate([marks, np.full(len(other), name, dtype="U10")]), name=table.name,
+    )  # fmt: skip
+
+
+def describe_rows(recipe: Recipe, table: Table) -> Project:
+    """Decide the columns' kinds."""
+    described = prepare.describe(table, recipe)
+    weight = prepare.weights(described.table, recipe)
+    category = next((column.name for column in described.targets if column.kind == "category"), None)
+    classes = None
+    if category is not None:
+        classes = described.table.frame[category].cast(pl.String).rank("dense").fill_null(0).to_numpy().astype(np.int64)
+    return Project(recipe, described, weight, classes)
+
+
+def divide(project: Project) -> Parts:
+    """Divide the project's rows."""
+    return splitting.divide(project.table, project.recipe.split, project.classes, seed=project.recipe.training.seed or 0)
+
+
+def prepare_rows(project: Project, parts: Parts, *, start: Run | None = None) -> Work:
+    """Choose what is open, fit the kinds on the training rows, encode all rows.
+
+    `start`: a run to go on from, whose kinds and family are taken over.
+    """
+    recipe = project.recipe
+    facts = prepare.facts(project.described, len(parts.train))
+    family, reasons = choose.family(recipe, facts)
+    training, why = choose.training(recipe, family, facts)
+    reasons |= why
+    if start is None:
+        fitted, settings = prepare.fit(project.described, family, parts.train)
+    else:
+        fitted, settings = Fitted.from_json(start.read(start.kinds)), recipe.columns
+        _must_match(fitted, recipe, start)
+    inputs, targets = fitted.encode(project.table), fitted.encode_targets(project.table)
+    parts = _without_unknown(project.table, fitted, targets, parts)
+    heads = {
+        kind.columns[0]: head_settings(kind_name(kind), recipe.heads.get(kind.columns[0], {}), where=f"heads.{kind.columns[0]}").model_dump(mode="json")
+        for kind in fitted.targets.values()
+    }  # fmt: skip
+    full = recipe.model_copy(update={
+        "inputs": tuple(fitted.columns), "columns": settings, "heads": heads, "model": family.model_dump(mode="json"), "training": training,
+    })  # fmt: skip
+    return Work(full, reasons, family, fitted, parts, inputs, targets, project.weight)
+
+
+def _must_match(fitted: Fitted, recipe: Recipe, start: Run) -> None:
+    theirs = tuple(kind.columns[0] for kind in fitted.targets.values())
+    if theirs != recipe.target:
+        raise InputError(Problem("target", f"{', '.join(recipe.target)}, but {start.folder} predicts {', '.join(theirs)}", fix=f"--target {','.join(theirs)}"))
+
+
+def _without_unknown(table: Table, fitted: Fitted, targets: dict[str, Arrays], parts: Parts) -> Parts:
+    """Leave out rows whose targets all turned out to be unusable (a class that no training row has)."""
+    absent = np.logical_and.reduce([kind.absent(targets[key]) for key, kind in fitted.targets.items()])
+    if not absent.any():
+        return parts
+    say_rows("target.unknown", "rows whose target is not usable are left out", table.ids(np.flatnonzero(absent)))
+    return Parts(*(part[~absent[part]] for part in (parts.train, parts.validation, parts.test)))
+
+
+def start_network(work: Work, plan: Plan, module: torch.nn.Module | None) -> tuple[Network, Data]:
+    """Return the seeded network and the rows as tensors, both on the plan's device."""
+    torch.manual_seed(seed_for(work.recipe.training.seed or 0, "weights"))
+    network = assemble(work.recipe, work.fitted, module)
+    if work.family.start:
+        network.load_state_dict(load_file(Run.open(work.family.start).weights))
+    if plan.precision == "float64":
+        network = network.double()
+    blocks = {key: tensors(arrays, plan.device) for key, arrays in work.inputs.items()}
+    targets = {key: tensors(arrays, plan.device) for key, arrays in work.targets.items()}
+    weight = None if work.weight is None else torch.from_numpy(work.weight).to(plan.device)
+    rows = Rows(blocks, targets, weight, count=_count(work.targets))
+    shares = {key: float(work.recipe.heads[kind.columns[0]].get("share", 1.0)) for key, kind in work.fitted.targets.items()}
+    return network.to(plan.device), Data(rows, torch.from_numpy(work.parts.train), shares)
+
+
+def _count(arrays: dict[str, Arrays]) -> int:
+    return len(next(iter(next(iter(arrays.values())).values())))
+
+
+def train(
+    work: Work, *, plan: Plan | None, kept: Path | None, module: torch.nn.Module | None, world: World, ready: Callable[[Plan], None]
+) -> tuple[Network, Plan, list[dict[str, float]]]:
+    """Train a network on the work's training rows; return it with the best weights, the plan and the history.
+
+    `ready` is told the plan before step 1.
+    """
+    settings = work.recipe.training
+    previous = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64 if (plan or work.recipe.plan).precision == "float64" else torch.float32)
+    try:
+        if plan is None:
+            plan = choose_plan(work.recipe.plan, lambda trial: start_network(work, trial, module), settings, world)
+        ready(plan)
+        torch.set_num_threads(plan.threads)
+        network, data = start_network(work, plan, module)
+        sizes = describe(network)
+        say("step", "network", f"{type(work.family).model_fields['family'].default} with {sum(sizes.values()):,} weights", **sizes)
+        loop = Loop(network, data, _score(work, network, plan), settings, plan, kept=kept, world=world)
+        history = loop.run()
+    finally:
+        torch.set_default_dtype(previous)
+    return network.eval(), plan, history
+
+
+def _score(work: Work, network: Network, plan: Plan) -> Score | None:
+    """The score on the validation rows that selects the best weights."""
+    rows = work.parts.validation
+    if not len(rows):
+        say("notice", "validation.none", "no validation rows: the weights of the lowest training loss are kept")
+        return None
+    inputs = {key: take(arrays, rows) for key, arrays in work.inputs.items()}
+    truths = {key: compared_later(work, key, rows) for key in work.fitted.targets}
+    asked = work.recipe.training.metric
+    names = {key: asked or measure.SELECTS[kind_name(kind)] for key, kind in work.fitted.targets.items()}
+    metrics = {key: measure.metric(kind_name(kind), names[key], classes=class_count(kind)) for key, kind in work.fitted.targets.items()}
+    single = len(metrics) == 1
+    first = next(iter(metrics.values()))
+
+    def compute() -> float:
+        found = answers(network, inputs, len(rows), plan)
+        scores = []
+        for key, kind in work.fitted.targets.items():
+            truth, answered, weight = truths[key](found[key])
+            value = measure.score(kind_name(kind), names[key], truth, answered, weight)
+            # targets in unlike units are compared in deviations
+            scale = 1.0 if single or kind_name(kind) != "number" or names[key] == "r2" else kind.spread[0]  # type: ignore[attr-defined]
+            scores.append(value / scale if metrics[key].better == first.better else -value / scale)
+        return float(np.mean(scores))
+
+    return Score(compute, next(iter(names.values())) if single else f"mean {next(iter(names.values()))}", first.better)
+
+
+def compared_later(work: Work, key: str, rows: np.ndarray) -> Any:
+    """Return a function from an answer's arrays to (truth, answer, weight) on these rows."""
+    kind, target = work.fitted.targets[key], take(work.targets[key], rows)
+    weight = None if work.weight is None else work.weight[rows]
+    return lambda found: compared(kind, target, found, weight)
+
+
+def class_count(kind: Any) -> int:
+    """Return how many classes a target has (0: it has none)."""
+    return len(kind.classes) if isinstance(kind, Category) else 0

@@ -1,0 +1,173 @@
+"""The recipe: the whole declaration of a network. Frozen, typed, validated; None means "choose for me and say why".
+
+Flags, YAML, JSON schema and the page's form all come from these types: each field stands once, with its unit.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from netwright.errors import InputError, Problem, nearest
+
+
+T = TypeVar("T", bound=BaseModel)
+
+
+def _names(value: Any) -> Any:
+    """Accept `a,b` for a list of names."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+
+
+class Settings(BaseModel):
+    """A group of settings: frozen, no unknown keys, no NaN or infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, coerce_numbers_to_str=True)
+
+
+class Read(Settings):
+    """How files are read."""
+
+    delimiter: str | None = Field(None, description="what stands between the cells of a line; found by looking if not given")
+    encoding: str | None = Field(None, description="the text encoding; UTF-8 (or UTF-16 by its mark) if not given")
+    bad_rows: Literal["refuse", "leave_out"] = Field("refuse", description="what to do with lines of another length")
+    header: bool = Field(True, description="whether the first line names the columns")
+    missing: Names = Field(
+        ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?"),
+        description="cell texts that mean: no value",
+    )
+
+
+class Split(Settings):
+    """Which rows train, which choose the best weights (validation), and which measure (test)."""
+
+    validation: float | None = Field(None, ge=0, lt=1, description="share of the rows that choose the best weights")
+    test: float | None = Field(None, ge=0, lt=1, description="share of the rows that measure the result")
+    column: str | None = Field(None, description="a column that says train, validation or test for each row")
+    group: str | None = Field(None, description="a column whose equal values stay on one side (no patient on both)")
+    time: str | None = Field(None, description="a column to order by: the last rows are the test")
+    folds: int | None = Field(None, ge=2, le=50, description="cross-validation: number of parts, each the test once")
+    validation_data: str | None = Field(None, description="a file of validation rows")
+    test_data: str | None = Field(None, description="a file of test rows")
+
+
+class Training(Settings):
+    """How the weights are found."""
+
+    epochs: int | None = Field(None, ge=1, description="passes through the training rows, at most")
+    batch_size: int | Literal["all"] | None = Field(None, description="rows a step; `all` for full-batch descent")
+    accumulate: int | None = Field(None, ge=1, description="batches summed into one step")
+    optimizer: (
+        Literal["gradient_descent", "sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "lbfgs"] | None
+    ) = Field(None, description="how a gradient becomes a step")
+    learning_rate: float | None = Field(None, gt=0, description="size of a step, at the schedule's peak")
+    momentum: float | None = Field(None, ge=0, lt=1, description="share of the last step kept (momentum, nesterov, rmsprop)")
+    beta1: float | None = Field(None, ge=0, lt=1, description="decay of the gradient's mean (adam, adamw)")
+    beta2: float | None = Field(None, ge=0, lt=1, description="decay of the squared gradient's mean (adam, adamw, rmsprop)")
+    epsilon: float | None = Field(None, gt=0, description="added to the denominator (adam, adamw, rmsprop)")
+    schedule: Literal["constant", "step", "cosine", "linear", "one_cycle", "plateau"] | None = Field(
+        None, description="how the learning rate changes over the steps"
+    )
+    warmup: float | None = Field(None, ge=0, lt=1, description="share of the steps over which the learning rate rises")
+    step_every: int | None = Field(None, ge=1, description="epochs between two cuts (step), or without progress (plateau)")
+    step_factor: float | None = Field(None, gt=0, lt=1, description="what a cut multiplies the learning rate by")
+    l1: float | None = Field(None, ge=0, description="weight of the sum of absolute weights in the loss")
+    l2: float | None = Field(None, ge=0, description="weight of half the sum of squared weights in the loss")
+    weight_decay: float | None = Field(None, ge=0, description="decoupled decay: share of each weight lost a unit of rate")
+    gradient_clip: float | None = Field(None, ge=0, description="largest norm of the gradient; 0: no limit")
+    patience: int | None = Field(None, ge=0, description="epochs without a better validation score before stopping; 0: never")
+    metric: str | None = Field(None, description="the validation score that selects the best weights")
+    augment: bool | None = Field(None, description="whether training images are shifted and mirrored at random")
+    seed: int | None = Field(None, ge=0, lt=2**63, description="start of all randomness")
+    checkpoint_every: float | None = Field(None, gt=0, description="seconds between two checkpoints")
+
+    @field_validator("batch_size")
+    @classmethod
+    def _positive(cls, value: int | str | None) -> int | str | None:
+        if isinstance(value, int) and value < 1:
+            raise ValueError("must be at least 1, or `all`")
+        return value
+
+
+class Execution(Settings):
+    """How it is executed: what is not pinned here is chosen by measuring before step 1."""
+
+    device: str | None = Field(None, description="cpu, cuda, cuda:1 or mps")
+    threads: int | None = Field(None, ge=1, le=1024, description="processor threads of one operation")
+    precision: Literal["float32", "bfloat16", "float64"] | None = Field(None, description="arithmetic of the network")
+    compile: bool | None = Field(None, description="whether torch.compile makes one program of each step")
+    rows_a_call: int | None = Field(None, ge=1, description="rows predicted in one call")
+
+
+class Recipe(Settings):
+    """The whole declaration: data, inputs, targets, model, split, training."""
+
+    data: str | None = Field(None, description="a file or folder of rows")
+    target: Names = Field((), description="the columns to predict")
+    inputs: Names | None = Field(None, description="the columns to predict from; all others if not given")
+    leave_out: Names = Field((), description="columns that are neither")
+    weight: str | None = Field(None, description="a column with each row's weight")
+    columns: dict[str, dict[str, Any]] = Field({}, description="by column: its kind, and that kind's settings")
+    heads: dict[str, dict[str, Any]] = Field({}, description="by target: its loss, and other settings of its head")
+    model: dict[str, Any] = Field({}, description="the family of network, and that family's settings")
+    read: Read = Read()
+    split: Split = Split()
+    training: Training = Training()
+    plan: Execution = Execution()
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _family(cls, value: Any) -> Any:
+        return {"family": value} if isinstance(value, str) else value
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _kinds(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {name: {"kind": item} if isinstance(item, str) else item for name, item in value.items()}
+
+
+def validate(model: type[T], values: dict[str, Any], *, where: str = "") -> T:
+    """Return `model` made of `values`, or raise `InputError` with every problem at once, each with the nearest name.
+
+    `where` is put before each setting's name.
+
+    >>> validate(Training, {"epochs": -3, "sed": 1})
+    Traceback (most recent call last):
+    netwright.errors.InputError: training.epochs: got -3. Allowed: greater than or equal to 1.
+    training.sed: there is no such setting. To mend it: did you mean seed?
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        prefix = where if where or model is Recipe else model.__name__.lower()
+        problems = [_problem(model, prefix, entry) for entry in error.errors(include_url=False)]
+        raise InputError(*dict.fromkeys(problems)) from None
+
+
+def _problem(model: type[BaseModel], prefix: str, entry: Any) -> Problem:
+    path = [str(part) for part in entry["loc"] if not _is_branch(part)]
+    where = ".".join(filter(None, [prefix, *path]))
+    if entry["type"] == "extra_forbidden":
+        holder: Any = model
+        for part in entry["loc"][:-1]:
+            field = getattr(holder, "model_fields", {}).get(part)
+            holder = field.annotation if field else None
+        known = list(getattr(holder, "model_fields", {}))
+        return Problem(where, "there is no such setting", fix=nearest(str(entry["loc"][-1]), known))
+    got = entry["input"]
+    what = f"got {'NaN' if isinstance(got, float) and math.isnan(got) else repr(got)}"
+    allowed = entry["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return Problem(where, what, allowed=allowed)
+
+
+def _is_branch(part: Any) -> bool:
+    """Pydantic names the branch of a union in a problem's place; people do not know these names."""
+    text = str(part)
+    return text in {"int", "float", "str", "bool"} or text.startswith(("literal[", "function-", "tuple[", "lax-or"))

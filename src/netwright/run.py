@@ -1,0 +1,126 @@
+"""The run: the folder that a training leaves. Files are written whole or not at all; versions are checked on reading."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from netwright.errors import InputError, Problem
+from netwright.events import Event
+
+VERSION = 1  # of the run folder's schema: raised when an older netwright could not read it
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`; rename it to `path` when the block ends well, delete it when not.
+
+    Raises `InputError` where there is no room, no right or no such place to write.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=_folder(path.parent))
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def unwritable(path: Path, error: OSError) -> InputError:
+    """Return the user's error for a place that cannot be written."""
+    return InputError(Problem(str(path), f"cannot be written: {error.strerror or error}", fix="free some room, or name another --output"))
+
+
+def _folder(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    return path
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON that people can read, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder and the names of what is in it."""
+
+    folder: Path
+
+    recipe = property(lambda self: self.folder / "recipe.yaml")
+    plan = property(lambda self: self.folder / "plan.json")
+    weights = property(lambda self: self.folder / "model.safetensors")
+    kinds = property(lambda self: self.folder / "kinds.json")
+    metrics = property(lambda self: self.folder / "metrics.json")
+    predictions = property(lambda self: self.folder / "predictions.csv")
+    events = property(lambda self: self.folder / "events.jsonl")
+    about = property(lambda self: self.folder / "run.json")
+    checkpoint = property(lambda self: self.folder / "checkpoints" / "last.safetensors")
+
+    @classmethod
+    def create(cls, folder: Path) -> Run:
+        """Make a new run folder. Raises `InputError` where it exists and is not empty."""
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            resume = f"go on with it: netwright train --resume {folder}" if (folder / "run.json").exists() else ""
+            fix = "; or ".join(filter(None, [resume, "name another --output"]))
+            raise InputError(Problem(str(folder), "this run folder exists", fix=fix))
+        _folder(folder)
+        return cls(folder)
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Run:
+        """Open an existing run folder. Raises `InputError` where it is none, or was made by a newer version."""
+        run = cls(Path(folder))
+        if not run.about.exists():
+            what = "there is no such folder" if not run.folder.exists() else "this folder is no run (it has no run.json)"
+            raise InputError(Problem(str(folder), what, fix="name the folder that netwright train wrote"))
+        about = run.read(run.about)
+        if about.get("version", 0) > VERSION:
+            raise InputError(Problem(
+                str(folder), f"made by netwright {about.get('netwright', '?')}, whose run folders (version {about['version']}) are newer",
+                allowed=f"up to version {VERSION}", fix="pip install --upgrade netwright",
+            ))  # fmt: skip
+        return run
+
+    def read(self, path: Path) -> Any:
+        """Read one of the run's JSON files. Raises `InputError` where it is missing or damaged."""
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            done = "this run was not finished" if not self.weights.exists() else "this file is missing from the run"
+            raise InputError(Problem(str(path), done, fix=f"netwright train --resume {self.folder}")) from None
+        except (OSError, ValueError) as error:
+            raise InputError(Problem(str(path), f"this file is damaged: {error}", fix="take it from a copy, or train again")) from error
+
+    def log(self, event: Event) -> None:
+        """Append an event to `events.jsonl` (progress is not kept)."""
+        if event.kind == "progress":
+            return
+        try:
+            with self.events.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(event.as_dict(), ensure_ascii=False, default=str) + "\n")
+        except OSError as error:
+            raise unwritable(self.events, error) from error

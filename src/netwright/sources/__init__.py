@@ -1,0 +1,94 @@
+"""Sources: where rows come from. Each file of this folder is a source, found by its name.
+
+A source module offers `FORMS` (what it reads, for people), `claims(data) -> bool` and
+`read(data, settings) -> Table`. Sources are asked in the order of their names; the first that claims the data reads it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
+
+from netwright import rooms
+from netwright.errors import InputError, Problem, nearest
+from netwright.sources.settings import ReadSettings
+
+if TYPE_CHECKING:
+    from netwright.sources.table import Table
+
+__all__ = ["HELPERS", "ReadSettings", "read"]
+
+HELPERS = ("cells", "content", "frames", "lines", "quotes", "records", "settings", "sniff", "splits", "table")
+_DEFAULT = ReadSettings()
+
+
+def read(data: Any, *, settings: BaseModel = _DEFAULT) -> Table:
+    """Read `data`, a path or something in memory, into a table; the source that claims it is found by asking.
+
+    `settings` are `ReadSettings`, or a recipe's group of the same names. Raises `InputError` where there is no such
+    file, where no source reads it, or where its content is broken.
+
+    >>> read({"age": [31, 47], "city": ["Rome", None]}).ids()
+    ['rows:1', 'rows:2']
+    """
+    from netwright.sources.table import Table
+
+    if isinstance(data, Table):
+        return data
+    if isinstance(data, str | os.PathLike):
+        data = _existing(os.fspath(data))
+    known = [rooms.find("sources", name) for name in rooms.names("sources")]
+    for source in known:
+        if source.claims(data):
+            return source.read(data, _checked(settings))
+    raise InputError(_unclaimed(data, "; ".join(form for source in known for form in source.FORMS)))
+
+
+def _checked(settings: BaseModel) -> ReadSettings:
+    """Return the settings as `ReadSettings`, which fills what another group lacks and refuses what cannot be."""
+    if isinstance(settings, ReadSettings):
+        return settings
+    try:
+        return ReadSettings.model_validate(settings.model_dump())
+    except ValidationError as error:
+        found = [(".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")) for one in error.errors()]
+        raise InputError(*(Problem(f"read.{where}", what) for where, what in found)) from error
+
+
+def _existing(given: str | bytes) -> Path:
+    """Return the path if something is there, else raise, naming the nearest name that is."""
+    text = os.fsdecode(given)
+    if text.startswith(("http://", "https://", "s3://", "hf://")):
+        fix = "download it and give its path"
+        raise InputError(Problem(text, "is an address, and only local files are read", fix=fix))
+    path = Path(text).expanduser()
+    try:
+        there, beside = path.exists(), path.parent.is_dir()
+        names = sorted(os.listdir(path.parent)) if beside and not there else []
+    except PermissionError as error:
+        raise InputError(Problem(text, "may not be read by this user", fix="change its permissions")) from error
+    except (OSError, ValueError) as error:  # too long a name, a null byte: text given where a path was meant
+        raise InputError(Problem(repr(text[:60]), f"is not a path: {error}", fix="give a file's path")) from error
+    if there:
+        return path
+    if not beside:
+        raise InputError(Problem(text, f"there is no such file, nor a folder {path.parent}", fix="check the path"))
+    visible = [name for name in names if not name.startswith(".")]
+    raise InputError(Problem(text, "there is no such file", fix=nearest(path.name, visible)))
+
+
+def _unclaimed(data: Any, forms: str) -> Problem:
+    """Return the problem of data that no source reads, naming what is read."""
+    if not isinstance(data, Path):
+        return Problem("data", f"no source reads a {type(data).__name__} like this", allowed=forms)
+    if data.is_dir():
+        held = sorted(entry.name for entry in data.iterdir() if not entry.name.startswith("."))
+        shown = f"it holds {', '.join(held[:5])}{', ...' if len(held) > 5 else ''}" if held else "it is empty"
+        fix = "give the path of one file in it" if held else ""
+        return Problem(str(data), f"the folder has neither images nor IDX files; {shown}", allowed=forms, fix=fix)
+    ending = "".join(data.suffixes[-2:]) if data.suffix.lower() == ".gz" else data.suffix
+    what = f"no source reads files that end in {ending}" if ending else "the name has no ending to tell its format"
+    return Problem(str(data), what, allowed=forms, fix="convert it to one of these, or name it by what it holds")

@@ -1,0 +1,226 @@
+"""CSV and its relatives: rows of text cells parted by a character (comma, tab, semicolon, bar), gzip or not.
+
+The bytes are scanned once for line and cell ends (`lines`), so that every row knows its line; polars then parts the
+cells, as text, and whole columns become numbers (`cells`). The form is RFC 4180, with blanks round cells allowed.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netwright.errors import InputError, Problem
+from netwright.events import say, say_rows
+from netwright.sources.content import ends, load, to_utf8
+from netwright.sources.frames import unique_names
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from netwright.sources.lines import Rows
+    from netwright.sources.settings import ReadSettings
+    from netwright.sources.table import Table
+
+FORMS = (".csv .tsv .tab .psv (also with .gz)", ".txt .data where a delimiter parts every line alike")
+_TABBED = (".tsv", ".tab")
+_NAMED = (".csv", ".psv", *_TABBED)
+_PERHAPS = (".txt", ".data")
+
+
+def claims(data: Any) -> bool:
+    """Say whether `data` is the path of a delimited text; a `.txt` is one where its first lines are evenly parted.
+
+    >>> claims(Path("a.csv.gz")), claims(Path("a.parquet"))
+    (True, False)
+    """
+    return ends(data, _NAMED) or (ends(data, _PERHAPS) and _parted(data))
+
+
+def read(data: Path, settings: ReadSettings) -> Table:
+    """Read a delimited text into a table; the id of a row is `file:line`, where the row starts.
+
+    Raises `InputError` naming the line for text that is not in the file's encoding, rows of unlike length, quoted
+    cells that are not closed; and for a file without rows or with columns of one name.
+
+    >>> import tempfile
+    >>> from netwright.sources.settings import ReadSettings
+    >>> path = Path(tempfile.mkdtemp()) / "a.csv"
+    >>> _ = path.write_text("age,city\\n31,Rome\\n?,Bonn\\n")
+    >>> read(path, ReadSettings()).frame.rows()
+    [(31, 'Rome'), (None, 'Bonn')]
+    """
+    import numpy as np
+
+    from netwright.sources.cells import typed
+    from netwright.sources.table import Table
+
+    raw, fingerprint = load(data)
+    raw = to_utf8(raw, settings.encoding, name=data.name)
+    if b"\r" in raw and b"\n" not in raw:
+        raw = raw.replace(b"\r", b"\n")  # the line ends of old Macintosh files
+    if not raw.strip():
+        raise InputError(Problem(data.name, "the file is empty", fix="give a file with a header and rows"))
+    delimiter = settings.delimiter or _delimiter(raw, data)
+    raw, rows, quotes = _rows(raw, delimiter, settings.quotes, data.name)
+    rows = _without_blank(raw, rows, data.name)
+    header, rows = _header(raw, rows, delimiter, quotes, settings.header, data.name)
+    rows = _even(rows, header, settings, data.name)
+    frame = _parse(raw, rows, header, delimiter, quotes)
+    frame = typed(frame, settings.missing, name=data.name)
+    if settings.header:
+        _doubt_header(frame, data.name)
+    return Table(frame, (data.name,), np.zeros(len(rows), np.int32), rows.line, fingerprint=fingerprint, name=data.name)
+
+
+def _parted(path: Path) -> bool:
+    """Say whether the first lines of a text are evenly parted by a delimiter."""
+    from netwright.sources.sniff import SAMPLE, sniff
+
+    try:
+        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as stream:
+            raw = stream.read(SAMPLE)
+    except (OSError, EOFError, zlib.error):
+        return True  # reading it will say what is wrong
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raw = raw[: len(raw) // 2 * 2].decode("utf-16", "replace").encode()
+    guess = sniff(raw)
+    return guess is not None and guess.share == 1 and guess.lines > 1
+
+
+def _delimiter(raw: bytes, path: Path) -> str:
+    """Return the delimiter found by looking, and say so where the file's ending does not already promise it."""
+    from netwright.sources.sniff import sniff
+
+    tabbed = ends(path, _TABBED)
+    promised = "\t" if tabbed else "|" if ends(path, (".psv",)) else ","
+    guess = sniff(raw, order=(promised, *(mark for mark in ",\t;|" if mark != promised)))
+    if guess is None:
+        return promised
+    if guess.delimiter != promised:
+        shown = "a tab" if guess.delimiter == "\t" else repr(guess.delimiter)
+        reason = f"it parts {guess.share:.0%} of the first {guess.lines} lines into {guess.cells} cells"
+        say("choice", "read.delimiter", f"{path.name}: {shown}, because {reason}", value=guess.delimiter)
+    return guess.delimiter
+
+
+def _rows(raw: bytes, delimiter: str, quotes: bool | None, name: str) -> tuple[bytes, Rows, bool]:
+    """Return the text in the CSV form, its rows, and whether quote marks enclose cells in it."""
+    import numpy as np
+
+    from netwright.sources.lines import Rows, scan
+    from netwright.sources.quotes import regular
+
+    rows = scan(raw, delimiter, quotes=quotes is not False)
+    if rows is not None:
+        return raw, rows, quotes is not False
+    if quotes is None and delimiter == "\t":
+        # Tab-separated text mostly has no quoting (IANA's text/tab-separated-values has none): cells with tabs or
+        # newlines cannot occur, so that where all rows are alike long this reading is the right one.
+        plain = scan(raw, delimiter, quotes=False)
+        assert plain is not None
+        if len(np.unique(plain.cells[plain.end - plain.start > 1])) == 1:
+            text = f"{name}: quote marks are plain characters, because they do not enclose whole cells"
+            say("choice", "read.quotes", text, value=False)
+            return raw, plain, False
+    text, lines = regular(raw.decode(), delimiter, name=name)
+    raw = text.encode()
+    rows = scan(raw, delimiter, quotes=True)
+    assert rows is not None and len(rows) == len(lines)
+    return raw, Rows(rows.start, rows.end, lines, rows.cells), True
+
+
+def _without_blank(raw: bytes, rows: Rows, name: str) -> Rows:
+    """Return the rows without blank lines; those between rows are said (blank lines at the end mean nothing)."""
+    import numpy as np
+
+    wide = bool(rows.cells.max() > 1)
+    blank = rows.end - rows.start <= (50 if wide else 1)
+    for row in np.flatnonzero(blank & (rows.cells == 1)):
+        blank[row] = not raw[rows.start[row] : rows.end[row]].strip()
+    blank &= rows.cells == 1
+    if not blank.any():
+        return rows
+    last = np.flatnonzero(~blank)[-1]
+    between = np.flatnonzero(blank[:last])
+    if len(between):
+        ids = [f"{name}:{line}" for line in rows.line[between]]
+        say_rows("read.blank_lines", f"{len(ids):,} blank lines are no rows", ids, kind="notice")
+    return rows.take(~blank)
+
+
+def _header(raw: bytes, rows: Rows, delimiter: str, quotes: bool, header: bool, name: str) -> tuple[list[str], Rows]:
+    """Return the columns' names and the rows below the header."""
+    import numpy as np
+    import polars as pl
+
+    if not header:
+        return [f"column_{i + 1}" for i in range(int(np.bincount(rows.cells).argmax()))], rows
+    first = raw[rows.start[0] : rows.end[0]]
+    cells = pl.read_csv(
+        first,
+        has_header=False,
+        infer_schema=False,
+        separator=delimiter,
+        quote_char='"' if quotes else None,
+        empty_string_is_null=False,
+    ).row(0)
+    again = "name each column once; if the first line is a row and no header, --read.header false"
+    names = unique_names([cell.strip() for cell in cells], where=f"{name}:{rows.line[0]}", fix=again)
+    if len(rows) == 1:
+        raise InputError(Problem(name, "has a header but no rows", fix="if that line is a row, --read.header false"))
+    return names, rows.take(np.arange(1, len(rows)))
+
+
+def _even(rows: Rows, header: list[str], settings: ReadSettings, name: str) -> Rows:
+    """Return the rows that have as many cells as the header; what becomes of the others the settings say."""
+    import numpy as np
+
+    uneven = np.flatnonzero(rows.cells != len(header))
+    if not len(uneven):
+        return rows
+    wanted = f"{len(header)} cells, as the {'header has' if settings.header else 'most rows have'}"
+    if settings.bad_rows == "refuse":
+        first = ", ".join(f"line {rows.line[row]} has {rows.cells[row]}" for row in uneven[:5])
+        more = ", ..." if len(uneven) > 5 else ""
+        raise InputError(
+            Problem(
+                name,
+                f"{len(uneven):,} of {len(rows):,} rows do not have {wanted}: {first}{more}",
+                fix="mend these lines, name another --read.delimiter, or leave them out with --read.bad_rows leave_out",
+            )
+        )
+    if len(uneven) == len(rows):
+        raise InputError(Problem(name, f"no row has {wanted}", fix="name another --read.delimiter"))
+    ids = [f"{name}:{line}" for line in rows.line[uneven]]
+    say_rows("read.bad_rows", f"{len(ids):,} rows left out, because they do not have {wanted}", ids)
+    return rows.take(rows.cells == len(header))
+
+
+def _parse(raw: bytes, rows: Rows, names: list[str], delimiter: str, quotes: bool) -> pl.DataFrame:
+    """Return the cells of the rows as texts."""
+    import numpy as np
+    import polars as pl
+
+    gaps = np.flatnonzero(rows.start[1:] > rows.end[:-1] + 1) + 1  # a row was left out before these
+    runs = zip(np.append(0, gaps), np.append(gaps, len(rows)) - 1, strict=True)
+    body = b"\n".join([raw[rows.start[first] : rows.end[last]] for first, last in runs])
+    frame = pl.read_csv(
+        body,
+        has_header=False,
+        schema=dict.fromkeys(names, pl.String),
+        separator=delimiter,
+        quote_char='"' if quotes else None,
+        empty_string_is_null=False,
+    )
+    assert frame.height == len(rows), f"{frame.height} rows parted, {len(rows)} scanned"
+    return frame
+
+
+def _doubt_header(frame: pl.DataFrame, name: str) -> None:
+    """Warn where the header looks like a row: a name that is a number, above numbers."""
+    numbers = [c for c in frame.columns if frame[c].dtype.is_numeric() and c.replace(".", "", 1).lstrip("+-").isdigit()]
+    if numbers:
+        text = f"{name}: the header's {', '.join(numbers[:5])} look like a row's cells; if so, --read.header false"
+        say("warning", "read.header", text, columns=numbers)

@@ -1,0 +1,174 @@
+"""JSON lines: an object a line, its keys the columns; and JSON files that hold a list of objects."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netwright.errors import InputError, Problem
+from netwright.events import say_rows
+from netwright.sources.content import ends, load, to_utf8
+
+if TYPE_CHECKING:
+    from netwright.sources.settings import ReadSettings
+    from netwright.sources.table import Table
+
+FORMS = (".jsonl .ndjson .json (also with .gz)",)
+_SPACE = re.compile(r"[ \t\r\n]*")
+_ALLOWED = "an object a line, or a list of objects"
+
+
+def claims(data: Any) -> bool:
+    """Say whether `data` is the path of a JSON file.
+
+    >>> claims(Path("a.jsonl")), claims(Path("a.csv"))
+    (True, False)
+    """
+    return ends(data, (".jsonl", ".ndjson", ".json"))
+
+
+def read(data: Path, settings: ReadSettings) -> Table:
+    """Read JSON objects into a table; a key that a row lacks is missing there, nested lists and objects stay.
+
+    The id of a row is `file:line`, where its object starts; in a list that does not put each object on a line of its
+    own it is `file:position`. Raises `InputError` naming each line that is not an object.
+
+    >>> import tempfile
+    >>> from netwright.sources.settings import ReadSettings
+    >>> path = Path(tempfile.mkdtemp()) / "a.jsonl"
+    >>> _ = path.write_text('{"text": "hi", "tags": ["a", "b"]}\\n{"text": "ho"}\\n')
+    >>> read(path, ReadSettings()).frame.rows()
+    [('hi', ['a', 'b']), ('ho', None)]
+    """
+    import numpy as np
+    import polars as pl
+
+    from netwright.sources.frames import finished
+    from netwright.sources.records import column, gather
+    from netwright.sources.table import Table
+
+    raw, fingerprint = load(data)
+    text = to_utf8(raw, settings.encoding, name=data.name).decode()
+    if not text.strip():
+        raise InputError(Problem(data.name, "the file is empty", allowed=_ALLOWED))
+    if text[_SPACE.match(text).end()] == "[":  # pyright: ignore[reportOptionalMemberAccess]
+        values, lines, problems = _listed(text, data.name)
+    else:
+        values, lines, problems = _lined(text, data.name)
+    rows, lines = _objects(values, lines, problems, settings, data.name)
+    frame = pl.DataFrame([column(name, held, where=data.name) for name, held in gather(rows).items()])
+    frame = finished(frame, name=data.name)
+    return Table(
+        frame, (data.name,), np.zeros(len(rows), np.int32), np.array(lines), fingerprint=fingerprint, name=data.name
+    )
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object's pairs as a dict; a key that stands twice is an error, for one of its values would be lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice in an object")
+    return found
+
+
+def _lined(text: str, name: str) -> tuple[list[Any], list[int], dict[int, str]]:
+    """Return the value of each line with the line's number; a line that is no JSON gives a problem."""
+    decode = json.JSONDecoder(object_pairs_hook=_once).decode
+    values, lines, problems, blank = [], [], {}, []
+    texts = text.split("\n")
+    while texts and not texts[-1].strip():
+        texts.pop()
+    for number, line in enumerate(texts, start=1):
+        if not line.strip():
+            blank.append(f"{name}:{number}")
+            continue
+        lines.append(number)
+        try:
+            values.append(decode(line))
+        except ValueError as error:
+            values.append(None)
+            problems[number] = _why(error)
+    if lines[0] in problems and _whole(text):
+        raise InputError(Problem(name, "holds one object over several lines", allowed=_ALLOWED))
+    if blank:
+        say_rows("read.blank_lines", f"{len(blank):,} blank lines are no rows", blank, kind="notice")
+    return values, lines, problems
+
+
+def _whole(text: str) -> bool:
+    """Say whether the text is one JSON value."""
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _listed(text: str, name: str) -> tuple[list[Any], list[int], dict[int, str]]:
+    """Return the values of a JSON list with the line on which each starts, or their positions."""
+    decode = json.JSONDecoder(object_pairs_hook=_once).raw_decode
+    values, lines = [], []
+    line, counted = 1, 0
+
+    def skip(place: int) -> int:
+        return _SPACE.match(text, place).end()  # pyright: ignore[reportOptionalMemberAccess]
+
+    place = skip(skip(0) + 1)
+    while text[place : place + 1] != "]":
+        line, counted = line + text.count("\n", counted, place), place
+        lines.append(line)
+        try:
+            value, place = decode(text, place)
+            place = skip(place)
+            if text[place : place + 1] not in (",", "]"):
+                raise json.JSONDecodeError("Expecting , or ] after an object", text, place)
+        except ValueError as error:
+            at = error.lineno if isinstance(error, json.JSONDecodeError) else line
+            raise InputError(Problem(f"{name}:{at}", _why(error), allowed=_ALLOWED)) from error
+        values.append(value)
+        if text[place] == ",":
+            place = skip(place + 1)
+    rest = skip(place + 1)
+    if rest < len(text):
+        at = text.count("\n", 0, rest) + 1
+        raise InputError(Problem(f"{name}:{at}", "text follows the end of the list", allowed=_ALLOWED))
+    if len(set(lines)) < len(lines):
+        lines = list(range(1, len(values) + 1))
+    return values, lines, {}
+
+
+def _why(error: ValueError) -> str:
+    """Return why a text is not JSON, with the place in its line."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"is not JSON: {error.msg} at character {error.colno}"
+    return str(error)
+
+
+def _objects(
+    values: list[Any], lines: list[int], problems: dict[int, str], settings: ReadSettings, name: str
+) -> tuple[list[dict[str, Any]], list[int]]:
+    """Return the rows that are objects; what becomes of the others the settings say."""
+    for line, value in zip(lines, values, strict=True):
+        if not isinstance(value, dict) and line not in problems:
+            problems[line] = f"holds {_SORTS[type(value)]}, not an object"
+    if not values:
+        raise InputError(Problem(name, "holds an empty list", allowed=_ALLOWED))
+    if problems and settings.bad_rows == "refuse":
+        shown = [Problem(f"{name}:{line}", problems[line], allowed=_ALLOWED) for line in sorted(problems)[:5]]
+        total = f"{len(problems):,} of {len(values):,} rows cannot be read"
+        fix = "mend these lines, or leave them out with --read.bad_rows leave_out"
+        raise InputError(*shown, Problem(name, total, fix=fix))
+    if not problems:
+        return values, lines
+    if len(problems) == len(values):
+        raise InputError(Problem(name, "no line holds an object", allowed=_ALLOWED))
+    ids = [f"{name}:{line}" for line in sorted(problems)]
+    say_rows("read.bad_rows", f"{len(ids):,} rows left out, because they are not JSON objects", ids)
+    kept = [(value, line) for value, line in zip(values, lines, strict=True) if line not in problems]
+    return [value for value, _ in kept], [line for _, line in kept]
+
+
+_SORTS = {list: "a list", str: "a text", int: "a number", float: "a number", bool: "true or false", type(None): "null"}

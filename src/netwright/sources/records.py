@@ -1,0 +1,107 @@
+"""From Python values to columns: rows as dicts, or columns as lists. One type a column, or text where mixed."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from netwright.errors import InputError, Problem
+from netwright.events import say
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_INT64 = range(-(2**63), 2**63)
+
+
+def gather(rows: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Return the columns of rows given as dicts, in the order of their first use; an absent value is None.
+
+    >>> gather([{"a": 1}, {"a": 2, "b": 3}])
+    {'a': [1, 2], 'b': [None, 3]}
+    """
+    names = dict.fromkeys(chain.from_iterable(rows))
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def column(name: str, values: Sequence[Any], *, where: str) -> pl.Series:
+    """Return the values as a column; where their types differ it holds texts, and that is said.
+
+    Raises `InputError` for values that no column can hold.
+
+    >>> column("a", [1, 2.5, None], where="rows").to_list()
+    [1.0, 2.5, None]
+    >>> column("a", [1, "x"], where="rows").to_list()
+    ['1', 'x']
+    """
+    import numpy as np
+    import polars as pl
+
+    if any(issubclass(sort, np.ndarray | np.generic) for sort in set(map(type, values))):
+        stacked = _stacked(values)
+        if stacked is not None:
+            return pl.Series(name, stacked)
+        values = [value.tolist() if isinstance(value, np.ndarray | np.generic) else value for value in values]
+    dtype = _dtype(values)
+    if dtype is not None:
+        return pl.Series(name, values, dtype=dtype)
+    sorts = Counter(type(value).__name__ for value in values if value is not None)
+    if sorts.keys() - {"bool", "int", "float", "str", "list", "tuple", "dict"}:
+        try:
+            return pl.Series(name, values, strict=True)
+        except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
+            held = ", ".join(f"{sort} ({count:,})" for sort, count in sorts.most_common(5))
+            allowed = "one of texts, numbers, booleans, dates, lists and dicts of these, arrays of numbers of one shape"
+            what = f"holds values that no column can hold together: {held}"
+            raise InputError(Problem(f"{where}, column {name!r}", what, allowed=allowed)) from error
+    if len(sorts) > 1:
+        held = ", ".join(f"{sort} {count:,} times" for sort, count in sorts.most_common())
+        text = f"{where}: {name} holds {held}; all are read as text"
+        say("warning", "read.mixed", text, column=name, counts=dict(sorts))
+    else:
+        reason = "whole numbers too large for 64 bits" if "int" in sorts else "values whose inner types differ"
+        say("warning", "read.mixed", f"{where}: {name} holds {reason}; they are read as text", column=name)
+    return pl.Series(name, [_text(value) for value in values], dtype=pl.String)
+
+
+def _stacked(values: Iterable[Any]) -> Any:
+    """Return arrays of one shape and type as one array with a row each, else None."""
+    import numpy as np
+
+    arrays = [value for value in values if isinstance(value, np.ndarray)]
+    alike = len({(array.shape, array.dtype) for array in arrays}) == 1 and len(arrays) == len(list(values))
+    return np.stack(arrays) if alike and arrays[0].ndim and arrays[0].dtype.kind in "biuf" else None
+
+
+def _dtype(values: Sequence[Any]) -> pl.DataType | None:
+    """Return the type that holds all of the values (JSON's types only), or None where there is none."""
+    import polars as pl
+
+    sorts = set(map(type, values)) - {type(None)}
+    if not sorts:
+        return pl.Null()
+    if sorts == {bool}:
+        return pl.Boolean()
+    if sorts == {int}:
+        known = [value for value in values if value is not None]
+        return pl.Int64() if min(known) in _INT64 and max(known) in _INT64 else None
+    if sorts <= {int, float}:
+        return pl.Float64()
+    if sorts == {str}:
+        return pl.String()
+    if sorts <= {list, tuple}:
+        inner = _dtype(list(chain.from_iterable(value for value in values if value is not None)))
+        return None if inner is None else pl.List(inner)
+    if sorts == {dict}:
+        fields = {name: _dtype(held) for name, held in gather([value or {} for value in values]).items()}
+        known_fields = {name: dtype for name, dtype in fields.items() if dtype is not None}
+        return pl.Struct(known_fields) if fields and len(known_fields) == len(fields) else None
+    return None
+
+
+def _text(value: Any) -> str | None:
+    """Return a value as text: texts as they are, the rest as JSON."""
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,78 @@
+"""The table: rows with named columns, each row with an id that leads back to its file and line.
+
+n rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import polars as pl
+
+from netwright.errors import InputError, Problem, nearest
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows with named columns.
+
+    `frame` holds the values (n rows). `files` names where rows come from; `file` (n,) says which of them each row is
+    from and `line` (n,) where in it (a line number counted from 1; 0 where the file is itself the row, as an image is).
+    `splits` (n,) is "train", "validation" or "test" where the source itself divides its rows, else None.
+    `fingerprint` is a hash of the content, by which a changed source is noticed.
+
+    >>> table = Table.of(pl.DataFrame({"a": [1, 2]}), name="x.csv")
+    >>> table.id(1)
+    'x.csv:2'
+    """
+
+    frame: pl.DataFrame
+    files: tuple[str, ...]
+    file: np.ndarray
+    line: np.ndarray
+    fingerprint: str = ""
+    splits: np.ndarray | None = None
+    name: str = "table"
+    notes: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame, *, name: str, first_line: int = 1, fingerprint: str = "") -> Table:
+        """Make a table of a frame whose rows all come from `name`, one a line, starting at `first_line`."""
+        n = frame.height
+        return cls(
+            frame, (name,), np.zeros(n, np.int32), np.arange(first_line, first_line + n), fingerprint=fingerprint, name=name
+        )
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns' names, in the source's order."""
+        return self.frame.columns
+
+    def id(self, row: int) -> str:
+        """Return the row's id: `file:line`, or the file alone where it is itself the row."""
+        name, line = self.files[self.file[row]], int(self.line[row])
+        return f"{name}:{line}" if line else name
+
+    def ids(self, rows: np.ndarray | list[int] | None = None) -> list[str]:
+        """Return the ids of `rows` (default: all)."""
+        return [self.id(int(row)) for row in (range(len(self)) if rows is None else rows)]
+
+    def take(self, rows: np.ndarray) -> Table:
+        """Return the table of these rows (indices), in their order."""
+        splits = None if self.splits is None else self.splits[rows]
+        return replace(self, frame=self.frame[rows], file=self.file[rows], line=self.line[rows], splits=splits)
+
+    def require(self, names: list[str], *, setting: str) -> None:
+        """Raise `InputError` naming each of `names` that is not a column; `setting` is where the user gave them."""
+        missing = [name for name in names if name not in self.frame.columns]
+        if missing:
+            raise InputError(
+                *(
+                    Problem(setting, f"{self.name} has no column {name!r}", fix=nearest(name, self.frame.columns))
+                    for name in missing
+                )
+            )

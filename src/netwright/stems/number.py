@@ -1,0 +1,119 @@
+"""Numbers in: raw and scaled, embedded periodically, piecewise-linearly, or one element a column.
+
+- periodic: PBLD of RealMLP (Holzmüller et al. 2024, arXiv 2407.04491, section 3), after Gorishniy et al. 2022
+  (arXiv 2203.05556): [x, W₂ cos(2π(w·x + b)) + b₂] for each column.
+- piecewise: Gorishniy et al. 2022, section 3.2: bin t of column j gives min(1, max(0, (x - e_t) / (e_{t+1} - e_t))),
+  open at both ends, then a linear map for each column.
+
+B rows, C columns, D width, H hidden width of the periodic embedding, E bins.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from netwright.batch import Block
+from netwright.kinds.date import Date
+from netwright.kinds.number import Number
+from netwright.randomness import Draw
+from netwright.shapes import Shape, Want
+from netwright.signal import Signal
+from netwright.stems.base import Stem as Base
+from netwright.stems.base import refuse
+
+HIDDEN = 16  # RealMLP's default: frequencies a column
+DEVIATION = 0.1  # RealMLP's default: deviation of the first frequencies
+
+
+class Stem(Base):
+    """Number columns (B, C) in the form that the family wants; missing values become 0 and an indicator (or element)."""
+
+    def __init__(self, kind: Number | Date, want: Want) -> None:
+        super().__init__()
+        C = kind.width
+        self.form, self.embedding = want.form, want.options.get("embedding", "none")
+        self.gaps: Tensor
+        self.register_buffer("gaps", torch.tensor([k for k, gap in enumerate(kind.missing) if gap], dtype=torch.long), persistent=False)
+        if want.form == "sequence":
+            D = want.width or 1
+            self.slope, self.offset = nn.Parameter(torch.empty(C, D)), nn.Parameter(torch.empty(C, D))
+            self.absent = nn.Parameter(torch.zeros(C, D))
+            for parameter in (self.slope, self.offset):  # FT-Transformer (Gorishniy et al. 2021, appendix E.1)
+                nn.init.uniform_(parameter, -(D**-0.5), D**-0.5)
+            self.out = Shape("sequence", D, length=C)
+        elif want.form == "affine":
+            self.weight = nn.Linear(C + len(self.gaps), want.width or 1, bias=False)
+            nn.init.zeros_(self.weight.weight)  # the optimum is convex: where one starts does not matter
+            self.out = Shape("vector", want.width or 1)
+        elif want.form == "vector":
+            embed = {"none": _Plain, "periodic": _Periodic, "piecewise": _Piecewise}[self.embedding]
+            self.embed = embed(kind, want.options.get("embedding_width", 4))
+            self.out = Shape("vector", C * self.embed.width + len(self.gaps))
+        else:
+            raise refuse("number", want)
+
+    def forward(self, block: Block, draw: Draw | None = None) -> Signal:
+        values = block["values"]  # (B, C)
+        assert isinstance(values, Tensor)
+        missing = values.isnan()
+        x = values.masked_fill(missing, 0.0)
+        if self.form == "sequence":
+            element = x[..., None] * self.slope + self.offset  # (B, C, D)
+            return Signal(torch.where(missing[..., None], self.absent, element), "sequence")
+        indicators = missing[:, self.gaps].to(x.dtype)
+        if self.form == "affine":
+            return Signal(self.weight(torch.cat([x, indicators], 1)), "vector")
+        return Signal(torch.cat([self.embed(x), indicators], 1), "vector")
+
+
+class _Plain(nn.Module):
+    width = 1
+
+    def __init__(self, kind: Number | Date, width: int) -> None:
+        super().__init__()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+class _Periodic(nn.Module):
+    def __init__(self, kind: Number | Date, width: int) -> None:
+        super().__init__()
+        C, self.width = kind.width, width
+        self.frequency = nn.Parameter(torch.randn(C, HIDDEN) * DEVIATION)
+        self.phase = nn.Parameter(torch.empty(C, HIDDEN).uniform_(-math.pi, math.pi))
+        bound = HIDDEN**-0.5
+        self.weight = nn.Parameter(torch.empty(C, HIDDEN, width - 1).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(C, width - 1).uniform_(-bound, bound))
+
+    def forward(self, x: Tensor) -> Tensor:
+        waves = torch.cos(2 * math.pi * (x[..., None] * self.frequency + self.phase))  # (B, C, H)
+        embedded = torch.einsum("bch,chd->bcd", waves, self.weight) + self.bias
+        return torch.cat([x[..., None], embedded], 2).flatten(1)  # (B, C·D)
+
+
+class _Piecewise(nn.Module):
+    def __init__(self, kind: Number | Date, width: int) -> None:
+        super().__init__()
+        assert isinstance(kind, Number) and kind.edges, "the family asks for bins when it asks for this embedding"
+        C, self.width, E = kind.width, width, max(len(edges) for edges in kind.edges) - 1
+        start, size = torch.zeros(C, E), torch.full((C, E), torch.inf)  # a bin of infinite size gives 0
+        low, high = torch.zeros(C, E), torch.ones(C, E)
+        for column, edges in enumerate(kind.edges):
+            cuts = torch.tensor(edges)
+            bins = len(cuts) - 1
+            start[column, :bins], size[column, :bins] = cuts[:-1], cuts.diff()
+            low[column, 0], high[column, bins - 1] = -torch.inf, torch.inf  # open at both ends
+        for name, value in {"start": start, "size": size, "low": low, "high": high}.items():
+            self.register_buffer(name, value, persistent=False)
+        bound = E**-0.5
+        self.weight = nn.Parameter(torch.empty(C, E, width).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(C, width).uniform_(-bound, bound))
+
+    def forward(self, x: Tensor) -> Tensor:
+        filled = (x[..., None] - self.start) / self.size  # (B, C, E)
+        filled = torch.maximum(torch.minimum(filled, self.high), self.low)
+        return (torch.einsum("bce,ced->bcd", filled, self.weight) + self.bias).flatten(1)

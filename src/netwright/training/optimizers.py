@@ -1,0 +1,65 @@
+"""Optimizers by name: each is torch's own.
+
+- gradient_descent, sgd: w ← w − η g (all rows a step, or a batch)
+- momentum (Polyak 1964): v ← μ v + g, w ← w − η v; nesterov (1983): w ← w − η (g + μ v)
+- rmsprop (Tieleman & Hinton 2012): v ← β₂ v + (1 − β₂) g², w ← w − η g / (√v + ε)
+- adam (Kingma & Ba 2015): m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ),
+  w ← w − η m̂ / (√v̂ + ε); adamw (Loshchilov & Hutter 2019): the same, and w ← w − η λ w
+- lbfgs (Liu & Nocedal 1989) with a strong Wolfe line search, on all rows
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from netwright.recipe import Training
+
+LBFGS_ITERATIONS, LBFGS_HISTORY = 20, 10  # a step: 20 iterations (torch's default); history as scikit-learn's and SciPy's
+
+
+def make(network: nn.Module, settings: Training) -> torch.optim.Optimizer:
+    """Return the optimizer of a network's weights; decoupled decay falls on matrices only, not on biases and scales."""
+    s = settings
+    weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    rate, decay = s.learning_rate or 1e-3, s.weight_decay or 0.0
+    if s.optimizer == "lbfgs":
+        return torch.optim.LBFGS(
+            weights, lr=rate, max_iter=LBFGS_ITERATIONS, history_size=LBFGS_HISTORY, line_search_fn="strong_wolfe",
+            tolerance_grad=1e-7, tolerance_change=1e-10,
+        )  # fmt: skip
+    groups = [
+        {"params": [w for w in weights if w.ndim >= 2], "weight_decay": decay},
+        {"params": [w for w in weights if w.ndim < 2], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    betas = (0.9 if s.beta1 is None else s.beta1, 0.999 if s.beta2 is None else s.beta2)
+    epsilon = 1e-8 if s.epsilon is None else s.epsilon
+    if s.optimizer in ("adam", "adamw"):
+        # AdamW with a decay of 0 is Adam; fused: one call for all weights
+        return torch.optim.AdamW(groups, lr=rate, betas=betas, eps=epsilon, fused=_fusable(weights))
+    if s.optimizer == "rmsprop":
+        alpha = 0.99 if s.beta2 is None else s.beta2
+        return torch.optim.RMSprop(groups, lr=rate, alpha=alpha, eps=epsilon, momentum=s.momentum or 0.0, foreach=True)
+    momentum = (0.9 if s.momentum is None else s.momentum) if s.optimizer in ("momentum", "nesterov") else 0.0
+    return torch.optim.SGD(groups, lr=rate, momentum=momentum, nesterov=s.optimizer == "nesterov", foreach=True)
+
+
+def _fusable(weights: list[nn.Parameter]) -> bool:
+    return all(weight.device.type in ("cpu", "cuda", "mps") and weight.is_floating_point() for weight in weights)
+
+
+def penalty(weights: Iterable[nn.Parameter], l1: float, l2: float) -> torch.Tensor | None:
+    """λ₁ Σ|w| + λ₂/2 Σw² over matrices (biases and scales are free), or None where both are 0."""
+    matrices = [weight for weight in weights if weight.ndim >= 2 and weight.requires_grad]
+    if not matrices or not (l1 or l2):
+        return None
+    total = torch.zeros((), device=matrices[0].device, dtype=matrices[0].dtype)
+    for weight in matrices:
+        if l1:
+            total = total + l1 * weight.abs().sum()
+        if l2:
+            total = total + l2 / 2 * weight.square().sum()
+    return total

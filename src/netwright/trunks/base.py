@@ -1,0 +1,32 @@
+"""What every trunk is: it reads the inputs' signals once into a memory, and steps from there. B rows."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+from torch import nn
+
+from netwright.shapes import Shape
+from netwright.signal import Memory, Signal
+
+
+class Trunk(nn.Module):
+    """The middle of a network.
+
+    `out` is the shape of the signal that `step` gives without a stimulus. `ends_in_target`: that signal is the
+    heads' answer itself, all targets' outputs side by side.
+    """
+
+    out: Shape
+    ends_in_target = False
+
+    @abstractmethod
+    def read(self, signals: Sequence[Signal]) -> Memory:
+        """Read the inputs once; they never see a stimulus."""
+
+    def step(self, memory: Memory, stimulus: Signal | None = None) -> tuple[Signal, Memory]:
+        """Answer from the memory: direct targets give no stimulus and get the inputs' own signal."""
+        assert stimulus is None, f"{type(self).__name__} takes no stimulus"
+        assert memory.inputs is not None
+        return memory.inputs, memory

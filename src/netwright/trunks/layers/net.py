@@ -1,0 +1,401 @@
+"""The user's own stack, built layer by layer. B rows, T elements, D width (channels of a grid)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from netwright.errors import InputError, Problem
+from netwright.shapes import Shape
+from netwright.signal import Memory, Signal
+from netwright.trunks.base import Trunk
+from netwright.trunks.layers.settings import (
+    ActivationLayer, Attention, AveragePool, Convolution, Dense, Dropout, Embedding, Entry, Initial, MaxPool, Position,
+    Recurrent, Residual, Settings,
+)  # fmt: skip
+
+ACTIVATIONS: dict[str, Callable[[Tensor, int], Tensor]] = {
+    "identity": lambda x, _: x,
+    "sigmoid": lambda x, _: x.sigmoid(),
+    "tanh": lambda x, _: x.tanh(),
+    "relu": lambda x, _: F.relu(x),
+    "leaky_relu": lambda x, _: F.leaky_relu(x, 0.01),
+    "gelu": lambda x, _: F.gelu(x),
+    "silu": lambda x, _: F.silu(x),
+    "softmax": lambda x, axis: x.softmax(axis),
+}
+RECURRENT: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+
+
+class Net(Trunk):
+    """The stack; its last layer gives the answer."""
+
+    ends_in_target = True
+
+    def __init__(self, settings: Settings, inputs: Sequence[Shape], outputs: int) -> None:
+        super().__init__()
+        entries = settings.layers[1:] if settings.embedding is not None else settings.layers
+        shape = inputs[0] if len(inputs) == 1 else Shape("vector", sum(shape.width for shape in inputs))
+        self.layers, self.out = stack(entries, shape, "model.layers", folds=True)
+        if self.out.layout != "vector":
+            raise InputError(Problem(
+                "model.layers", f"the last layer gives a {self.out.layout}", allowed="a vector",
+                fix="put flatten, average_pool or a recurrent layer before the last dense layer",
+            ))  # fmt: skip
+        if self.out.width != outputs:
+            raise InputError(Problem(
+                "model.layers", f"the last layer gives {self.out.width} values", allowed=f"{outputs}, as the targets need",
+                fix=f"end with dense: {outputs}, or for two classes dense: {{units: 1, activation: sigmoid}}",
+            ))  # fmt: skip
+
+    def read(self, signals: Sequence[Signal]) -> Memory:
+        signal = signals[0] if len(signals) == 1 else Signal(torch.cat([signal.values for signal in signals], 1), "vector")
+        for layer in self.layers:
+            signal = layer(signal)
+        return Memory(signal)
+
+
+def stack(entries: Sequence[Entry], shape: Shape, where: str, *, folds: bool = False) -> tuple[nn.ModuleList, Shape]:
+    """Build the layers for an input of this shape; return them and the shape that comes out.
+
+    `folds`: a softmax or sigmoid at the end is left to the loss.
+    """
+    layers = nn.ModuleList()
+    for number, entry in enumerate(entries, 1):
+        last = folds and number == len(entries)
+        if last and isinstance(entry.layer, ActivationLayer) and entry.layer.name in ("softmax", "sigmoid"):
+            continue
+        layer = BUILDERS[entry.name](entry, shape, f"{where}.{number}.{entry.name}")
+        if last and isinstance(layer, _Map) and layer.activation in ("softmax", "sigmoid"):
+            layer.activation = "identity"
+        layers.append(layer)
+        shape = layer.out
+    return layers, shape
+
+
+class Step(nn.Module):
+    """One layer: a signal in, a signal out. `out` is the shape that comes out."""
+
+    out: Shape
+
+
+class _Map(Step):
+    """A linear map (dense or convolution) and an activation."""
+
+    def __init__(self, inner: nn.Module, activation: str, init: Initial | None, out: Shape) -> None:
+        super().__init__()
+        self.inner, self.activation, self.out = inner, activation, out
+        relu_like = activation in ("relu", "leaky_relu", "gelu", "silu")
+        initialise(inner.weight, init or ("he" if relu_like else "glorot"))  # type: ignore[arg-type]
+        if inner.bias is not None:
+            nn.init.zeros_(inner.bias)  # type: ignore[arg-type]
+
+    def forward(self, signal: Signal) -> Signal:
+        x = signal.values
+        if isinstance(self.inner, nn.Conv1d):
+            if signal.document is not None:
+                x = x * (signal.document >= 0)[..., None]  # padding must not leak into its neighbours
+            y = self.inner(x.transpose(1, 2)).transpose(1, 2)
+            return replace(signal, values=ACTIVATIONS[self.activation](y, -1), **_shrunk(signal, y.shape[1]))
+        axis = 1 if signal.layout in ("grid", "volume") else -1
+        return replace(signal, values=ACTIVATIONS[self.activation](self.inner(x), axis))
+
+
+def initialise(weight: Tensor, how: Initial) -> None:
+    """Start a weight matrix: Glorot & Bengio 2010 (uniform), He et al. 2015 (normal), Saxe et al. 2014, or zeros."""
+    if how == "glorot":
+        nn.init.xavier_uniform_(weight)
+    elif how == "he":
+        nn.init.kaiming_normal_(weight, nonlinearity="relu")
+    elif how == "orthogonal":
+        nn.init.orthogonal_(weight)
+    else:
+        nn.init.zeros_(weight)
+
+
+def _shrunk(signal: Signal, length: int, stride: int = 1) -> dict[str, Any]:
+    """Positions and documents of a sequence that a window made shorter."""
+    if length == signal.values.shape[1]:
+        return {}
+    document = None if signal.document is None else signal.document[:, ::stride][:, :length]
+    return {"position": None, "document": document, "column": None}
+
+
+def _dense(entry: Entry, shape: Shape, where: str) -> Step:
+    assert isinstance(entry.layer, Dense)
+    if shape.layout in ("grid", "volume"):
+        raise InputError(Problem(where, f"a dense layer cannot follow a {shape.layout}", fix="put flatten or average_pool before it"))
+    inner = nn.Linear(shape.width, entry.layer.units, bias=entry.layer.bias)
+    return _Map(inner, entry.layer.activation, entry.layer.init, replace(shape, width=entry.layer.units))
+
+
+def _embedding(entry: Entry, shape: Shape, where: str) -> Step:
+    assert isinstance(entry.layer, Embedding)
+    raise InputError(Problem(where, "an embedding reads tokens of a text", allowed="the first layer only"))
+
+
+def _convolution(entry: Entry, shape: Shape, where: str) -> Step:
+    layer = entry.layer
+    assert isinstance(layer, Convolution)
+    if shape.layout == "vector":
+        raise InputError(Problem(where, "there is nothing to convolve in a vector", allowed="after a text, an image or a video"))
+    kind = {"sequence": nn.Conv1d, "grid": nn.Conv2d, "volume": nn.Conv3d}[shape.layout]
+    if layer.padding == "same" and layer.stride > 1:
+        raise InputError(Problem(where, "padding same with a stride", allowed="stride 1 with same, or padding valid"))
+    sides = (shape.length,) if shape.layout == "sequence" else shape.size
+    lost = 0 if layer.padding == "same" else layer.kernel - 1
+    if any(side is not None and side - lost < 1 for side in sides):
+        raise InputError(Problem(where, f"a filter of {layer.kernel} does not fit into {sides}", fix="use a smaller kernel"))
+    left = tuple(None if side is None else (side - lost - 1) // layer.stride + 1 for side in sides)
+    inner = kind(shape.width, layer.channels, layer.kernel, stride=layer.stride, padding="same" if layer.padding == "same" else 0)
+    if shape.layout == "sequence":
+        out = Shape("sequence", layer.channels, length=left[0])
+    else:
+        out = replace(shape, width=layer.channels, size=tuple(side for side in left if side is not None))
+    return _Map(inner, layer.activation, layer.init, out)
+
+
+class _Pool(Step):
+    def __init__(self, size: int, mean: bool, shape: Shape) -> None:
+        super().__init__()
+        self.size, self.mean = size, mean
+        if shape.layout == "sequence":
+            self.out = replace(shape, length=None if shape.length is None else shape.length // size)
+        else:
+            self.out = replace(shape, size=tuple(side // size for side in shape.size))
+
+    def forward(self, signal: Signal) -> Signal:
+        x = signal.values
+        if signal.layout == "grid":
+            return replace(signal, values=(F.avg_pool2d if self.mean else F.max_pool2d)(x, self.size))
+        if signal.layout == "volume":
+            return replace(signal, values=(F.avg_pool3d if self.mean else F.max_pool3d)(x, self.size))
+        if signal.document is not None:
+            x = x.masked_fill((signal.document < 0)[..., None], 0.0 if self.mean else -torch.inf)
+        if x.shape[1] < self.size:  # a text shorter than one window is one window
+            x = F.pad(x, (0, 0, 0, self.size - x.shape[1]), value=0.0 if self.mean else -torch.inf)
+        y = (F.avg_pool1d if self.mean else F.max_pool1d)(x.transpose(1, 2), self.size).transpose(1, 2)
+        return replace(signal, values=y.masked_fill(y.isinf(), 0.0), **_shrunk(signal, y.shape[1], self.size))
+
+
+class _PoolAll(Step):
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.out = Shape("vector", shape.width)
+
+    def forward(self, signal: Signal) -> Signal:
+        return Signal(signal.pooled(), "vector")
+
+
+def _pool(entry: Entry, shape: Shape, where: str) -> Step:
+    layer = entry.layer
+    assert isinstance(layer, MaxPool | AveragePool)
+    if layer.size is None:
+        return _PoolAll(shape)
+    if shape.layout == "vector":
+        raise InputError(Problem(where, "there is nothing to pool in a vector", allowed="after a text, an image or a video"))
+    pool = _Pool(layer.size, isinstance(layer, AveragePool), shape)
+    if any(side < 1 for side in pool.out.size):
+        raise InputError(Problem(where, f"a window of {layer.size} does not fit into {shape.size}", fix="pool less often"))
+    return pool
+
+
+class _Flatten(Step):
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        length = shape.length if shape.layout == "sequence" else math.prod(shape.size)
+        assert length is not None
+        self.out = Shape("vector", shape.width * length)
+
+    def forward(self, signal: Signal) -> Signal:
+        return Signal(signal.values.flatten(1), "vector")
+
+
+def _flatten(entry: Entry, shape: Shape, where: str) -> Step:
+    if shape.layout == "vector":
+        return _Each(nn.Identity(), shape)
+    if shape.layout == "sequence" and shape.length is None:
+        raise InputError(Problem(where, "texts differ in length, so their flat vectors would too", fix="use average_pool or lstm"))
+    return _Flatten(shape)
+
+
+class _Each(Step):
+    """A module that treats each element by itself, along the last axis or as it is."""
+
+    def __init__(self, inner: nn.Module, shape: Shape, channels_last: bool = False) -> None:
+        super().__init__()
+        self.inner, self.out, self.channels_last = inner, shape, channels_last
+
+    def forward(self, signal: Signal) -> Signal:
+        x = signal.values
+        if self.channels_last and signal.layout in ("grid", "volume"):
+            return replace(signal, values=self.inner(x.movedim(1, -1)).movedim(-1, 1))
+        return replace(signal, values=self.inner(x))
+
+
+class _BatchNorm(Step):
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        kind = {"vector": nn.BatchNorm1d, "sequence": nn.BatchNorm1d, "grid": nn.BatchNorm2d, "volume": nn.BatchNorm3d}
+        self.inner, self.out = kind[shape.layout](shape.width), shape
+
+    def forward(self, signal: Signal) -> Signal:
+        x = signal.values
+        if signal.layout != "sequence":
+            return replace(signal, values=self.inner(x))
+        real = signal.documents() >= 0  # padding has no say in the statistics
+        y = torch.zeros_like(x)
+        y[real] = self.inner(x[real])
+        return replace(signal, values=y)
+
+
+class _Activation(Step):
+    def __init__(self, name: str, shape: Shape) -> None:
+        super().__init__()
+        self.name, self.out = name, shape
+
+    def forward(self, signal: Signal) -> Signal:
+        axis = 1 if signal.layout in ("grid", "volume") else -1
+        return replace(signal, values=ACTIVATIONS[self.name](signal.values, axis))
+
+
+class _Recurrent(Step):
+    """One or two recurrent networks; the second reads each row backwards from its own last token (by a gather)."""
+
+    def __init__(self, name: str, layer: Recurrent, shape: Shape) -> None:
+        super().__init__()
+        self.gives = layer.gives
+        ways = 2 if layer.both_ways else 1
+        self.ways = nn.ModuleList(RECURRENT[name](shape.width, layer.units, batch_first=True) for _ in range(ways))
+        for way in self.ways:
+            for key, weight in way.named_parameters():
+                if key.startswith("weight_hh"):  # each gate's square orthogonal, as Keras does
+                    for gate in weight.chunk(weight.shape[0] // layer.units):
+                        nn.init.orthogonal_(gate)
+                elif key.startswith("weight"):
+                    for gate in weight.chunk(weight.shape[0] // layer.units):
+                        nn.init.xavier_uniform_(gate)
+                else:
+                    nn.init.zeros_(weight)
+            if name == "lstm":  # remember by default (Jozefowicz, Zaremba & Sutskever 2015)
+                nn.init.ones_(way.bias_ih_l0[layer.units : 2 * layer.units])  # type: ignore[index]
+        width = layer.units * ways
+        self.out = replace(shape, width=width) if layer.gives == "sequence" else Shape("vector", width)
+
+    def forward(self, signal: Signal) -> Signal:
+        x = signal.values
+        B, T, _ = x.shape
+        length = (signal.documents() >= 0).sum(1).clamp(min=1)  # (B,)
+        place = torch.arange(T, device=x.device).expand(B, T)
+        back = torch.where(place < length[:, None], length[:, None] - 1 - place, place)  # (B, T)
+        outs = [self.ways[0](x)[0]]
+        if len(self.ways) == 2:
+            turned = x.gather(1, back[..., None].expand_as(x))
+            outs.append(self.ways[1](turned)[0])
+        if self.gives == "last":
+            last = [out[torch.arange(B, device=x.device), length - 1] for out in outs]
+            return Signal(torch.cat(last, 1), "vector")
+        if len(outs) == 2:
+            outs[1] = outs[1].gather(1, back[..., None].expand_as(outs[1]))
+        return replace(signal, values=torch.cat(outs, 2))
+
+
+class _Attention(Step):
+    """softmax(QKᵀ / √d) V for each head, then a linear map (Vaswani et al. 2017, section 3.2)."""
+
+    def __init__(self, layer: Attention, shape: Shape) -> None:
+        super().__init__()
+        self.heads, self.causal, self.out = layer.heads, layer.causal, shape
+        self.qkv, self.merge = nn.Linear(shape.width, 3 * shape.width), nn.Linear(shape.width, shape.width)
+        for inner in (self.qkv, self.merge):
+            nn.init.xavier_uniform_(inner.weight)
+            nn.init.zeros_(inner.bias)
+
+    def forward(self, signal: Signal) -> Signal:
+        B, T, D = signal.values.shape
+        q, k, v = self.qkv(signal.values).view(B, T, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)
+        mask = None
+        if signal.document is not None:
+            mask = (signal.document >= 0)[:, None, None, :].expand(B, 1, T, T)
+            if self.causal:
+                mask = mask & torch.ones(T, T, dtype=torch.bool, device=q.device).tril()
+            mask = mask | torch.eye(T, dtype=torch.bool, device=q.device)
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=self.causal and mask is None)
+        return replace(signal, values=self.merge(mixed.transpose(1, 2).reshape(B, T, D)))
+
+
+class _Position(Step):
+    """Sine and cosine of position / 10000^(2i/D) (Vaswani et al. 2017, section 3.5), or learnt vectors."""
+
+    def __init__(self, layer: Position, shape: Shape) -> None:
+        super().__init__()
+        self.out, D = shape, shape.width
+        if layer.encoding == "learned":
+            self.place = nn.Parameter(torch.randn(layer.length, D) * 0.02)
+            return
+        half = torch.arange(0, D, 2)
+        angle = torch.arange(layer.length)[:, None] * 10_000.0 ** (-half / D)
+        table = torch.zeros(layer.length, D)
+        table[:, 0::2], table[:, 1::2] = angle.sin(), angle.cos()[:, : D // 2]
+        self.register_buffer("place", table, persistent=False)
+
+    def forward(self, signal: Signal) -> Signal:
+        return replace(signal, values=signal.values + self.place[signal.positions()])  # type: ignore[index]
+
+
+class _Residual(Step):
+    def __init__(self, layers: nn.ModuleList, shape: Shape) -> None:
+        super().__init__()
+        self.layers, self.out = layers, shape
+
+    def forward(self, signal: Signal) -> Signal:
+        inner = signal
+        for layer in self.layers:
+            inner = layer(inner)
+        return replace(inner, values=inner.values + signal.values)
+
+
+def _sequence(entry: Entry, shape: Shape, where: str) -> Step:
+    if shape.layout != "sequence":
+        raise InputError(Problem(where, f"it reads a sequence, and gets a {shape.layout}", fix="begin the stack with embedding"))
+    layer = entry.layer
+    if isinstance(layer, Recurrent):
+        return _Recurrent(entry.name, layer, shape)
+    if isinstance(layer, Attention):
+        if shape.width % layer.heads:
+            raise InputError(Problem(where, f"{layer.heads} heads do not divide a width of {shape.width}"))
+        return _Attention(layer, shape)
+    assert isinstance(layer, Position)
+    return _Position(layer, shape)
+
+
+def _residual(entry: Entry, shape: Shape, where: str) -> Step:
+    assert isinstance(entry.layer, Residual)
+    layers, out = stack(entry.layer.layers, shape, where)
+    if out != shape:
+        raise InputError(Problem(where, f"its layers turn {shape} into {out}", allowed="layers that keep the shape"))
+    return _Residual(layers, shape)
+
+
+def _other(entry: Entry, shape: Shape, where: str) -> Step:
+    layer = entry.layer
+    if isinstance(layer, Dropout):
+        return _Each(nn.Dropout(layer.share), shape)
+    if isinstance(layer, ActivationLayer):
+        return _Activation(layer.name, shape)
+    norm = nn.LayerNorm if entry.name == "layer_norm" else nn.RMSNorm
+    return _Each(norm(shape.width), shape, channels_last=True)
+
+
+BUILDERS: dict[str, Callable[[Entry, Shape, str], Step]] = {
+    "dense": _dense, "embedding": _embedding, "convolution": _convolution, "max_pool": _pool, "average_pool": _pool,
+    "flatten": _flatten, "dropout": _other, "batch_norm": lambda entry, shape, where: _BatchNorm(shape),
+    "layer_norm": _other, "rms_norm": _other, "rnn": _sequence, "lstm": _sequence, "gru": _sequence,
+    "attention": _sequence, "position": _sequence, "activation": _other, "residual": _residual,
+}  # fmt: skip

@@ -1,0 +1,66 @@
+"""The multi-layer perceptron, alone or as an ensemble in one. See `settings.py` for the papers.
+
+B rows, K members, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from netwright.shapes import Shape
+from netwright.signal import Memory, Signal
+from netwright.trunks.base import Trunk
+from netwright.trunks.mlp.settings import Settings
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "leaky_relu": nn.LeakyReLU,
+}  # fmt: skip
+
+
+class Net(Trunk):
+    """Dense layers over the stems' vectors joined end to end."""
+
+    def __init__(self, settings: Settings, inputs: Sequence[Shape], outputs: int) -> None:
+        super().__init__()
+        s = settings
+        assert s.width is not None and s.depth is not None and s.members is not None
+        assert s.dropout is not None and s.activation is not None
+        width = sum(shape.width for shape in inputs)
+        self.members = s.members
+        layers: list[nn.Module] = []
+        for index in range(s.depth):
+            layers.append(Shared(width, s.width, s.members, first=index == 0) if s.members else nn.Linear(width, s.width))
+            layers += [ACTIVATIONS[s.activation](), nn.Dropout(s.dropout)]
+            width = s.width
+        self.layers = nn.Sequential(*layers)
+        self.out = Shape("vector", width, members=s.members)
+
+    def read(self, signals: Sequence[Signal]) -> Memory:
+        x = torch.cat([signal.values for signal in signals], 1)  # (B, D)
+        if self.members:
+            x = x[:, None].expand(-1, self.members, -1)  # (B, K, D)
+        return Memory(Signal(self.layers(x), "vector"))
+
+
+class Shared(nn.Module):
+    """A dense layer shared by K members: y_k = s_k ∘ ((r_k ∘ x_k) W) + b_k (BatchEnsemble).
+
+    Only the first layer's r starts at random (signs), so that members see different inputs; all other scales start at
+    one (TabM, section 3.3).
+    """
+
+    def __init__(self, inputs: int, outputs: int, members: int, *, first: bool) -> None:
+        super().__init__()
+        bound = inputs**-0.5
+        self.weight = nn.Parameter(torch.empty(outputs, inputs).uniform_(-bound, bound))
+        scale = torch.randint(0, 2, (members, inputs)) * 2.0 - 1 if first else torch.ones(members, inputs)
+        self.before = nn.Parameter(scale)
+        self.after = nn.Parameter(torch.ones(members, outputs))
+        self.bias = nn.Parameter(torch.empty(members, outputs).uniform_(-bound, bound))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, K, inputs) -> (B, K, outputs)."""
+        return nn.functional.linear(x * self.before, self.weight) * self.after + self.bias

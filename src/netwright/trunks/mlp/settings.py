@@ -1,0 +1,95 @@
+"""Multi-layer perceptron: dense layers; on tables an ensemble of K in one, after TabM.
+
+- TabM (Gorishniy, Kotelnikov & Babenko 2025, "TabM: advancing tabular deep learning with parameter-efficient
+  ensembling", arXiv 2410.24210): K members share every weight matrix and differ in elementwise scales before and
+  after it (BatchEnsemble, Wen et al. 2020, arXiv 2002.06715) and in their biases and heads. Each member is trained by
+  itself; the answer is the mean of theirs.
+- RealMLP (Holzmüller et al. 2024, arXiv 2407.04491): robust scaling with a smooth clip, periodic embeddings.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from netwright.shapes import Want
+from netwright.trunks.family import Choice, Choices, DataFacts, Family
+
+TABLE = ("number", "category", "labels", "date")
+
+
+class Settings(Family):
+    """Settings of the multi-layer perceptron."""
+
+    takes: ClassVar[tuple[str, ...]] = (*TABLE, "text", "image")
+    family: Literal["mlp"] = "mlp"
+    width: int | None = Field(None, ge=1, description="neurons of a hidden layer")
+    depth: int | None = Field(None, ge=1, le=100, description="hidden layers")
+    members: int | None = Field(None, ge=0, le=256, description="members of the ensemble; 0: an ordinary network")
+    dropout: float | None = Field(None, ge=0, lt=1, description="share of neurons silenced at random while training")
+    activation: Literal["relu", "gelu", "silu", "tanh", "sigmoid", "leaky_relu"] | None = Field(
+        None, description="the hidden neurons' non-linearity"
+    )
+    embedding: Literal["none", "periodic", "piecewise"] | None = Field(None, description="how numbers are embedded")
+    embedding_width: int | None = Field(None, ge=2, description="values that a number is embedded into")
+    text_width: int | None = Field(None, ge=1, description="values that a text's bag of n-grams is embedded into")
+
+    def chosen(self, facts: DataFacts) -> Choices:
+        """An ensemble of 16 on tables; more width for more rows."""
+        table = all(kind in TABLE for kind in facts.kinds)
+        numbers = facts.kinds.get("number", 0)
+        many = numbers > 100
+        members = (16, "a table: TabM's ensemble, 16 of its 32 members: on a processor half the time for about the same score")
+        plain = (0, "the inputs are no table: one network")
+        return {
+            "members": Choice(*(members if table else plain)),
+            "width": Choice(256 if facts.rows >= 2000 else 128, f"{facts.rows:,} training rows"),
+            "depth": Choice(3 if facts.rows >= 2000 else 2, "TabM's default is 3; 2 where rows are few"),
+            "dropout": Choice(0.1, "TabM's default"),
+            "activation": Choice("relu", "TabM's default"),
+            "embedding": Choice("none", f"{numbers} number columns: too many to embed each")
+            if many else Choice("periodic", "RealMLP's embedding lets a network bend where trees cut"),
+            "embedding_width": Choice(4, "RealMLP's default"),
+            "text_width": Choice(64, "fastText's order of size"),
+        }  # fmt: skip
+
+    def training(self, facts: DataFacts) -> Choices:
+        """AdamW as in TabM, on batches that grow with the rows."""
+        size = 256 if facts.rows >= 4000 else 128 if facts.rows >= 1000 else 32
+        return {
+            "optimizer": Choice("adamw", "TabM's default"),
+            "learning_rate": Choice(0.002, "TabM's default"),
+            "weight_decay": Choice(0.0003, "TabM's default"),
+            "gradient_clip": Choice(1.0, "TabM's default"),
+            "batch_size": Choice(size, f"{facts.rows:,} training rows"),
+            "epochs": Choice(200 if facts.rows < 20_000 else 60, "an upper end; early stopping decides"),
+            "patience": Choice(16 if facts.rows >= 1000 else 30, "TabM's default is 16; longer where the validation score is noisy"),
+            "schedule": Choice("constant", "TabM's default"),
+        }
+
+    def brings(self, kind: str) -> dict[str, Any]:
+        """Numbers robustly scaled (with bins where embedded piecewise); texts as hashed n-grams; images small."""
+        return {
+            "number": {"scale": "robust", "bins": 48 if self.embedding == "piecewise" else 0},
+            "text": {"tokens": "ngrams", "vocabulary": 2**17},
+            "image": {"size": 0},
+        }.get(kind, {})
+
+    def want(self, kind: str, *, outputs: int) -> Want:
+        """Everything becomes a vector."""
+        options = {"embedding": self.embedding or "none", "embedding_width": self.embedding_width or 4}
+        if kind != "number":
+            options["embedding"] = "none"
+        return Want("vector", self.text_width if kind == "text" else None, options)
+
+    def refuse(self, facts: DataFacts) -> str | None:
+        """Large images have too many pixels for dense layers."""
+        if facts.pixels > 4096:
+            return f"an image of {facts.pixels:,} values is too large for dense layers (at most 4,096); convnet reads it"
+        return super().refuse(facts)
+
+    @classmethod
+    def tiny(cls) -> Settings:
+        """Two members of width 16."""
+        return cls(width=32, depth=1, members=2, dropout=0.0, activation="relu", embedding="periodic", embedding_width=4, text_width=8)

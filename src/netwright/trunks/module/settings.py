@@ -1,0 +1,37 @@
+"""Module: a user's own `torch.nn.Module` as the trunk (Python only)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from netwright.shapes import Want
+from netwright.trunks.family import Choice, Choices, DataFacts, Family
+
+
+class Settings(Family):
+    """Settings of a user's own module: its class's name, so that a run says whose weights it holds."""
+
+    takes: ClassVar[tuple[str, ...]] = ("number", "category", "labels", "date", "text", "image")
+    family: Literal["module"] = "module"
+    name: str = Field("", description="the module's class")
+
+    def training(self, facts: DataFacts) -> Choices:
+        """The usual first choices."""
+        return {
+            "optimizer": Choice("adamw", "the usual first choice"),
+            "learning_rate": Choice(0.001, "Adam's published default (Kingma & Ba 2015)"),
+            "batch_size": Choice(64 if facts.rows >= 1000 else 32, f"{facts.rows:,} training rows"),
+            "epochs": Choice(30, "an upper end; early stopping decides"),
+            "patience": Choice(8, "early stopping"),
+            "schedule": Choice("constant", "the module says nothing else"),
+        }
+
+    def brings(self, kind: str) -> dict[str, Any]:
+        """Texts as word numbers."""
+        return {"text": {"tokens": "words", "vocabulary": 10_000, "length": 256}}.get(kind, {})
+
+    def want(self, kind: str, *, outputs: int) -> Want:
+        """Numbers and categories as vectors, images as grids, texts as token numbers."""
+        return {"image": Want("grid"), "text": Want("ids")}.get(kind, Want("vector"))

@@ -1,0 +1,25 @@
+"""Show: what a run is, what it scored, and what it said on its way."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from netwright.run import Run
+
+
+def show(folder: str | Path) -> dict[str, Any]:
+    """Return what is known of a run: about, metrics, plan, what was learnt of the columns, and its events."""
+    run = Run.open(folder)
+    about = run.read(run.about)
+    kinds = run.read(run.kinds) if run.kinds.exists() else {"inputs": {}, "targets": {}, "left_out": {}}
+    events = [json.loads(line) for line in run.events.read_text(encoding="utf-8").splitlines()] if run.events.exists() else []
+    return {
+        "folder": str(folder),
+        "about": about,
+        "kinds": kinds,
+        "plan": run.read(run.plan) if run.plan.exists() else None,
+        "metrics": run.read(run.metrics) if run.metrics.exists() else None,
+        "events": events,
+    }

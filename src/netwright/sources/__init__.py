@@ -70,7 +70,7 @@ def _existing(given: str | bytes) -> Path:
         names = sorted(os.listdir(path.parent)) if beside and not there else []
     except PermissionError as error:
         raise InputError(Problem(text, "may not be read by this user", fix="change its permissions")) from error
-    except (OSError, ValueError) as error:  # too long a name, a null byte: text given where a path was meant
+    except (OSError, ValueError) as error:  # too long a name, say: a text given where a path was meant
         raise InputError(Problem(repr(text[:60]), f"is not a path: {error}", fix="give a file's path")) from error
     if there:
         return path

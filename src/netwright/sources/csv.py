@@ -164,10 +164,9 @@ def _header(raw: bytes, rows: Rows, delimiter: str, quotes: bool, header: bool, 
         infer_schema=False,
         separator=delimiter,
         quote_char='"' if quotes else None,
-        empty_string_is_null=False,
     ).row(0)
     again = "name each column once; if the first line is a row and no header, --read.header false"
-    names = unique_names([cell.strip() for cell in cells], where=f"{name}:{rows.line[0]}", fix=again)
+    names = unique_names([(cell or "").strip() for cell in cells], where=f"{name}:{rows.line[0]}", fix=again)
     if len(rows) == 1:
         raise InputError(Problem(name, "has a header but no rows", fix="if that line is a row, --read.header false"))
     return names, rows.take(np.arange(1, len(rows)))
@@ -212,8 +211,7 @@ def _parse(raw: bytes, rows: Rows, names: list[str], delimiter: str, quotes: boo
         schema=dict.fromkeys(names, pl.String),
         separator=delimiter,
         quote_char='"' if quotes else None,
-        empty_string_is_null=False,
-    )
+    ).fill_null("")  # an empty cell is a text like any other until the settings say what is missing
     assert frame.height == len(rows), f"{frame.height} rows parted, {len(rows)} scanned"
     return frame
 

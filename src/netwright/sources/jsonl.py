@@ -91,7 +91,7 @@ def _lined(text: str, name: str) -> tuple[list[Any], list[int], dict[int, str]]:
         except ValueError as error:
             values.append(None)
             problems[number] = _why(error)
-    if lines[0] in problems and _whole(text):
+    if len(lines) > 1 and lines[0] in problems and _whole(text):
         raise InputError(Problem(name, "holds one object over several lines", allowed=_ALLOWED))
     if blank:
         say_rows("read.blank_lines", f"{len(blank):,} blank lines are no rows", blank, kind="notice")

@@ -92,6 +92,7 @@ class Loop:
         self.at = Progress()
         self.best: dict[str, Tensor] = {}
         self.random: dict[str, Tensor] | None = None
+        self.said = 0.0
 
     def run(self) -> list[dict[str, float]]:
         """Train until the epochs are over or the score no longer improves; load the best weights."""
@@ -220,6 +221,9 @@ class Loop:
             say("notice", "training.stopped_early", text)
 
     def _say_progress(self, began: float) -> None:
+        if time.monotonic() - self.said < 0.1:  # people see no more, and a step may take less
+            return
+        self.said = time.monotonic()
         done = self.at.epoch * self.steps_an_epoch + self.at.step
         seconds = self.at.seconds + time.monotonic() - began
         say(

@@ -1,0 +1,230 @@
+"""The command line: verbs to functions, flags from the recipe's types. No logic.
+
+Results go to standard output, all else to standard error. Exit codes: 0 done, 1 our bug, 2 the user's input or
+settings, 130 interrupted. Only click is imported before a verb is known: `netwright --help` must be instant.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+VERBS = {
+    "demo": "Train, measure and predict on real data that is already here; under a minute.",
+    "train": "Make a network from a table: check, split, train, measure, save.",
+    "evaluate": "Measure a run on other rows.",
+    "predict": "Answer new rows with a run.",
+    "show": "Show what a run is, what it scored and what it said.",
+    "recipe": "Write the full recipe that train would run, each value with its reason.",
+    "cache": "Show or clear what is kept to save time.",
+}
+DATA = click.argument("data", required=False)
+TARGET = click.option("--target", metavar="COLUMN[,COLUMN]", help="The columns to predict.")
+MODEL = click.option("--model", metavar="FAMILY|RUN", help="A family of networks, or the folder of a run to go on from.")
+RECIPE = click.option("--recipe", "recipe", metavar="FILE", help="A recipe; flags take precedence over it.")
+OUTPUT = click.option("--output", metavar="PATH", help="Where the result goes.")
+
+
+class Verbs(click.Group):
+    """The verbs, each built when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = globals()[f"_{cmd_name}"]()
+        command.name, command.short_help = cmd_name, VERBS[cmd_name]
+        command.help = f"{VERBS[cmd_name]}\n\n{command.help or ''}"
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in VERBS:
+            from netwright.errors import nearest
+
+            raise click.UsageError(f"there is no verb {args[0]!r}; {nearest(args[0], VERBS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="netwright")
+def netwright() -> None:
+    """Makes a neural network from your own rows, and lets you see through it.
+
+    \b
+    netwright demo
+    netwright train reviews.csv --target stars
+    netwright predict runs/reviews new.csv --output predictions.csv
+    """
+
+
+def _train() -> click.Command:
+    from netwright.flags import Flags
+
+    @click.command(cls=Flags)
+    @DATA
+    @TARGET
+    @MODEL
+    @OUTPUT
+    @RECIPE
+    @click.option("--resume", metavar="RUN", help="Go on with a run that was interrupted, exactly where it was.")
+    def train(data: str | None, target: str | None, model: str | None, output: str | None, recipe: str | None, resume: str | None, settings: dict[str, Any]) -> None:
+        """DATA is a CSV, TSV, JSONL, Parquet or Arrow file, a folder of images by class, or a folder of IDX files.
+
+        What is not given is chosen from the data, and each choice is said with its reason.
+        """
+        from netwright.render import rendering
+        from netwright.verbs.train import train as work
+
+        with rendering():
+            work(data, target=target, model=model, output=output, recipe=recipe, resume=resume, settings=settings)
+
+    return train
+
+
+def _recipe() -> click.Command:
+    from netwright.flags import Flags
+
+    @click.command(cls=Flags)
+    @DATA
+    @TARGET
+    @MODEL
+    @OUTPUT
+    @RECIPE
+    def recipe(data: str | None, target: str | None, model: str | None, output: str | None, recipe: str | None, settings: dict[str, Any]) -> None:
+        """Without --output it goes to DATA.recipe.yaml's place: recipe.yaml in this folder."""
+        from pathlib import Path
+
+        from netwright.render import rendering
+        from netwright.run import write_text
+        from netwright.verbs.recipe import recipe as work
+
+        with rendering():
+            text = work(data, target=target, model=model, settings=settings, file=recipe)
+        path = Path(output or "recipe.yaml")
+        write_text(path, text)
+        click.echo(f"wrote {path}; netwright train --recipe {path} runs it", err=True)
+
+    return recipe
+
+
+def _evaluate() -> click.Command:
+    @click.command()
+    @click.argument("run")
+    @click.argument("data")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+    def evaluate(run: str, data: str, as_json: bool) -> None:
+        """RUN is a run's folder; DATA are rows that have the target."""
+        import json
+
+        from netwright.render import metrics_table, rendering
+        from netwright.verbs.evaluate import evaluate as work
+
+        with rendering():
+            result = work(run, data)
+        click.echo(json.dumps(result, ensure_ascii=False) if as_json else metrics_table(result["metrics"]))
+
+    return evaluate
+
+
+def _predict() -> click.Command:
+    @click.command()
+    @click.argument("run")
+    @click.argument("data")
+    @OUTPUT
+    def predict(run: str, data: str, output: str | None) -> None:
+        """RUN is a run's folder; DATA are rows. The output ends in .csv, .jsonl or .parquet; CSV is printed without it."""
+        from netwright.render import rendering
+        from netwright.verbs.predict import predict as work
+
+        with rendering():
+            text = work(run, data, output=output)
+        if text is not None:
+            click.echo(text, nl=False)
+
+    return predict
+
+
+def _show() -> click.Command:
+    @click.command()
+    @click.argument("run")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+    def show(run: str, as_json: bool) -> None:
+        """RUN is a run's folder."""
+        import json
+
+        from netwright.render import run_summary
+        from netwright.verbs.show import show as work
+
+        result = work(run)
+        click.echo(json.dumps(result, ensure_ascii=False) if as_json else run_summary(result))
+
+    return show
+
+
+def _demo() -> click.Command:
+    @click.command()
+    @OUTPUT
+    def demo(output: str | None) -> None:
+        """The data is a table of 569 real measurements of breast tumours that comes with scikit-learn."""
+        from netwright.render import rendering
+        from netwright.verbs.demo import demo as work
+
+        with rendering():
+            text = work(output)
+        click.echo(text)
+
+    return demo
+
+
+def _cache() -> click.Command:
+    @click.command()
+    @click.argument("action", type=click.Choice(["show", "clear"]), default="show")
+    def cache(action: str) -> None:
+        """Encoded images and texts are kept in the user's cache folder, so that a second training starts at once."""
+        from netwright.cache import clear, described
+
+        click.echo(clear() if action == "clear" else described())
+
+    return cache
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the command line; the return value is the exit code."""
+    return _guarded(lambda: netwright.main(args, standalone_mode=False))
+
+
+def _guarded(work: Callable[[], Any]) -> int:
+    from netwright.errors import InputError, Interrupted
+
+    try:
+        work()
+    except InputError as error:
+        for problem in error.problems:
+            click.echo(f"error: {problem}", err=True)
+        return 2
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except Interrupted as error:
+        click.echo(f"\n{error}", err=True)
+        return 130
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("\nstopped", err=True)
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone, as head does
+        sys.stderr.close()
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

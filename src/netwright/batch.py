@@ -71,7 +71,7 @@ class Batch:
 
 
 def tensors(arrays: Arrays, device: torch.device | str = "cpu") -> Block:
-    """Return encoded arrays as tensors on a device (without a copy where they already lie there)."""
+    """Return encoded arrays as tensors on a device, floats in the default precision (a copy only where one is needed)."""
     out: Block = {}
     for name, array in arrays.items():
         if isinstance(array, Ragged):
@@ -82,7 +82,8 @@ def tensors(arrays: Arrays, device: torch.device | str = "cpu") -> Block:
 
 
 def _tensor(array: np.ndarray) -> Tensor:
-    return torch.from_numpy(array if array.flags.writeable else array.copy())
+    tensor = torch.from_numpy(array if array.flags.writeable else array.copy())
+    return tensor.to(torch.get_default_dtype()) if tensor.is_floating_point() else tensor
 
 
 class Rows:

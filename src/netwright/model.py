@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from netwright.kinds.number import Number
 from netwright.network import Network, build, head_settings
 from netwright.plan import Plan
 from netwright.prepare import Fitted
-from netwright.recipe import Recipe, Settings
+from netwright.recipe import Execution, Read, Recipe
 from netwright.recipe_file import read_recipe
 from netwright.run import Run
 from netwright.sources.table import Table
@@ -53,7 +55,7 @@ class Model:
         """Return the heads' arrays for encoded rows, by target key."""
         return answers(self.network, encoded, count, self.plan)
 
-    def predict(self, data: Any, *, read: Settings | None = None) -> pl.DataFrame:
+    def predict(self, data: Any, *, read: Read | None = None) -> pl.DataFrame:
         """Return a row of predictions for each row of `data` (a path, a frame, a list of dicts, arrays), in its order.
 
         Columns: `id`; the target itself where `data` has it; `TARGET_predicted`; `p_CLASS` for each class (with several
@@ -72,7 +74,7 @@ class Model:
             columns.append(kind.decode(found[key], prefix=f"{name}_" if len(self.fitted.targets) > 1 else ""))
         return pl.concat(columns, how="horizontal")
 
-    def evaluate(self, data: Any, *, read: Settings | None = None) -> dict[str, Any]:
+    def evaluate(self, data: Any, *, read: Read | None = None) -> dict[str, Any]:
         """Return {"metrics": {NAME: {"value", "low", "high"}}, "rows": n} on rows that have the target.
 
         With several targets the metrics are keyed by target. `low` and `high` bound a 95 % bootstrap interval.
@@ -95,13 +97,24 @@ class Model:
 def answers(network: Network, encoded: dict[str, Arrays], count: int, plan: Plan) -> Answers:
     """Return the heads' arrays for encoded rows, `rows_a_call` at a time, by target key."""
     network.eval()
-    blocks = {key: tensors(arrays) for key, arrays in encoded.items()}
-    rows = Rows(blocks, {}, count=count)
     parts: list[Answers] = []
-    for start in range(0, count, plan.rows_a_call):
-        chosen = torch.arange(start, min(start + plan.rows_a_call, count))
-        parts.append(answer.answer(network, on(rows, chosen, plan.device)))
+    with precisely(plan):
+        rows = Rows({key: tensors(arrays) for key, arrays in encoded.items()}, {}, count=count)
+        for start in range(0, count, plan.rows_a_call):
+            chosen = torch.arange(start, min(start + plan.rows_a_call, count))
+            parts.append(answer.answer(network, on(rows, chosen, plan.device)))
     return joined(parts)
+
+
+@contextmanager
+def precisely(plan: Plan | Execution) -> Iterator[None]:
+    """Within the block torch's default precision is the plan's: float64 where it says so, else float32."""
+    previous = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64 if plan.precision == "float64" else torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(previous)
 
 
 def on(rows: Rows, chosen: torch.Tensor, device: str) -> Any:
@@ -156,7 +169,8 @@ def load(folder: str | Path, *, module: torch.nn.Module | None = None) -> Model:
         raise InputError(Problem(str(folder), "this run was not finished", fix=f"netwright train --resume {folder}"))
     recipe = read_recipe(run.recipe)
     plan = Plan.model_validate(run.read(run.plan))
-    network = assemble(recipe, fitted, module)
+    with precisely(plan):
+        network = assemble(recipe, fitted, module)
     if plan.precision == "float64":
         network = network.double()
     network.load_state_dict(load_file(run.weights))

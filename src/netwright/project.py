@@ -18,7 +18,7 @@ from netwright.batch import Rows, tensors
 from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
 from netwright.kinds.category import Category
-from netwright.model import answers, assemble, compared, kind_name
+from netwright.model import answers, assemble, compared, kind_name, precisely
 from netwright.network import Network, describe, head_settings
 from netwright.plan import Plan
 from netwright.prepare import Described, Fitted
@@ -176,9 +176,7 @@ def train(
     `ready` is told the plan before step 1.
     """
     settings = work.recipe.training
-    previous = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64 if (plan or work.recipe.plan).precision == "float64" else torch.float32)
-    try:
+    with precisely(plan or work.recipe.plan):
         if plan is None:
             plan = choose_plan(work.recipe.plan, lambda trial: start_network(work, trial, module), settings, world)
         ready(plan)
@@ -188,8 +186,6 @@ def train(
         say("step", "network", f"{type(work.family).model_fields['family'].default} with {sum(sizes.values()):,} weights", **sizes)
         loop = Loop(network, data, _score(work, network, plan), settings, plan, kept=kept, world=world)
         history = loop.run()
-    finally:
-        torch.set_default_dtype(previous)
     return network.eval(), plan, history
 
 

@@ -5,6 +5,7 @@ Flags, YAML, JSON schema and the page's form all come from these types: each fie
 
 from __future__ import annotations
 
+import codecs
 import math
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -31,16 +32,56 @@ class Settings(BaseModel):
 
 
 class Read(Settings):
-    """How files are read."""
+    """How a source's files are read.
 
-    delimiter: str | None = Field(None, description="what stands between the cells of a line; found by looking if not given")
-    encoding: str | None = Field(None, description="the text encoding; UTF-8 (or UTF-16 by its mark) if not given")
-    bad_rows: Literal["refuse", "leave_out"] = Field("refuse", description="what to do with lines of another length")
-    header: bool = Field(True, description="whether the first line names the columns")
-    missing: Names = Field(
-        ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?"),
-        description="cell texts that mean: no value",
+    >>> Read(delimiter="tab").delimiter
+    '\\t'
+    """
+
+    delimiter: str | None = Field(
+        default=None,
+        description="The character between a CSV file's cells (or `tab`); left out, it is found by looking.",
     )
+    encoding: str | None = Field(
+        default=None, description="The text's encoding, such as gb18030; left out, UTF-8, or UTF-16 by its mark."
+    )
+    header: bool = Field(default=True, description="Whether a CSV file's first line holds the columns' names.")
+    quotes: bool | None = Field(
+        default=None,
+        description="Whether quote marks enclose a CSV file's cells; left out, they do, save in tab-separated files "
+        "where they plainly do not.",
+    )
+    bad_rows: Literal["refuse", "leave_out"] = Field(
+        default="refuse",
+        description="What becomes of a file with rows that cannot be read: it is refused, or they are left out.",
+    )
+    missing: Names = Field(
+        default=("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?"),
+        description="The cell texts of a CSV file that are read as missing, blanks round them aside.",
+    )
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, value: str | None) -> str | None:
+        named = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " "}
+        value = named.get(value, value) if value else value
+        if value is not None and (len(value) != 1 or not value.isascii() or value in '"\r\n'):
+            raise ValueError(f"{value!r} is not one plain character, such as , or ; or tab")
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        if value is None:
+            return value
+        try:
+            codecs.lookup(value)
+        except LookupError as error:
+            raise ValueError(
+                f"there is no encoding {value!r}; there is utf-8, utf-16, gb18030, big5, shift_jis, euc-kr, "
+                "cp1252, latin-1 ..."
+            ) from error
+        return value
 
 
 class Split(Settings):
@@ -147,8 +188,13 @@ def validate(model: type[T], values: dict[str, Any], *, where: str = "") -> T:
         return model.model_validate(values)
     except ValidationError as error:
         prefix = where if where or model is Recipe else model.__name__.lower()
-        problems = [_problem(model, prefix, entry) for entry in error.errors(include_url=False)]
+        problems = [problem for entry in error.errors(include_url=False) for problem in _problems(model, prefix, entry)]
         raise InputError(*dict.fromkeys(problems)) from None
+
+
+def _problems(model: type[BaseModel], prefix: str, entry: Any) -> tuple[Problem, ...]:
+    inner = entry.get("ctx", {}).get("error")  # a validator's own InputError already names place and problem
+    return inner.problems if isinstance(inner, InputError) else (_problem(model, prefix, entry),)
 
 
 def _problem(model: type[BaseModel], prefix: str, entry: Any) -> Problem:

@@ -11,6 +11,7 @@ import pytest
 from netwright import sources
 from netwright.errors import InputError
 from netwright.events import Event, listening
+from netwright.recipe import Read
 from netwright.sources.table import Table
 
 
@@ -28,7 +29,7 @@ def read(tmp_path: Path) -> Callable[..., Table]:
     def write_and_read(name: str, content: str | bytes, **settings: Any) -> Table:
         path = tmp_path / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return sources.read(path, settings=sources.ReadSettings(**settings))
+        return sources.read(path, settings=Read(**settings))
 
     return write_and_read
 

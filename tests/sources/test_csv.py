@@ -194,9 +194,9 @@ def test_blank_lines_are_no_rows_and_are_said_between_rows(read, said):
 def test_ragged_rows_are_refused_with_lines_and_counts(read, refused):
     rows = "".join(f"{i},x,y\n" for i in range(7))
     assert refused(read, "a.csv", f"a,b\n1,x\n{rows}2,y\n3\n") == (
-        "a.csv: 8 of 10 rows do not have 2 cells, as the header has: line 3 has 3, line 4 has 3, line 5 has 3, line 6 has "
-        "3, line 7 has 3, .... To mend it: mend these lines, name another --read.delimiter, or leave them out with "
-        "--read.bad_rows leave_out."
+        "a.csv: 8 of 10 rows do not have 2 cells, as the header has: line 3 has 3, line 4 has 3, line 5 has 3, "
+        "line 6 has 3, line 7 has 3, .... To mend it: mend these lines, name another --read.delimiter, "
+        "or leave them out with --read.bad_rows leave_out."
     )
 
 
@@ -222,10 +222,10 @@ def test_a_column_without_a_name_is_named_by_its_position_and_said(read, said):
 
 def test_columns_of_one_name_are_refused_with_their_positions(read, refused):
     assert refused(read, "a.csv", "x,y,x,y\n1,2,3,4\n") == (
-        "a.csv:1: the column name 'x' stands at the positions 1, 3. To mend it: name each column once; if the first line "
-        "is a row and no header, --read.header false.\n"
-        "a.csv:1: the column name 'y' stands at the positions 2, 4. To mend it: name each column once; if the first line "
-        "is a row and no header, --read.header false."
+        "a.csv:1: the column name 'x' stands at the positions 1, 3. To mend it: name each column once; "
+        "if the first line is a row and no header, --read.header false.\n"
+        "a.csv:1: the column name 'y' stands at the positions 2, 4. To mend it: name each column once; "
+        "if the first line is a row and no header, --read.header false."
     )
 
 

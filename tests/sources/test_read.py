@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from netwright import rooms, sources
-from netwright.sources.settings import ReadSettings
+from netwright.recipe import Read
 
 
 def test_importing_the_room_is_cheap():
@@ -113,9 +113,9 @@ def test_settings_of_another_group_are_taken_and_checked(tmp_path, refused):
 
 
 def test_settings_are_validated_and_described():
-    assert ReadSettings(delimiter="\\t").delimiter == "\t"
+    assert Read(delimiter="\\t").delimiter == "\t"
     with pytest.raises(ValidationError, match="there is no encoding 'utf-99'"):
-        ReadSettings(encoding="utf-99")
+        Read(encoding="utf-99")
     with pytest.raises(ValidationError, match="is not one plain character"):
-        ReadSettings(delimiter='"')
-    assert all(field.description for field in ReadSettings.model_fields.values())
+        Read(delimiter='"')
+    assert all(field.description for field in Read.model_fields.values())

@@ -13,7 +13,7 @@ import numpy as np
 
 from netwright.baselines import features
 from netwright.baselines.models import fitted_answer, random_state
-from netwright.baselines.rows import Rows, columns_of, note
+from netwright.baselines.rows import Rows, check, columns_of, note
 
 NAME = "boosting"
 VALUES = 255  # of a category: HistGradientBoosting's limit
@@ -32,17 +32,22 @@ def answer(
     """Fit on the training rows and answer for the test rows. Raises ValueError for too many classes or one only."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+    check(train, target)
     if target == "category" and classes > CLASSES:
         raise ValueError(f"{classes:,} classes would need as many trees a round; it is fitted for up to {CLASSES}")
     known, asked, native = _table(train, test, columns)
+    there = np.isfinite(known).any(0)  # scikit-learn cannot bin a column without any value
+    if not there.any():
+        raise ValueError("no column has a value")
     settings = {
-        "categorical_features": np.arange(known.shape[1]) >= native,
+        "categorical_features": (np.arange(known.shape[1]) >= native)[there],
         "random_state": random_state(seed),
         "early_stopping": "auto" if target == "number" else _early(train.truth),
     }
     return fitted_answer(
         partial(HistGradientBoostingClassifier, **settings), partial(HistGradientBoostingRegressor, **settings),
-        train=known, test=asked, truth=train.truth, weight=train.weight, target=target, classes=classes,
+        train=known[:, there], test=asked[:, there], truth=train.truth, weight=train.weight, target=target,
+        classes=classes,
     )  # fmt: skip
 
 
@@ -53,9 +58,12 @@ def _table(train: Rows, test: Rows, columns: dict[str, str]) -> tuple[np.ndarray
     known, asked = features.numbers([train.frame, test.frame], columns)
     first = known.shape[1]
     names = columns_of(columns, "category")
-    if names and len(train):
+    if names:
         coder = OrdinalEncoder(
-            handle_unknown="use_encoded_value", unknown_value=np.nan, encoded_missing_value=np.nan, max_categories=VALUES
+            handle_unknown="use_encoded_value",
+            unknown_value=np.nan,
+            encoded_missing_value=np.nan,
+            max_categories=VALUES,
         )
         known = np.hstack([known, coder.fit_transform(features.categories(train.frame, columns))])
         asked = np.hstack([asked, coder.transform(features.categories(test.frame, columns))])

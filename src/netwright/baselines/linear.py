@@ -14,7 +14,7 @@ import numpy as np
 
 from netwright.baselines import features
 from netwright.baselines.models import fitted_answer
-from netwright.baselines.rows import Rows, columns_of
+from netwright.baselines.rows import Rows, check, columns_of
 
 NAME = "linear"
 ROWS = 100_000  # a linear model has long seen enough by then (assumed), and takes under a minute
@@ -34,8 +34,7 @@ def answer(
     """Fit on the training rows and answer for the test rows. Raises ValueError where there is one class only."""
     from sklearn.linear_model import LogisticRegression, Ridge
 
-    if not len(train):
-        raise ValueError("there are no training rows")
+    check(train, target)
     train = train.at_most(ROWS, seed=seed)
     known, asked = _table(train, test, columns)
     return fitted_answer(
@@ -60,7 +59,7 @@ def _table(train: Rows, test: Rows, columns: dict[str, str]) -> tuple[Any, Any]:
         coder = OneHotEncoder(handle_unknown="ignore")
         known = coder.fit_transform(features.categories(train.frame, columns))
         parts.append((csr_array(known), csr_array(coder.transform(features.categories(test.frame, columns)))))
-    known, asked = (hstack(side, format="csr") for side in zip(*parts, strict=True))
-    if known.nnz >= DENSE * known.shape[0] * known.shape[1]:
-        return known.toarray(), asked.toarray()
-    return known, asked
+    joined: list[Any] = [hstack(side, format="csr") for side in zip(*parts, strict=True)]
+    if joined[0].nnz >= DENSE * np.prod(joined[0].shape):
+        joined = [side.toarray() for side in joined]
+    return joined[0], joined[1]

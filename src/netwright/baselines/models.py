@@ -1,4 +1,4 @@
-"""Fitting scikit-learn's models by target kind: missing classes, several labels, weights, warnings. n rows, C classes."""
+"""Fitting scikit-learn's models by target kind: lacking classes, labels, weights, warnings. n rows, C classes."""
 
 from __future__ import annotations
 
@@ -27,17 +27,13 @@ def fitted_answer(
     """Fit on the features `train` (n, k) and answer for the features `test`.
 
     Labels are fitted one by one, each against the rest. A class without training rows has the probability 0. Raises
-    ValueError where there are no training rows, or all are of one class.
+    ValueError where scikit-learn cannot fit these rows.
     """
-    if not len(truth):
-        raise ValueError("there are no training rows")
     if target == "number":
         return {"value": _fit(regressor(), train, truth, weight).predict(test).astype(np.float64).reshape(-1)}
     if target == "labels":
         labels = [_label(classifier, train, test, truth[:, c], weight) for c in range(truth.shape[1])]
         return {"probability": np.column_stack(labels)}
-    if len(np.unique(truth)) < 2:
-        raise ValueError("all training rows are of one class")
     model = _fit(classifier(), train, truth, weight)
     probability = np.zeros((test.shape[0], classes))
     probability[:, model.classes_] = model.predict_proba(test)

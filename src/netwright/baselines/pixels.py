@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from netwright.baselines.models import fitted_answer
-from netwright.baselines.rows import Rows, columns_of, note
+from netwright.baselines.rows import Rows, check, columns_of, note
 
 NAME = "pixels"
 ROWS = 20_000
@@ -28,9 +28,10 @@ def answer(
     train: Rows, test: Rows, *, columns: dict[str, str], target: str, classes: int, seed: int,
     validation: Rows | None = None,
 ) -> dict[str, np.ndarray]:  # fmt: skip
-    """Fit on up to 20,000 training rows and answer for the test rows. Raises ValueError where there is one class only."""
+    """Fit on up to 20,000 training rows, answer for the test rows. Raises ValueError where there is one class only."""
     from sklearn.linear_model import LogisticRegression, Ridge
 
+    check(train, target)
     train = train.at_most(ROWS, seed=seed)
     names = columns_of(columns, "image")
     for name in names:

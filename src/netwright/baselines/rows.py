@@ -47,6 +47,14 @@ class Rows:
         return self.take(np.sort(np.random.default_rng(seed).choice(len(self), count, replace=False)))
 
 
+def check(train: Rows, target: str) -> None:
+    """Raise ValueError where there are no training rows, or all are of one class."""
+    if not len(train):
+        raise ValueError("there are no training rows")
+    if target == "category" and len(np.unique(train.truth)) < 2:
+        raise ValueError("all training rows are of one class")
+
+
 def note(text: str) -> None:
     """Say what the user must know of how a baseline was fitted."""
     say("notice", NOTE, text)

@@ -1,8 +1,9 @@
 """TF-IDF of words or characters, then logistic regression (category, labels) or ridge regression (number).
 
 Two variants are fitted: words of 1 and 2, and characters of 1 to 4 within words; the one that answers the validation
-rows better is taken. A row's weight of an n-gram is (1 + ln count) · (1 + ln((1 + n) / (1 + rows with it))), scaled to
-length 1 (scikit-learn's TfidfVectorizer with sublinear_tf). Columns other than text are left out.
+rows better is taken. With very long texts only words are tried, as characters take minutes. A row's weight of an n-gram
+is (1 + ln count) · (1 + ln((1 + n) / (1 + rows with it))), scaled to length 1 (scikit-learn's TfidfVectorizer with
+sublinear_tf). Columns other than text are left out.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import numpy as np
 from netwright import measure
 from netwright.baselines import features
 from netwright.baselines.models import fitted_answer
-from netwright.baselines.rows import Rows, columns_of, note
+from netwright.baselines.rows import Rows, check, columns_of, note
 
 NAME = "tfidf"
 ROWS = 50_000
-LETTERS = 4_000  # of a text that are read: more cost time and memory, and rarely tell more (assumed)
+WORD_LETTERS = 50_000_000  # in the training texts: about 20 s (measured); more: fewer rows
+CHARACTER_LETTERS = 10_000_000  # about 30 s (measured); more: words only
+WEIGHTS = 5_000_000  # of a classifier: its optimizer keeps about 22 copies, 1 GB; the rarest n-grams are left out
 STEPS = 1_000
 HELD_OUT = 0.2  # of the training rows, where there are no validation rows
 
@@ -36,9 +39,9 @@ def answer(
     """Fit both variants, choose one on the validation rows (a fifth of the training rows where there are none), and
     answer for the test rows. Raises ValueError where the texts hold no word, or there is one class only.
     """
-    train = train.at_most(ROWS, seed=seed)
-    held = validation
-    fitting = train
+    check(train, target)
+    train = train.at_most(_affordable(train, columns), seed=seed)
+    held, fitting = validation, train
     if held is None or not len(held):
         order = np.random.default_rng(seed).permutation(len(train))
         cut = int(len(train) * HELD_OUT)
@@ -46,14 +49,33 @@ def answer(
     settled = partial(_fitted, columns=columns, target=target, classes=classes)
     name = measure.SELECTS[target]
     found: dict[str, tuple[float, dict[str, np.ndarray]]] = {}
-    for variant in ("words", "characters"):
-        asked = [held, test] if fitting is train else [held]
-        judged, *answers = settled(variant, fitting, asked)
+    for variant in _variants(train, columns):
+        judged, answered = settled(variant, fitting, [held, test])
         value = measure.score(target, name, held.truth, judged, held.weight)
-        found[variant] = (value, answers[0] if answers else {})
+        found[variant] = (np.inf if np.isnan(value) else value, answered)
     chosen = min(found, key=lambda variant: found[variant][0])
-    note(f"n-grams of {chosen}, by {name} on the validation rows")
-    return found[chosen][1] or settled(chosen, train, [test])[0]
+    if len(found) > 1:
+        note(f"n-grams of {chosen}, by {name} on the validation rows")
+    return found[chosen][1] if fitting is train else settled(chosen, train, [test])[0]
+
+
+def _letters(train: Rows, columns: dict[str, str]) -> int:
+    return sum(map(len, features.texts(train.frame, columns)))
+
+
+def _affordable(train: Rows, columns: dict[str, str]) -> int:
+    """How many rows can be fitted in time."""
+    return min(ROWS, WORD_LETTERS * len(train) // max(_letters(train, columns), 1))
+
+
+def _variants(train: Rows, columns: dict[str, str]) -> tuple[str, ...]:
+    letters = _letters(train, columns)
+    if letters <= CHARACTER_LETTERS:
+        return ("words", "characters")
+    note(
+        f"n-grams of words; those of characters were not tried, as the texts hold {letters / 1e6:,.0f} million of them"
+    )
+    return ("words",)
 
 
 def _fitted(
@@ -63,25 +85,21 @@ def _fitted(
     from scipy.sparse import vstack
     from sklearn.linear_model import LogisticRegression, Ridge
 
-    vectorizer = _vectorizer(variant)
-    known = vectorizer.fit_transform(_texts(train, columns))
-    parts = vstack([vectorizer.transform(_texts(rows, columns)) for rows in asked], format="csr")
+    vectorizer = _vectorizer(variant, WEIGHTS // (classes if target == "category" and classes > 2 else 1))
+    known = vectorizer.fit_transform(features.texts(train.frame, columns))
+    parts = vstack([vectorizer.transform(features.texts(rows.frame, columns)) for rows in asked], format="csr")
     both = fitted_answer(
         partial(LogisticRegression, max_iter=STEPS), Ridge,
         train=known, test=parts, truth=train.truth, weight=train.weight, target=target, classes=classes,
     )  # fmt: skip
-    cuts = np.cumsum([len(rows) for rows in asked])[:-1]
     [(key, values)] = both.items()
-    return [{key: part} for part in np.split(values, cuts)]
+    return [{key: part} for part in np.split(values, np.cumsum([len(rows) for rows in asked])[:-1])]
 
 
-def _vectorizer(variant: str) -> Any:
+def _vectorizer(variant: str, most: int) -> Any:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
+    settings = {"sublinear_tf": True, "max_features": most, "dtype": np.float32}
     if variant == "words":
-        return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-    return TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True)
-
-
-def _texts(rows: Rows, columns: dict[str, str]) -> list[str]:
-    return [text[:LETTERS] for text in features.texts(rows.frame, columns)]
+        return TfidfVectorizer(ngram_range=(1, 2), **settings)
+    return TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), **settings)

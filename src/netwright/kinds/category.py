@@ -142,10 +142,12 @@ def _text(column: pl.Series) -> pl.Series:
     import polars as pl
 
     if column.dtype.is_float():
+        # each value by itself: what stands beside it must not decide how it is written
         column = column.fill_nan(None)
-        if bool((column.drop_nulls() % 1 == 0).all()):
-            column = column.cast(pl.Int64)
-    text = column.cast(pl.String).str.strip_chars()
+        whole = column.cast(pl.Int64, strict=False).cast(pl.String)
+        text = pl.select(pl.when(column % 1 == 0).then(pl.coalesce(whole, column.cast(pl.String))).otherwise(column.cast(pl.String)).alias(column.name)).to_series()
+    else:
+        text = column.cast(pl.String).str.strip_chars()
     return text.set(text == "", None)
 
 

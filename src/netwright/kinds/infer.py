@@ -82,7 +82,7 @@ def useless(facts: Facts) -> str | None:
         return None
     named = bool(_ID_NAME.search(facts.name))
     if facts.is_number and facts.is_whole:
-        steps = facts.present.cast(pl.Int64).sort().diff().drop_nulls()
+        steps = facts.present.sort().diff().drop_nulls()
         if named or bool((steps == 1).all()):
             return "it looks like an identifier: all its values are distinct whole numbers" + ("" if named else " in a row")
     if facts.is_text and named and facts.words <= 1.5:

@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from netwright.arrays import Arrays
+from netwright.errors import InputError, Problem
 from netwright.events import say_rows
 from netwright.kinds import base
 
@@ -60,7 +61,10 @@ class Number(base.Kind):
 
     @classmethod
     def fit(cls, frame: pl.DataFrame, options: Any, role: base.Role) -> Number:
-        """Learn centre and spread of each column."""
+        """Learn centre and spread of each column. Raises `InputError` for a target's scale that cannot be undone."""
+        if role == "target" and options.scale not in ("standard", "none"):
+            where, what = f"columns.{frame.columns[0]}.scale", f"{options.scale} cannot be undone, as a target's must"
+            raise InputError(Problem(where, what, allowed="standard, none"))
         values = np.column_stack([_floats(frame[name]) for name in frame.columns])
         with np.errstate(all="ignore"):
             center, spread = zip(*(_scale(column[np.isfinite(column)], options.scale) for column in values.T), strict=True)

@@ -103,7 +103,9 @@ def _given(kind: str, truth: np.ndarray, answer: Mapping[str, np.ndarray]) -> np
     given = np.asarray(answer[ANSWERS[kind]], np.float64)
     fits = given.shape[:1] == truth.shape and given.ndim == 2 if kind == "category" else given.shape == truth.shape
     if not fits:
-        raise ValueError(f"the answers' shape {given.shape} does not fit the truth's, {truth.shape}, of a {kind} target")
+        raise ValueError(
+            f"the answers' shape {given.shape} does not fit the truth's, {truth.shape}, of a {kind} target"
+        )
     return given
 
 

@@ -116,7 +116,7 @@ METRICS = (
     Metric("f1_macro", "higher", "mean of the classes' F1", f1_macro),
     Metric("log_loss", "lower", "mean of -ln p(true class)", log_loss),
     Metric("brier", "lower", "mean squared error of the probabilities", brier),
-    Metric("roc_auc", "higher", "area under the ROC curve (several classes: each against the rest, mean)", roc_auc, ONE_CLASS, True),
+    Metric("roc_auc", "higher", "area under the ROC curve, each class against the rest", roc_auc, ONE_CLASS, True),
 )  # fmt: skip
 BINARY = (
     Metric("precision", "higher", "of the rows answered as the second class, the share that are", precision, NO_SECOND),

@@ -36,11 +36,12 @@ def median_absolute_error(truth: np.ndarray, answer: np.ndarray) -> Weighted:
     return middle(np.abs(answer - truth))
 
 
+EQUAL = "the true values are all equal"
 METRICS = (
-    Metric("r2", "higher", "share of the target's variance that the answers explain", r2, "the true values are all equal"),
+    Metric("r2", "higher", "share of the target's variance that the answers explain", r2, EQUAL),
     Metric("mae", "lower", "mean absolute error, in the target's unit", mae),
     Metric("rmse", "lower", "root of the mean squared error, in the target's unit", rmse),
-    Metric("median_absolute_error", "lower", "median absolute error, in the target's unit", median_absolute_error, sorts=True),
+    Metric("median_absolute_error", "lower", "median absolute error, in its unit", median_absolute_error, sorts=True),
 )  # fmt: skip
 
 

@@ -10,26 +10,23 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
-
 from netwright import rooms
 from netwright.errors import InputError, Problem, nearest
-from netwright.sources.settings import ReadSettings
+from netwright.recipe import Read
 
 if TYPE_CHECKING:
     from netwright.sources.table import Table
 
-__all__ = ["HELPERS", "ReadSettings", "read"]
+__all__ = ["HELPERS", "Read", "read"]
 
-HELPERS = ("cells", "content", "frames", "lines", "quotes", "records", "settings", "sniff", "splits", "table")
-_DEFAULT = ReadSettings()
+HELPERS = ("cells", "content", "frames", "lines", "quotes", "records", "sniff", "splits", "table")
+_DEFAULT = Read()
 
 
-def read(data: Any, *, settings: BaseModel = _DEFAULT) -> Table:
+def read(data: Any, *, settings: Read = _DEFAULT) -> Table:
     """Read `data`, a path or something in memory, into a table; the source that claims it is found by asking.
 
-    `settings` are `ReadSettings`, or a recipe's group of the same names. Raises `InputError` where there is no such
-    file, where no source reads it, or where its content is broken.
+    Raises `InputError` where there is no such file, where no source reads it, or where its content is broken.
 
     >>> read({"age": [31, 47], "city": ["Rome", None]}).ids()
     ['rows:1', 'rows:2']
@@ -43,19 +40,8 @@ def read(data: Any, *, settings: BaseModel = _DEFAULT) -> Table:
     known = [rooms.find("sources", name) for name in rooms.names("sources")]
     for source in known:
         if source.claims(data):
-            return source.read(data, _checked(settings))
+            return source.read(data, settings)
     raise InputError(_unclaimed(data, "; ".join(form for source in known for form in source.FORMS)))
-
-
-def _checked(settings: BaseModel) -> ReadSettings:
-    """Return the settings as `ReadSettings`, which fills what another group lacks and refuses what cannot be."""
-    if isinstance(settings, ReadSettings):
-        return settings
-    try:
-        return ReadSettings.model_validate(settings.model_dump())
-    except ValidationError as error:
-        found = [(".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")) for one in error.errors()]
-        raise InputError(*(Problem(f"read.{where}", what) for where, what in found)) from error
 
 
 def _existing(given: str | bytes) -> Path:

@@ -9,7 +9,7 @@ from netwright.errors import InputError, Problem
 from netwright.sources.content import fingerprint
 
 if TYPE_CHECKING:
-    from netwright.sources.settings import ReadSettings
+    from netwright.recipe import Read
     from netwright.sources.table import Table
 
 FORMS = (".arrow .feather .ipc",)
@@ -25,14 +25,14 @@ def claims(data: Any) -> bool:
     return isinstance(data, Path) and data.suffix.lower() in (".arrow", ".feather", ".ipc") and not data.is_dir()
 
 
-def read(data: Path, settings: ReadSettings) -> Table:
+def read(data: Path, settings: Read) -> Table:
     """Read an Arrow file into a table; the id of a row is `file:position`. Raises `InputError` for a broken file.
 
     >>> import polars as pl, tempfile
-    >>> from netwright.sources.settings import ReadSettings
+    >>> from netwright.recipe import Read
     >>> path = Path(tempfile.mkdtemp()) / "a.arrow"
     >>> pl.DataFrame({"a": [1, 2]}).write_ipc(path)
-    >>> read(path, ReadSettings()).ids()
+    >>> read(path, Read()).ids()
     ['a.arrow:1', 'a.arrow:2']
     """
     import polars as pl

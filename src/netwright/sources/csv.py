@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from netwright.sources.lines import Rows
-    from netwright.sources.settings import ReadSettings
+    from netwright.recipe import Read
     from netwright.sources.table import Table
 
 FORMS = (".csv .tsv .tab .psv (also with .gz)", ".txt .data where a delimiter parts every line alike")
@@ -38,17 +38,17 @@ def claims(data: Any) -> bool:
     return ends(data, _NAMED) or (ends(data, _PERHAPS) and _parted(data))
 
 
-def read(data: Path, settings: ReadSettings) -> Table:
+def read(data: Path, settings: Read) -> Table:
     """Read a delimited text into a table; the id of a row is `file:line`, where the row starts.
 
     Raises `InputError` naming the line for text that is not in the file's encoding, rows of unlike length, quoted
     cells that are not closed; and for a file without rows or with columns of one name.
 
     >>> import tempfile
-    >>> from netwright.sources.settings import ReadSettings
+    >>> from netwright.recipe import Read
     >>> path = Path(tempfile.mkdtemp()) / "a.csv"
     >>> _ = path.write_text("age,city\\n31,Rome\\n?,Bonn\\n")
-    >>> read(path, ReadSettings()).frame.rows()
+    >>> read(path, Read()).frame.rows()
     [(31, 'Rome'), (None, 'Bonn')]
     """
     import numpy as np
@@ -172,7 +172,7 @@ def _header(raw: bytes, rows: Rows, delimiter: str, quotes: bool, header: bool, 
     return names, rows.take(np.arange(1, len(rows)))
 
 
-def _even(rows: Rows, header: list[str], settings: ReadSettings, name: str) -> Rows:
+def _even(rows: Rows, header: list[str], settings: Read, name: str) -> Rows:
     """Return the rows that have as many cells as the header; what becomes of the others the settings say."""
     import numpy as np
 

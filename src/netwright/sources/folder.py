@@ -17,7 +17,7 @@ from netwright.sources.content import hasher, pieces, readable
 from netwright.sources.splits import split_of
 
 if TYPE_CHECKING:
-    from netwright.sources.settings import ReadSettings
+    from netwright.recipe import Read
     from netwright.sources.table import Table
 
 FORMS = ("a folder of images with a sub-folder for each class",)
@@ -34,7 +34,7 @@ def claims(data: Any) -> bool:
     return isinstance(data, Path) and data.is_dir() and any(map(_is_image, islice(_files(data), _LOOKED_AT)))
 
 
-def read(data: Path, settings: ReadSettings) -> Table:
+def read(data: Path, settings: Read) -> Table:
     """Read a folder of images into a table: `image` (a path that opens) and `label` (the class folder's name).
 
     The id of a row is its path within the folder, such as `cats/1.png`. Files that are no images, and images outside
@@ -42,12 +42,12 @@ def read(data: Path, settings: ReadSettings) -> Table:
 
     >>> import tempfile
     >>> from PIL import Image
-    >>> from netwright.sources.settings import ReadSettings
+    >>> from netwright.recipe import Read
     >>> folder = Path(tempfile.mkdtemp())
     >>> for name in ("cats", "dogs"):
     ...     (folder / name).mkdir()
     ...     Image.new("L", (2, 2)).save(folder / name / "1.png")
-    >>> read(folder, ReadSettings()).frame["label"].to_list()
+    >>> read(folder, Read()).frame["label"].to_list()
     ['cats', 'dogs']
     """
     import numpy as np

@@ -19,7 +19,7 @@ from netwright.sources.splits import split_of
 if TYPE_CHECKING:
     import numpy as np
 
-    from netwright.sources.settings import ReadSettings
+    from netwright.recipe import Read
     from netwright.sources.table import Table
 
 FORMS = ("IDX: *-images-idx3-ubyte(.gz) with *-labels-idx1-ubyte(.gz), a folder of them or one images file",)
@@ -49,18 +49,18 @@ def claims(data: Any) -> bool:
     return any(_IMAGES.search(name) or _LABELS.search(name) for name in names)
 
 
-def read(data: Path, settings: ReadSettings) -> Table:
+def read(data: Path, settings: Read) -> Table:
     """Read IDX files into a table: `image`, an array (H, W) or (H, W, C) of uint8, and `label`.
 
     A folder with training and test files gives `splits`. The id of a row is `file:position`. Raises `InputError` for
     files that are cut off, not IDX, without their labels, or with another number of labels than images.
 
     >>> import gzip, struct, tempfile
-    >>> from netwright.sources.settings import ReadSettings
+    >>> from netwright.recipe import Read
     >>> folder = Path(tempfile.mkdtemp())
     >>> _ = (folder / "train-images-idx3-ubyte").write_bytes(struct.pack(">I3I", 0x803, 2, 1, 2) + bytes(4))
     >>> _ = (folder / "train-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 0x801, 2) + bytes([5, 7]))
-    >>> read(folder, ReadSettings()).frame["label"].to_list()
+    >>> read(folder, Read()).frame["label"].to_list()
     [5, 7]
     """
     import numpy as np

@@ -12,7 +12,7 @@ from netwright.events import say_rows
 from netwright.sources.content import ends, load, to_utf8
 
 if TYPE_CHECKING:
-    from netwright.sources.settings import ReadSettings
+    from netwright.recipe import Read
     from netwright.sources.table import Table
 
 FORMS = (".jsonl .ndjson .json (also with .gz)",)
@@ -29,17 +29,17 @@ def claims(data: Any) -> bool:
     return ends(data, (".jsonl", ".ndjson", ".json"))
 
 
-def read(data: Path, settings: ReadSettings) -> Table:
+def read(data: Path, settings: Read) -> Table:
     """Read JSON objects into a table; a key that a row lacks is missing there, nested lists and objects stay.
 
     The id of a row is `file:line`, where its object starts; in a list that does not put each object on a line of its
     own it is `file:position`. Raises `InputError` naming each line that is not an object.
 
     >>> import tempfile
-    >>> from netwright.sources.settings import ReadSettings
+    >>> from netwright.recipe import Read
     >>> path = Path(tempfile.mkdtemp()) / "a.jsonl"
     >>> _ = path.write_text('{"text": "hi", "tags": ["a", "b"]}\\n{"text": "ho"}\\n')
-    >>> read(path, ReadSettings()).frame.rows()
+    >>> read(path, Read()).frame.rows()
     [('hi', ['a', 'b']), ('ho', None)]
     """
     import numpy as np
@@ -148,7 +148,7 @@ def _why(error: ValueError) -> str:
 
 
 def _objects(
-    values: list[Any], lines: list[int], problems: dict[int, str], settings: ReadSettings, name: str
+    values: list[Any], lines: list[int], problems: dict[int, str], settings: Read, name: str
 ) -> tuple[list[dict[str, Any]], list[int]]:
     """Return the rows that are objects; what becomes of the others the settings say."""
     for line, value in zip(lines, values, strict=True):

@@ -14,7 +14,7 @@ from netwright.errors import InputError, Problem
 if TYPE_CHECKING:
     import polars as pl
 
-    from netwright.sources.settings import ReadSettings
+    from netwright.recipe import Read
     from netwright.sources.table import Table
 
 FORMS = (
@@ -42,7 +42,7 @@ def claims(data: Any) -> bool:
     return isinstance(data, list) and (not data or isinstance(data[0], Mapping))
 
 
-def read(data: Any, settings: ReadSettings) -> Table:
+def read(data: Any, settings: Read) -> Table:
     """Read what lies in memory into a table; the id of a row is `rows:position`, counted from 1.
 
     An array X (n, d) gives the columns x0 ... x{d-1}, images X (n, H, W) or (n, H, W, C) of uint8 one column `image`,
@@ -50,8 +50,8 @@ def read(data: Any, settings: ReadSettings) -> Table:
     lengths differ or a value cannot stand in a column.
 
     >>> import numpy as np
-    >>> from netwright.sources.settings import ReadSettings
-    >>> read((np.zeros((2, 3)), np.array([0, 1])), ReadSettings()).columns
+    >>> from netwright.recipe import Read
+    >>> read((np.zeros((2, 3)), np.array([0, 1])), Read()).columns
     ['x0', 'x1', 'x2', 'y']
     """
     from netwright.sources.frames import content, finished

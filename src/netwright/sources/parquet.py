@@ -9,7 +9,7 @@ from netwright.errors import InputError, Problem
 from netwright.sources.content import fingerprint
 
 if TYPE_CHECKING:
-    from netwright.sources.settings import ReadSettings
+    from netwright.recipe import Read
     from netwright.sources.table import Table
 
 FORMS = (".parquet .pq",)
@@ -24,14 +24,14 @@ def claims(data: Any) -> bool:
     return isinstance(data, Path) and data.suffix.lower() in (".parquet", ".pq") and not data.is_dir()
 
 
-def read(data: Path, settings: ReadSettings) -> Table:
+def read(data: Path, settings: Read) -> Table:
     """Read a Parquet file into a table; the id of a row is `file:position`. Raises `InputError` for a broken file.
 
     >>> import polars as pl, tempfile
-    >>> from netwright.sources.settings import ReadSettings
+    >>> from netwright.recipe import Read
     >>> path = Path(tempfile.mkdtemp()) / "a.parquet"
     >>> pl.DataFrame({"a": [1, 2]}).write_parquet(path)
-    >>> read(path, ReadSettings()).ids()
+    >>> read(path, Read()).ids()
     ['a.parquet:1', 'a.parquet:2']
     """
     import polars as pl

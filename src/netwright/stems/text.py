@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import nn
+from scipy.sparse import csr_array
+from torch import Tensor, nn
 
 from netwright.batch import Block, Lists
 from netwright.kinds.text import Text
@@ -12,6 +15,9 @@ from netwright.shapes import Shape, Want
 from netwright.signal import Signal
 from netwright.stems.base import Stem as Base
 from netwright.stems.base import refuse
+
+
+NARROW = 64  # outputs up to which the sparse product is the faster one
 
 
 class Stem(Base):
@@ -47,4 +53,24 @@ class Stem(Base):
             flat = weights.values.to(self.bag.weight.dtype)
         else:  # tokens rather than a bag: their mean
             flat = torch.repeat_interleave(1 / ids.lengths.clamp(min=1), ids.lengths).to(self.bag.weight.dtype)
+        if flat.device.type == "cpu" and self.bag.weight.shape[1] <= NARROW:
+            return Signal(SparseMap.apply(self.bag.weight, ids.values, ids.offsets, flat), "vector")  # type: ignore[arg-type]
         return Signal(self.bag(ids.values.long(), ids.offsets, per_sample_weights=flat), "vector")
+
+
+class SparseMap(torch.autograd.Function):
+    """XW for a sparse X (B, V) and a narrow W (V, D), and its gradient Xᵀ∂.
+
+    The same numbers as EmbeddingBag in sum mode. With two outputs, 8,000 texts and 3.6 million n-grams, forward and
+    backward took 0.08 s in place of 0.63 s (docs/log.md).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, ids: Tensor, offsets: Tensor, values: Tensor) -> Tensor:
+        shape = (len(offsets) - 1, weight.shape[0])
+        ctx.matrix = csr_array((values.numpy(), ids.numpy(), offsets.numpy()), shape=shape)
+        return torch.from_numpy(ctx.matrix @ weight.detach().numpy())
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        return torch.from_numpy(ctx.matrix.T @ gradients[0].contiguous().numpy()), None, None, None

@@ -146,27 +146,27 @@ class Loop:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         totals = self._weights(batches) if len(batches) > 1 or self.world.size > 1 else None
-
-        def closure() -> Tensor:
-            self.optimizer.zero_grad(set_to_none=True)
-            loss = torch.zeros((), device=self.device)
-            for number, batch in enumerate(batches):
-                last = number == len(batches) - 1
-                quiet = nullcontext() if last or self.world.size == 1 else self.forward.no_sync()  # type: ignore[operator]
-                with quiet:
-                    part = self._loss(batch, totals)
-                    penalty = optimizers.penalty(self.network.parameters(), self.settings.l1 or 0.0, self.settings.l2 or 0.0)
-                    if last and penalty is not None:
-                        part = part + penalty
-                    part.backward()
-                loss = loss + part.detach()
-            if self.settings.gradient_clip:
-                nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
-            return loss
-
-        loss = float(self.optimizer.step(closure))  # type: ignore[arg-type]
+        loss = float(self.optimizer.step(lambda: self.gradient(batches, totals)))  # type: ignore[arg-type]
         if not math.isfinite(loss):
             raise self._diverged(rate)
+        return loss
+
+    def gradient(self, batches: list[Batch], totals: dict[str, Tensor] | None = None) -> Tensor:
+        """Compute the gradient of a step's loss, and return the loss."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = torch.zeros((), device=self.device)
+        for number, batch in enumerate(batches):
+            last = number == len(batches) - 1
+            quiet = nullcontext() if last or self.world.size == 1 else self.forward.no_sync()  # type: ignore[operator]
+            with quiet:
+                part = self._loss(batch, totals)
+                penalty = optimizers.penalty(self.network.parameters(), self.settings.l1 or 0.0, self.settings.l2 or 0.0)
+                if last and penalty is not None:
+                    part = part + penalty
+                part.backward()
+            loss = loss + part.detach()
+        if self.settings.gradient_clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
         return loss
 
     def _loss(self, batch: Batch, totals: dict[str, Tensor] | None) -> Tensor:

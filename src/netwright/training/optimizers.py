@@ -17,7 +17,7 @@ from torch import nn
 
 from netwright.recipe import Training
 
-LBFGS_ITERATIONS, LBFGS_HISTORY = 20, 10  # a step: 20 iterations (torch's default); history as scikit-learn's and SciPy's
+LBFGS_ITERATIONS, LBFGS_HISTORY = 10, 10  # a step: 10 iterations, then the score is looked at; history as SciPy's
 
 
 def make(network: nn.Module, settings: Training) -> torch.optim.Optimizer:

@@ -64,19 +64,18 @@ def choose(pinned: Execution, make: Callable[[Plan], tuple[torch.nn.Module, Data
 
 
 def _seconds_a_step(network: torch.nn.Module, data: Data, settings: Training, plan: Plan) -> float:
-    """The median time of a step, on a copy: the network itself stays as it was."""
+    """The median time of a step's gradient, on a copy: the network itself stays as it was."""
     state = torch.get_rng_state()
     torch.set_num_threads(plan.threads)
     loop = Loop(copy.deepcopy(network), data, None, settings, plan, kept=None)
-    times, began = [], time.perf_counter()
-    steps = loop.steps()
+    times, began, steps = [], time.perf_counter(), loop.steps()
     while not times or time.perf_counter() - began < TRIAL:
+        start = time.perf_counter()
         batches = next(steps, None)
         if batches is None:
             steps = loop.steps()
             continue
-        start = time.perf_counter()
-        loop.step(batches)
+        loop.gradient(batches)
         times.append(time.perf_counter() - start)
     torch.set_rng_state(state)
     times = times[1:] or times  # the first one warms up

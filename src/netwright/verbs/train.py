@@ -183,6 +183,7 @@ def _trained(recipe: Recipe, table: Table, run: Run | None, plan: Plan | None, m
     if run is not None:
         write_text(run.recipe, to_yaml(work.recipe, work.reasons))
         write_json(run.kinds, work.fitted.to_json())
+    untrained = copy.deepcopy(module)  # the folds' networks must not start from weights that have seen all rows
     try:
         network, plan, history = project.train(work, plan=plan, kept=run.checkpoint if run else None, module=module, world=world, ready=_keep_plan(run))
     except KeyboardInterrupt:
@@ -194,7 +195,7 @@ def _trained(recipe: Recipe, table: Table, run: Run | None, plan: Plan | None, m
         return model
     _save_weights(run, network)
     if folds:
-        metrics, predictions = _cross_validated(described, parts, work, plan, module, folds)
+        metrics, predictions = _cross_validated(described, parts, work, plan, untrained, folds)
     else:
         metrics, predictions = _measured(work, described.table, model)
     metrics["history"] = history
@@ -265,8 +266,6 @@ def _baselines(work: Work, table: Table, shown: np.ndarray) -> dict[str, Any]:
         truth, weight = truths[3]
         out[target] = {}
         for name, result in tried.items():
-            if result["note"]:
-                say("notice", "baseline.note", f"baseline {name}: {result['note']}")
             if result["answer"] is not None:
                 out[target][name] = {**measure.measure(kind_name(kind), truth, result["answer"], weight=weight, seed=seed), "seconds": round(result["seconds"], 3)}
     return out if len(out) > 1 else next(iter(out.values()))

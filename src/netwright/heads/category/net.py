@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from netwright.batch import Block
+from netwright.errors import InputError, Problem
 from netwright.heads.base import Direct, Goal, Readout, over_members, present
 from netwright.heads.category.settings import Settings
 from netwright.kinds.category import FIRST, Category
@@ -23,7 +24,10 @@ from netwright.signal import Memory, Signal
 
 
 def outputs(kind: Category, settings: Settings) -> int:
-    """Return how many outputs the head reads."""
+    """Return how many outputs the head reads. Raises `InputError` where one sigmoid cannot tell the classes apart."""
+    if settings.loss == "binary_cross_entropy" and len(kind.classes) != 2:
+        where, what = f"heads.{kind.columns[0]}.loss", f"binary_cross_entropy tells two classes apart, and there are {len(kind.classes)}"
+        raise InputError(Problem(where, what, allowed="cross_entropy"))
     return 1 if settings.loss == "binary_cross_entropy" else len(kind.classes)
 
 

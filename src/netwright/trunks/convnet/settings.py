@@ -17,7 +17,9 @@ class Settings(Family):
 
     takes: ClassVar[tuple[str, ...]] = ("image", "number", "category", "labels", "date", "text")
     family: Literal["convnet"] = "convnet"
-    width: int | None = Field(None, ge=8, description="channels of the first stage; each stage doubles them; a multiple of 8")
+    width: int | None = Field(
+        None, ge=8, multiple_of=8, description="channels of the first stage; each stage doubles them; a multiple of 8"
+    )
     stages: int | None = Field(None, ge=1, le=6, description="stages, each at half the size of the last")
     blocks: int | None = Field(None, ge=1, le=32, description="residual blocks of a stage")
     dropout: float | None = Field(None, ge=0, lt=1, description="share of pooled features silenced while training")

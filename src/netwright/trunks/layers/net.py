@@ -30,6 +30,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor, int], Tensor]] = {
     "silu": lambda x, _: F.silu(x),
     "softmax": lambda x, axis: x.softmax(axis),
 }
+RMS_EPSILON = 1e-6  # Llama's; torch's own default follows the precision, and in bfloat16 it is 0.008
 RECURRENT: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
@@ -101,8 +102,12 @@ class _Map(Step):
         if isinstance(self.inner, nn.Conv1d):
             if signal.document is not None:
                 x = x * (signal.document >= 0)[..., None]  # padding must not leak into its neighbours
+            (size,), (stride,) = self.inner.kernel_size, self.inner.stride
+            if self.inner.padding != "same" and x.shape[1] < size:  # a text shorter than the filter is one window
+                x = F.pad(x, (0, 0, 0, size - x.shape[1]))
             y = self.inner(x.transpose(1, 2)).transpose(1, 2)
-            return replace(signal, values=ACTIVATIONS[self.activation](y, -1), **_shrunk(signal, y.shape[1]))
+            where = {} if self.inner.padding == "same" else _windows(signal, size, stride, y.shape[1])
+            return replace(signal, values=ACTIVATIONS[self.activation](y, -1), **where)
         axis = 1 if signal.layout in ("grid", "volume") else -1
         return replace(signal, values=ACTIVATIONS[self.activation](self.inner(x), axis))
 
@@ -119,12 +124,14 @@ def initialise(weight: Tensor, how: Initial) -> None:
         nn.init.zeros_(weight)
 
 
-def _shrunk(signal: Signal, length: int, stride: int = 1) -> dict[str, Any]:
-    """Positions and documents of a sequence that a window made shorter."""
-    if length == signal.values.shape[1]:
-        return {}
-    document = None if signal.document is None else signal.document[:, ::stride][:, :length]
-    return {"position": None, "document": document, "column": None}
+def _windows(signal: Signal, size: int, stride: int, count: int) -> dict[str, Any]:
+    """Which of a sequence's `count` windows are real: those that hold no padding; a row shorter than one has one."""
+    if signal.document is None:
+        return {"position": None, "column": None}
+    real = (signal.document >= 0).sum(1)  # (B,)
+    windows = ((real - size) // stride + 1).clamp(min=1) * (real > 0)
+    place = torch.arange(count, device=real.device)
+    return {"position": None, "column": None, "document": torch.where(place < windows[:, None], 0, -1)}
 
 
 def _dense(entry: Entry, shape: Shape, where: str) -> Step:
@@ -178,10 +185,18 @@ class _Pool(Step):
             return replace(signal, values=(F.avg_pool3d if self.mean else F.max_pool3d)(x, self.size))
         if signal.document is not None:
             x = x.masked_fill((signal.document < 0)[..., None], 0.0 if self.mean else -torch.inf)
+        real = (signal.documents() >= 0).to(x.dtype)[:, None]  # (B, 1, T)
         if x.shape[1] < self.size:  # a text shorter than one window is one window
             x = F.pad(x, (0, 0, 0, self.size - x.shape[1]), value=0.0 if self.mean else -torch.inf)
-        y = (F.avg_pool1d if self.mean else F.max_pool1d)(x.transpose(1, 2), self.size).transpose(1, 2)
-        return replace(signal, values=y.masked_fill(y.isinf(), 0.0), **_shrunk(signal, y.shape[1], self.size))
+            real = F.pad(real, (0, self.size - real.shape[2]))
+        where = _windows(signal, self.size, self.size, x.shape[1] // self.size)
+        if self.mean:
+            share = F.avg_pool1d(real, self.size).clamp(min=1 / self.size)  # padding has no say in a mean
+            y = F.avg_pool1d(x.transpose(1, 2), self.size) / share
+        else:
+            y = F.max_pool1d(x.transpose(1, 2), self.size)
+            y = y.masked_fill(y.isinf(), 0.0)
+        return replace(signal, values=y.transpose(1, 2), **where)
 
 
 class _PoolAll(Step):
@@ -248,11 +263,17 @@ class _BatchNorm(Step):
     def forward(self, signal: Signal) -> Signal:
         x = signal.values
         if signal.layout != "sequence":
-            return replace(signal, values=self.inner(x))
+            return replace(signal, values=self._normed(x))
         real = signal.documents() >= 0  # padding has no say in the statistics
         y = torch.zeros_like(x)
-        y[real] = self.inner(x[real])
+        y[real] = self._normed(x[real])
         return replace(signal, values=y)
+
+    def _normed(self, x: Tensor) -> Tensor:
+        if not self.training or x.numel() > x.shape[1]:
+            return self.inner(x)
+        own = self.inner  # a lone value has no variance: the last batch of one row takes the running statistics
+        return F.batch_norm(x, own.running_mean, own.running_var, own.weight, own.bias, eps=own.eps)
 
 
 class _Activation(Step):
@@ -389,8 +410,8 @@ def _other(entry: Entry, shape: Shape, where: str) -> Step:
         return _Each(nn.Dropout(layer.share), shape)
     if isinstance(layer, ActivationLayer):
         return _Activation(layer.name, shape)
-    norm = nn.LayerNorm if entry.name == "layer_norm" else nn.RMSNorm
-    return _Each(norm(shape.width), shape, channels_last=True)
+    norm = nn.LayerNorm(shape.width) if entry.name == "layer_norm" else nn.RMSNorm(shape.width, eps=RMS_EPSILON)
+    return _Each(norm, shape, channels_last=True)
 
 
 BUILDERS: dict[str, Callable[[Entry, Shape, str], Step]] = {

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, SerializationInfo, field_validator, model_serializer
 
 from netwright.errors import InputError, Problem, nearest
 from netwright.recipe import Settings as Base
@@ -158,6 +158,11 @@ class Entry(Base):
     name: str
     layer: Layer
 
+    @model_serializer(mode="plain")
+    def _as_given(self, info: SerializationInfo) -> dict[str, Any]:
+        """As it stands in a recipe, so that a run's recipe can be read back: {name: all its settings}."""
+        return {self.name: self.layer.model_dump(mode=info.mode)}
+
 
 def _layers(value: Any) -> Any:
     """Read a list of layers in any of their three forms."""
@@ -199,6 +204,12 @@ class Settings(Family):
     def _some(cls, value: tuple[Entry, ...]) -> tuple[Entry, ...]:
         if value and any(entry.name == "embedding" for entry in value[1:]):
             raise ValueError("embedding can only be the first layer: it reads the tokens")
+        first = value[0].layer if value else None
+        if isinstance(first, Embedding):
+            short = [entry.layer.length for entry in value if isinstance(entry.layer, Position) and entry.layer.length < first.length]
+            if short:
+                text = f"position has {short[0]} places, and embedding lets texts have {first.length} tokens"
+                raise ValueError(f"{text}: raise the one's length or lower the other's")
         return value
 
     @property

@@ -27,8 +27,8 @@ class Settings(Family):
                 "optimizer": Choice("lbfgs", f"a convex optimum and {facts.rows:,} rows: full-batch L-BFGS finds it in few steps"),
                 "batch_size": Choice("all", "L-BFGS measures its direction on all rows"),
                 "learning_rate": Choice(1.0, "the line search scales each step"),
-                "epochs": Choice(60, "each is up to 20 L-BFGS iterations; it stops when the score does"),
-                "patience": Choice(5, "the optimum is convex: five epochs without progress are its end"),
+                "epochs": Choice(60, "each is up to 10 L-BFGS iterations; it stops when the score does"),
+                "patience": Choice(3, "the optimum is convex: three epochs without progress are its end"),
                 "schedule": Choice("constant", "L-BFGS needs none"),
                 "l2": penalty,
             }

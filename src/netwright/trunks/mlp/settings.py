@@ -40,12 +40,13 @@ class Settings(Family):
         table = all(kind in TABLE for kind in facts.kinds)
         numbers = facts.kinds.get("number", 0)
         many = numbers > 100
-        members = (16, "a table: TabM's ensemble, 16 of its 32 members: on a processor half the time for about the same score")
+        small = facts.rows < 20_000
+        members = (16 if small else 8, f"a table of {facts.rows:,} training rows: TabM's ensemble, fewer of its 32 members so that a laptop trains it")
         plain = (0, "the inputs are no table: one network")
         return {
             "members": Choice(*(members if table else plain)),
             "width": Choice(256 if facts.rows >= 2000 else 128, f"{facts.rows:,} training rows"),
-            "depth": Choice(3 if facts.rows >= 2000 else 2, "TabM's default is 3; 2 where rows are few"),
+            "depth": Choice(2, "TabM's default is 3; 2 cost a third less and scored alike here (docs/log.md)"),
             "dropout": Choice(0.1, "TabM's default"),
             "activation": Choice("relu", "TabM's default"),
             "embedding": Choice("none", f"{numbers} number columns: too many to embed each")

@@ -18,6 +18,7 @@ from netwright.trunks.base import Trunk
 from netwright.trunks.transformer.settings import Settings
 
 BASE = 10_000.0  # of the rotary frequencies: Su et al. 2021, section 3.2.2
+EPSILON = 1e-6  # of RMSNorm: Llama's; torch's own default follows the precision, and in bfloat16 it is 0.008
 
 
 class Net(Trunk):
@@ -32,7 +33,7 @@ class Net(Trunk):
         assert s.width is not None and s.depth is not None and s.heads is not None and s.dropout is not None
         self.causal = causal
         self.layers = nn.ModuleList(Layer(s.width, s.heads, s.dropout) for _ in range(s.depth))
-        self.norm = nn.RMSNorm(s.width)
+        self.norm = nn.RMSNorm(s.width, eps=EPSILON)
         self.dropout = nn.Dropout(s.dropout)
         # which block an element is of; a lone block needs no name
         self.block = nn.Parameter(torch.randn(len(inputs), s.width) * 0.02) if len(inputs) > 1 else None
@@ -99,7 +100,7 @@ class Layer(nn.Module):
         super().__init__()
         self.heads = heads
         hidden = -(-8 * width // 3 // 8) * 8  # 8/3 D, as wide as two matrices of 4 D (Shazeer 2020), in eights
-        self.attention_norm, self.dense_norm = nn.RMSNorm(width), nn.RMSNorm(width)
+        self.attention_norm, self.dense_norm = (nn.RMSNorm(width, eps=EPSILON) for _ in range(2))
         self.qkv, self.merge = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width, bias=False)
         self.gate_up, self.down = nn.Linear(width, 2 * hidden, bias=False), nn.Linear(hidden, width, bias=False)
         self.dropout = nn.Dropout(dropout)

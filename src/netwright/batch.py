@@ -105,7 +105,8 @@ class Rows:
 
         def pick(block: Block) -> Block:
             return {
-                name: part.take(rows) if isinstance(part, Lists) else part.index_select(0, rows) for name, part in block.items()
+                name: part.take(rows) if isinstance(part, Lists) else part.index_select(0, rows)
+                for name, part in block.items()
             }
 
         return Batch(

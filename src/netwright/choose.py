@@ -34,6 +34,7 @@ COMMON: dict[str, Choice] = {
     "seed": Choice(0, "the same run each time"),
     "checkpoint_every": Choice(60.0, "at most a minute is lost when the machine fails"),
 }
+DECAYING = ("adamw", "sgd", "gradient_descent")  # without momentum, a decay in the gradient is the decoupled one
 RATES = {"gradient_descent": 0.1, "sgd": 0.05, "momentum": 0.01, "nesterov": 0.01, "rmsprop": 0.001, "lbfgs": 1.0}
 
 
@@ -42,7 +43,9 @@ def family_settings(model: dict[str, Any]) -> Family:
     name = model.get("family")
     if name not in rooms.names("trunks"):
         fix = nearest(str(name), rooms.names("trunks"))
-        raise InputError(Problem("model.family", f"there is no family {name!r}, nor a run folder of that name", fix=fix))
+        raise InputError(
+            Problem("model.family", f"there is no family {name!r}, nor a run folder of that name", fix=fix)
+        )
     return validate(rooms.find("trunks", str(name), "settings").Settings, model, where="model")
 
 
@@ -57,7 +60,9 @@ def family(recipe: Recipe, facts: DataFacts) -> tuple[Family, Reasons]:
     refusal = settings.refuse(facts)
     if refusal:
         able = [name for name in rooms.names("trunks") if name not in ("module", "layers") and _takes(name, facts)]
-        raise InputError(Problem("model.family", f"{model['family']} cannot be used: {refusal}", allowed=", ".join(able)))
+        raise InputError(
+            Problem("model.family", f"{model['family']} cannot be used: {refusal}", allowed=", ".join(able))
+        )
     filled = {}
     for name, choice in settings.chosen(facts).items():
         if getattr(settings, name) is None:
@@ -75,7 +80,10 @@ def _family_for(facts: DataFacts) -> tuple[str, str]:
     if "image" in kinds:
         return "convnet", "there is an image among the inputs"
     if kinds == {"text"}:
-        return "linear", f"on {facts.rows:,} texts a linear model of word and character n-grams is hard to beat from nothing"
+        return (
+            "linear",
+            f"on {facts.rows:,} texts a linear model of word and character n-grams is hard to beat from nothing",
+        )
     if "text" in kinds:
         return "mlp", "the inputs are a table with text"
     return "mlp", "the inputs are a table"
@@ -86,12 +94,19 @@ def training(recipe: Recipe, chosen: Family, facts: DataFacts) -> tuple[Training
     given = recipe.training
     brought = {**COMMON, **chosen.training(facts)}
     if given.optimizer is not None and given.optimizer != brought["optimizer"].value:
-        # the family's rate, batch and penalty were meant for its own optimizer
-        brought = {**brought, "learning_rate": Choice(RATES.get(given.optimizer, 0.001), f"the usual first choice for {given.optimizer}")}
+        # the family's rate, batch and decay were meant for its own optimizer
+        brought = {
+            **brought,
+            "learning_rate": Choice(RATES.get(given.optimizer, 0.001), f"the usual first choice for {given.optimizer}"),
+        }
         if given.optimizer in ("gradient_descent", "lbfgs"):
             brought["batch_size"] = Choice("all", f"{given.optimizer} takes all rows a step")
         elif brought["batch_size"].value == "all":
             brought["batch_size"] = Choice(256, f"{facts.rows:,} training rows")
+        if given.optimizer != "adamw":
+            brought["weight_decay"] = Choice(0.0, "decoupled decay is adamw's own")
+        if given.optimizer == "lbfgs":
+            brought["gradient_clip"] = Choice(0.0, "the line search needs the gradient as it is")
     if given.optimizer == "rmsprop" or brought["optimizer"].value == "rmsprop":
         brought["beta2"], brought["momentum"] = Choice(0.99, "torch's default for rmsprop"), Choice(0.0, "no momentum")
     filled, reasons = {}, {}
@@ -102,12 +117,34 @@ def training(recipe: Recipe, chosen: Family, facts: DataFacts) -> tuple[Training
     problems = []
     if isinstance(settings.batch_size, int) and settings.batch_size > facts.rows:
         if given.batch_size is not None:
-            problems.append(Problem("training.batch_size", f"{settings.batch_size} is above the {facts.rows:,} training rows", allowed=f"1 to {facts.rows:,}, or all"))
+            problems.append(
+                Problem(
+                    "training.batch_size",
+                    f"{settings.batch_size} is above the {facts.rows:,} training rows",
+                    allowed=f"1 to {facts.rows:,}, or all",
+                )
+            )
         settings = settings.model_copy(update={"batch_size": facts.rows})
     if settings.optimizer in ("lbfgs", "gradient_descent") and settings.batch_size != "all":
-        problems.append(Problem("training.batch_size", f"{settings.optimizer} takes all rows a step, and batch_size is {settings.batch_size}", allowed="all"))
-    if settings.optimizer == "adam" and given.weight_decay:
-        problems.append(Problem("training.weight_decay", "adam has no decoupled decay", fix="training.optimizer adamw, or training.l2"))
+        problems.append(
+            Problem(
+                "training.batch_size",
+                f"{settings.optimizer} takes all rows a step, and batch_size is {settings.batch_size}",
+                allowed="all",
+            )
+        )
+    if settings.optimizer not in DECAYING and given.weight_decay:
+        problems.append(
+            Problem(
+                "training.weight_decay",
+                f"{settings.optimizer} has no decoupled decay",
+                fix="training.optimizer adamw, or training.l2",
+            )
+        )
+    if settings.optimizer == "lbfgs" and given.gradient_clip:
+        problems.append(
+            Problem("training.gradient_clip", "lbfgs measures its steps on the whole gradient", allowed="0")
+        )
     if problems:
         raise InputError(*problems)
     return settings, reasons

@@ -23,7 +23,9 @@ VERBS = {
 }
 DATA = click.argument("data", required=False)
 TARGET = click.option("--target", metavar="COLUMN[,COLUMN]", help="The columns to predict.")
-MODEL = click.option("--model", metavar="FAMILY|RUN", help="A family of networks, or the folder of a run to go on from.")
+MODEL = click.option(
+    "--model", metavar="FAMILY|RUN", help="A family of networks, or the folder of a run to go on from."
+)
 RECIPE = click.option("--recipe", "recipe", metavar="FILE", help="A recipe; flags take precedence over it.")
 OUTPUT = click.option("--output", metavar="PATH", help="Where the result goes.")
 
@@ -76,7 +78,15 @@ def _train() -> click.Command:
     @OUTPUT
     @RECIPE
     @click.option("--resume", metavar="RUN", help="Go on with a run that was interrupted, exactly where it was.")
-    def train(data: str | None, target: str | None, model: str | None, output: str | None, recipe: str | None, resume: str | None, settings: dict[str, Any]) -> None:
+    def train(
+        data: str | None,
+        target: str | None,
+        model: str | None,
+        output: str | None,
+        recipe: str | None,
+        resume: str | None,
+        settings: dict[str, Any],
+    ) -> None:
         """DATA is a CSV, TSV, JSONL, Parquet or Arrow file, a folder of images by class, or a folder of IDX files.
 
         What is not given is chosen from the data, and each choice is said with its reason.
@@ -99,7 +109,14 @@ def _recipe() -> click.Command:
     @MODEL
     @OUTPUT
     @RECIPE
-    def recipe(data: str | None, target: str | None, model: str | None, output: str | None, recipe: str | None, settings: dict[str, Any]) -> None:
+    def recipe(
+        data: str | None,
+        target: str | None,
+        model: str | None,
+        output: str | None,
+        recipe: str | None,
+        settings: dict[str, Any],
+    ) -> None:
         """Without --output it goes to DATA.recipe.yaml's place: recipe.yaml in this folder."""
         from pathlib import Path
 

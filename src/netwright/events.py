@@ -21,6 +21,7 @@ Listener = Callable[["Event"], None]
 
 _listeners: ContextVar[tuple[Listener, ...]] = ContextVar("listeners", default=())
 _log = logging.getLogger("netwright")
+_log.addHandler(logging.NullHandler())  # who wants the log says so; the library never prints
 
 
 @dataclass(frozen=True)

@@ -64,11 +64,21 @@ class Flags(click.Command):
             if record is None:
                 continue
             place = self.places.get(parameter.name or "")
-            name = "Options" if place is None or "." not in place and place not in Recipe.model_fields else place.split(".")[0] if "." in place else "Data"
+            name = (
+                "Options"
+                if place is None or "." not in place and place not in Recipe.model_fields
+                else place.split(".")[0]
+                if "." in place
+                else "Data"
+            )
             flag = f"--{place} {parameter.make_metavar(ctx)}" if place else record[0]
             groups.setdefault(name, []).append((flag, record[1]))
-        groups.setdefault("columns", []).append(("--columns.NAME.SETTING VALUE", "A column's kind, or a setting of it, as in --columns.review.kind text."))
-        groups.setdefault("heads", []).append(("--heads.TARGET.SETTING VALUE", "How a target is answered, as in --heads.price.loss huber."))
+        groups.setdefault("columns", []).append(
+            ("--columns.NAME.SETTING VALUE", "A column's kind, or a setting of it, as in --columns.review.kind text.")
+        )
+        groups.setdefault("heads", []).append(
+            ("--heads.TARGET.SETTING VALUE", "How a target is answered, as in --heads.price.loss huber.")
+        )
         for name, rows in groups.items():
             with formatter.section(name.capitalize()):
                 formatter.write_dl(rows)

@@ -89,8 +89,12 @@ class Model:
         for key, kind in self.fitted.targets.items():
             truth, answered, weighed = compared(kind, targets[key], found[key], weight)
             if not len(truth):
-                raise InputError(Problem(kind.columns[0], "no row has a known value to compare with", fix="give rows that have it"))
-            out[kind.columns[0]] = measure.measure(kind_name(kind), truth, answered, weight=weighed, seed=self.recipe.training.seed or 0)
+                raise InputError(
+                    Problem(kind.columns[0], "no row has a known value to compare with", fix="give rows that have it")
+                )
+            out[kind.columns[0]] = measure.measure(
+                kind_name(kind), truth, answered, weight=weighed, seed=self.recipe.training.seed or 0
+            )
         return out if len(out) > 1 else next(iter(out.values()))
 
 
@@ -129,7 +133,11 @@ def on(rows: Rows, chosen: torch.Tensor, device: str) -> Any:
 
 def joined(parts: list[Answers]) -> Answers:
     """Join the answers of several calls, in order."""
-    return {key: {name: np.concatenate([part[key][name] for part in parts]) for name in parts[0][key]} for key in parts[0]} if parts else {}
+    return (
+        {key: {name: np.concatenate([part[key][name] for part in parts]) for name in parts[0][key]} for key in parts[0]}
+        if parts
+        else {}
+    )
 
 
 def kind_name(kind: Kind) -> str:

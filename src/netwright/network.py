@@ -36,7 +36,13 @@ class Network(nn.Module):
     `stems` and `heads` are keyed like the blocks and targets that batches hold.
     """
 
-    def __init__(self, stems: Mapping[str, Stem], trunk: Trunk, heads: Mapping[str, Head], plugs: Mapping[str, Plug] | None = None) -> None:
+    def __init__(
+        self,
+        stems: Mapping[str, Stem],
+        trunk: Trunk,
+        heads: Mapping[str, Head],
+        plugs: Mapping[str, Plug] | None = None,
+    ) -> None:
         super().__init__()
         self.stems, self.trunk, self.heads = nn.ModuleDict(stems), trunk, nn.ModuleDict(heads)
         self.plugs = dict(plugs or {})
@@ -89,10 +95,15 @@ def build(
     sizes = {key: _head_module(heads[key]).outputs(kind, heads[key]) for key, kind in targets.items()}
     total = sum(sizes.values())
     stems = {
-        key: rooms.find("stems", _name(kind)).Stem(kind, family.want(_name(kind), outputs=total)) for key, kind in inputs.items()
+        key: rooms.find("stems", _name(kind)).Stem(kind, family.want(_name(kind), outputs=total))
+        for key, kind in inputs.items()
     }
     shapes = [stem.out for stem in stems.values()]
-    extra: dict[str, Any] = {"module": module, "names": [kind.columns for kind in inputs.values()], "keys": list(inputs)} if name == "module" else {}
+    extra: dict[str, Any] = (
+        {"module": module, "names": [kind.columns for kind in inputs.values()], "keys": list(inputs)}
+        if name == "module"
+        else {}
+    )
     trunk: Trunk = rooms.find("trunks", name, "net").Net(family, shapes, total, **extra)
     ready = trunk.ends_in_target
     plugs, start = {}, 0
@@ -117,7 +128,11 @@ def head_settings(kind: str, given: Mapping[str, Any], *, where: str) -> HeadSet
     able = [name for name in rooms.names("heads") if kind in rooms.find("heads", name, "settings").Settings.answers]
     name = given.get("head", able[0] if able else "")
     if name not in able:
-        raise InputError(Problem(f"{where}.head", f"{name!r} does not answer a {kind}", allowed=", ".join(able) or "no head does yet"))
+        raise InputError(
+            Problem(
+                f"{where}.head", f"{name!r} does not answer a {kind}", allowed=", ".join(able) or "no head does yet"
+            )
+        )
     return validate(rooms.find("heads", name, "settings").Settings, dict(given), where=where)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from netwright import cache
 from netwright.arrays import Arrays
 from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
@@ -54,7 +56,8 @@ class Fitted:
     def from_json(cls, value: Mapping[str, Any]) -> Fitted:
         """Return what `to_json` gave."""
         inputs, targets = (
-            {key: kind_class(item["kind"]).model_validate(item) for key, item in value[part].items()} for part in ("inputs", "targets")
+            {key: kind_class(item["kind"]).model_validate(item) for key, item in value[part].items()}
+            for part in ("inputs", "targets")
         )
         return cls(inputs, targets, dict(value["left_out"]))
 
@@ -63,13 +66,26 @@ class Fitted:
         lacking = [name for name in self.columns if name not in table.columns]
         if lacking:
             have = ", ".join(table.columns)
-            raise InputError(*(Problem(table.name, f"lacks the input column {name!r}", fix=f"it has: {have}") for name in lacking))
-        return {key: kind.encode(table.frame.select(kind.columns), _ids(table)) for key, kind in self.inputs.items()}
+            raise InputError(
+                *(Problem(table.name, f"lacks the input column {name!r}", fix=f"it has: {have}") for name in lacking)
+            )
+        return {key: _encoded(kind, table) for key, kind in self.inputs.items()}
 
     def encode_targets(self, table: Table) -> dict[str, Arrays]:
         """Encode a table's target columns."""
         table.require([kind.columns[0] for kind in self.targets.values()], setting="target")
         return {key: kind.encode(table.frame.select(kind.columns), _ids(table)) for key, kind in self.targets.items()}
+
+
+def _encoded(kind: Kind, table: Table) -> Arrays:
+    frame = table.frame.select(kind.columns)
+    if not kind.costly or not table.fingerprint:
+        return kind.encode(frame, _ids(table))
+    rows = hashlib.blake2b(
+        np.ascontiguousarray(table.file).tobytes() + np.ascontiguousarray(table.line).tobytes(), digest_size=16
+    )
+    key = f"{table.fingerprint} {rows.hexdigest()} {kind.outside(frame)} {kind.model_dump_json()}"
+    return cache.kept(key, lambda: kind.encode(frame, _ids(table)))
 
 
 def _ids(table: Table) -> Any:
@@ -86,9 +102,15 @@ def describe(table: Table, recipe: Recipe) -> Described:
     table.require([*special, *recipe.leave_out, *recipe.columns, *(recipe.inputs or ())], setting="recipe")
     both = [name for name in recipe.inputs or () if name in recipe.target]
     if both:
-        raise InputError(Problem("inputs", f"{', '.join(both)} cannot be both an input and a target", fix="name it once"))
+        raise InputError(
+            Problem("inputs", f"{', '.join(both)} cannot be both an input and a target", fix="name it once")
+        )
     table = _with_target(table, recipe)
-    kept_apart = {*recipe.target, *recipe.leave_out, *(name for name in (recipe.weight, recipe.split.column, recipe.split.group) if name)}
+    kept_apart = {
+        *recipe.target,
+        *recipe.leave_out,
+        *(name for name in (recipe.weight, recipe.split.column, recipe.split.group) if name),
+    }
     names = recipe.inputs if recipe.inputs is not None else [name for name in table.columns if name not in kept_apart]
     targets = tuple(_kind_of(table, name, recipe, "target") for name in recipe.target)
     found = [_kind_of(table, name, recipe, "input") for name in names]
@@ -96,9 +118,20 @@ def describe(table: Table, recipe: Recipe) -> Described:
     left_out = {column.name: column.reason for column in found if column.kind is None}
     asked = [name for name in left_out if recipe.inputs is not None]
     for name, reason in left_out.items():
-        say("warning" if name in asked else "choice", "column.left_out", f"{name}: left out, because {reason}", column=name)
+        say(
+            "warning" if name in asked else "choice",
+            "column.left_out",
+            f"{name}: left out, because {reason}",
+            column=name,
+        )
     if not inputs:
-        raise InputError(Problem(table.name, "no column is left to predict from", fix="name some with --inputs, with a kind in --columns.NAME.kind"))
+        raise InputError(
+            Problem(
+                table.name,
+                "no column is left to predict from",
+                fix="name some with --inputs, with a kind in --columns.NAME.kind",
+            )
+        )
     return Described(table, inputs, targets, left_out)
 
 
@@ -117,7 +150,9 @@ def _with_target(table: Table, recipe: Recipe) -> Table:
         raise InputError(Problem(table.name, f"no row has a {' or '.join(recipe.target)}", fix="name another --target"))
     if absent.any():
         lost = np.flatnonzero(absent)
-        say_rows("target.missing", f"{len(lost):,} rows without {' and '.join(recipe.target)} are left out", table.ids(lost))
+        say_rows(
+            "target.missing", f"{len(lost):,} rows without {' and '.join(recipe.target)} are left out", table.ids(lost)
+        )
         table = table.take(np.flatnonzero(~absent))
     return table
 
@@ -126,15 +161,29 @@ def _kind_of(table: Table, name: str, recipe: Recipe, role: Role) -> Column:
     column = infer(table.frame[name], recipe.columns.get(name, {}), role)
     if role == "target":
         if column.kind is None:
-            raise InputError(Problem(f"target {name}", f"cannot be predicted: {column.reason}", allowed="numbers, categories, labels"))
+            raise InputError(
+                Problem(
+                    f"target {name}", f"cannot be predicted: {column.reason}", allowed="numbers, categories, labels"
+                )
+            )
         values = table.frame[name].drop_nulls()
         if column.kind == "category" and values.n_unique() < 2:
-            raise InputError(Problem(f"target {name}", f"has one value only: {values[0]!r}", fix="give rows of at least two classes"))
+            raise InputError(
+                Problem(f"target {name}", f"has one value only: {values[0]!r}", fix="give rows of at least two classes")
+            )
         if column.kind == "number" and values.n_unique() < 2:
-            raise InputError(Problem(f"target {name}", f"is always {values[0]!r}", fix="give rows whose target differs"))
+            raise InputError(
+                Problem(f"target {name}", f"is always {values[0]!r}", fix="give rows whose target differs")
+            )
     if column.kind is not None:
-        hint = f"; --columns.{name}.kind says otherwise" if column.reason != "as the recipe says" else ""
-        say("choice", "column.kind", f"{name}: {column.kind}, because {column.reason}{hint}" if hint else f"{name}: {column.kind}, as the recipe says", column=name)
+        why = "" if column.reason == "as the recipe says" else "because "
+        say(
+            "choice",
+            "column.kind",
+            f"{name}: {column.kind}, {why}{column.reason}",
+            column=name,
+            column_kind=column.kind,
+        )
     return column
 
 
@@ -171,7 +220,9 @@ def fit(described: Described, family: Family, train: np.ndarray) -> tuple[Fitted
     inputs: dict[str, Kind] = {}
     for names, options, kind in groups.values():
         number = 1 + sum(key.split("_")[0] == kind for key in inputs)
-        inputs[kind if number == 1 else f"{kind}_{number}"] = kind_class(kind).fit(frame.select(names), options, "input")
+        inputs[kind if number == 1 else f"{kind}_{number}"] = kind_class(kind).fit(
+            frame.select(names), options, "input"
+        )
     targets: dict[str, Kind] = {}
     for index, column in enumerate(described.targets, 1):
         options = check_options(column.kind or "", column.given, f"columns.{column.name}")

@@ -65,7 +65,13 @@ class Work:
 def read(recipe: Recipe, data: Any) -> Table:
     """Read the recipe's data, with its separate validation and test files where it names some."""
     table = sources.read(data, settings=recipe.read)
-    say("step", "data.read", f"{table.name}: {len(table):,} rows, {len(table.columns)} columns", rows=len(table), fingerprint=table.fingerprint)
+    say(
+        "step",
+        "data.read",
+        f"{table.name}: {len(table):,} rows, {len(table.columns)} columns",
+        rows=len(table),
+        fingerprint=table.fingerprint,
+    )
     for name, path in (("validation", recipe.split.validation_data), ("test", recipe.split.test_data)):
         if path is None:
             continue
@@ -81,7 +87,10 @@ def _joined(table: Table, other: Table, name: str) -> Table:
     marks = np.full(len(table), splitting.TRAIN, dtype="U10") if table.splits is None else table.splits.astype("U10")
     frames = [table.frame, other.frame.select(table.columns)]
     for column in table.columns:  # a column read as numbers in one file and as text in the other is text
-        if frames[0][column].dtype != frames[1][column].dtype and pl.String in (frames[0][column].dtype, frames[1][column].dtype):
+        if frames[0][column].dtype != frames[1][column].dtype and pl.String in (
+            frames[0][column].dtype,
+            frames[1][column].dtype,
+        ):
             frames = [frame.with_columns(pl.col(column).cast(pl.String)) for frame in frames]
     return Table(
         pl.concat(frames, how="vertical_relaxed"), (*table.files, *other.files), np.concatenate([table.file, other.file + len(table.files)]),
@@ -103,7 +112,9 @@ def describe_rows(recipe: Recipe, table: Table) -> Project:
 
 def divide(project: Project) -> Parts:
     """Divide the project's rows."""
-    return splitting.divide(project.table, project.recipe.split, project.classes, seed=project.recipe.training.seed or 0)
+    return splitting.divide(
+        project.table, project.recipe.split, project.classes, seed=project.recipe.training.seed or 0
+    )
 
 
 def prepare_rows(project: Project, parts: Parts, *, start: Run | None = None) -> Work:
@@ -136,7 +147,13 @@ def prepare_rows(project: Project, parts: Parts, *, start: Run | None = None) ->
 def _must_match(fitted: Fitted, recipe: Recipe, start: Run) -> None:
     theirs = tuple(kind.columns[0] for kind in fitted.targets.values())
     if theirs != recipe.target:
-        raise InputError(Problem("target", f"{', '.join(recipe.target)}, but {start.folder} predicts {', '.join(theirs)}", fix=f"--target {','.join(theirs)}"))
+        raise InputError(
+            Problem(
+                "target",
+                f"{', '.join(recipe.target)}, but {start.folder} predicts {', '.join(theirs)}",
+                fix=f"--target {','.join(theirs)}",
+            )
+        )
 
 
 def _without_unknown(table: Table, fitted: Fitted, targets: dict[str, Arrays], parts: Parts) -> Parts:
@@ -160,7 +177,9 @@ def start_network(work: Work, plan: Plan, module: torch.nn.Module | None) -> tup
     targets = {key: tensors(arrays, plan.device) for key, arrays in work.targets.items()}
     weight = None if work.weight is None else torch.from_numpy(work.weight).to(plan.device)
     rows = Rows(blocks, targets, weight, count=_count(work.targets))
-    shares = {key: float(work.recipe.heads[kind.columns[0]].get("share", 1.0)) for key, kind in work.fitted.targets.items()}
+    shares = {
+        key: float(work.recipe.heads[kind.columns[0]].get("share", 1.0)) for key, kind in work.fitted.targets.items()
+    }
     return network.to(plan.device), Data(rows, torch.from_numpy(work.parts.train), shares)
 
 
@@ -169,7 +188,13 @@ def _count(arrays: dict[str, Arrays]) -> int:
 
 
 def train(
-    work: Work, *, plan: Plan | None, kept: Path | None, module: torch.nn.Module | None, world: World, ready: Callable[[Plan], None]
+    work: Work,
+    *,
+    plan: Plan | None,
+    kept: Path | None,
+    module: torch.nn.Module | None,
+    world: World,
+    ready: Callable[[Plan], None],
 ) -> tuple[Network, Plan, list[dict[str, float]]]:
     """Train a network on the work's training rows; return it with the best weights, the plan and the history.
 
@@ -183,7 +208,12 @@ def train(
         torch.set_num_threads(plan.threads)
         network, data = start_network(work, plan, module)
         sizes = describe(network)
-        say("step", "network", f"{type(work.family).model_fields['family'].default} with {sum(sizes.values()):,} weights", **sizes)
+        say(
+            "step",
+            "network",
+            f"{type(work.family).model_fields['family'].default} with {sum(sizes.values()):,} weights",
+            **sizes,
+        )
         loop = Loop(network, data, _score(work, network, plan), settings, plan, kept=kept, world=world)
         history = loop.run()
     return network.eval(), plan, history
@@ -199,7 +229,10 @@ def _score(work: Work, network: Network, plan: Plan) -> Score | None:
     truths = {key: compared_later(work, key, rows) for key in work.fitted.targets}
     asked = work.recipe.training.metric
     names = {key: asked or measure.SELECTS[kind_name(kind)] for key, kind in work.fitted.targets.items()}
-    metrics = {key: measure.metric(kind_name(kind), names[key], classes=class_count(kind)) for key, kind in work.fitted.targets.items()}
+    metrics = {
+        key: measure.metric(kind_name(kind), names[key], classes=class_count(kind))
+        for key, kind in work.fitted.targets.items()
+    }
     single = len(metrics) == 1
     first = next(iter(metrics.values()))
 

@@ -13,7 +13,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from netwright.errors import InputError, Problem, nearest
 
-
 T = TypeVar("T", bound=BaseModel)
 
 
@@ -87,45 +86,67 @@ class Read(Settings):
 class Split(Settings):
     """Which rows train, which choose the best weights (validation), and which measure (test)."""
 
-    validation: float | None = Field(None, ge=0, lt=1, description="share of the rows that choose the best weights")
-    test: float | None = Field(None, ge=0, lt=1, description="share of the rows that measure the result")
-    column: str | None = Field(None, description="a column that says train, validation or test for each row")
-    group: str | None = Field(None, description="a column whose equal values stay on one side (no patient on both)")
-    time: str | None = Field(None, description="a column to order by: the last rows are the test")
-    folds: int | None = Field(None, ge=2, le=50, description="cross-validation: number of parts, each the test once")
-    validation_data: str | None = Field(None, description="a file of validation rows")
-    test_data: str | None = Field(None, description="a file of test rows")
+    validation: float | None = Field(
+        default=None, ge=0, lt=1, description="share of the rows that choose the best weights"
+    )
+    test: float | None = Field(default=None, ge=0, lt=1, description="share of the rows that measure the result")
+    column: str | None = Field(default=None, description="a column that says train, validation or test for each row")
+    group: str | None = Field(
+        default=None, description="a column whose equal values stay on one side (no patient on both)"
+    )
+    time: str | None = Field(default=None, description="a column to order by: the last rows are the test")
+    folds: int | None = Field(
+        default=None, ge=2, le=50, description="cross-validation: number of parts, each the test once"
+    )
+    validation_data: str | None = Field(default=None, description="a file of validation rows")
+    test_data: str | None = Field(default=None, description="a file of test rows")
 
 
 class Training(Settings):
     """How the weights are found."""
 
-    epochs: int | None = Field(None, ge=1, description="passes through the training rows, at most")
-    batch_size: int | Literal["all"] | None = Field(None, description="rows a step; `all` for full-batch descent")
-    accumulate: int | None = Field(None, ge=1, description="batches summed into one step")
+    epochs: int | None = Field(default=None, ge=1, description="passes through the training rows, at most")
+    batch_size: int | Literal["all"] | None = Field(
+        default=None, description="rows a step; `all` for full-batch descent"
+    )
+    accumulate: int | None = Field(default=None, ge=1, description="batches summed into one step")
     optimizer: (
         Literal["gradient_descent", "sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "lbfgs"] | None
-    ) = Field(None, description="how a gradient becomes a step")
-    learning_rate: float | None = Field(None, gt=0, description="size of a step, at the schedule's peak")
-    momentum: float | None = Field(None, ge=0, lt=1, description="share of the last step kept (momentum, nesterov, rmsprop)")
-    beta1: float | None = Field(None, ge=0, lt=1, description="decay of the gradient's mean (adam, adamw)")
-    beta2: float | None = Field(None, ge=0, lt=1, description="decay of the squared gradient's mean (adam, adamw, rmsprop)")
-    epsilon: float | None = Field(None, gt=0, description="added to the denominator (adam, adamw, rmsprop)")
-    schedule: Literal["constant", "step", "cosine", "linear", "one_cycle", "plateau"] | None = Field(
-        None, description="how the learning rate changes over the steps"
+    ) = Field(default=None, description="how a gradient becomes a step")
+    learning_rate: float | None = Field(default=None, gt=0, description="size of a step, at the schedule's peak")
+    momentum: float | None = Field(
+        default=None, ge=0, lt=1, description="share of the last step kept (momentum, nesterov, rmsprop)"
     )
-    warmup: float | None = Field(None, ge=0, lt=1, description="share of the steps over which the learning rate rises")
-    step_every: int | None = Field(None, ge=1, description="epochs between two cuts (step), or without progress (plateau)")
-    step_factor: float | None = Field(None, gt=0, lt=1, description="what a cut multiplies the learning rate by")
-    l1: float | None = Field(None, ge=0, description="weight of the sum of absolute weights in the loss")
-    l2: float | None = Field(None, ge=0, description="weight of half the sum of squared weights in the loss")
-    weight_decay: float | None = Field(None, ge=0, description="decoupled decay: share of each weight lost a unit of rate")
-    gradient_clip: float | None = Field(None, ge=0, description="largest norm of the gradient; 0: no limit")
-    patience: int | None = Field(None, ge=0, description="epochs without a better validation score before stopping; 0: never")
-    metric: str | None = Field(None, description="the validation score that selects the best weights")
-    augment: bool | None = Field(None, description="whether training images are shifted and mirrored at random")
-    seed: int | None = Field(None, ge=0, lt=2**63, description="start of all randomness")
-    checkpoint_every: float | None = Field(None, gt=0, description="seconds between two checkpoints")
+    beta1: float | None = Field(default=None, ge=0, lt=1, description="decay of the gradient's mean (adam, adamw)")
+    beta2: float | None = Field(
+        default=None, ge=0, lt=1, description="decay of the squared gradient's mean (adam, adamw, rmsprop)"
+    )
+    epsilon: float | None = Field(default=None, gt=0, description="added to the denominator (adam, adamw, rmsprop)")
+    schedule: Literal["constant", "step", "cosine", "linear", "one_cycle", "plateau"] | None = Field(
+        default=None, description="how the learning rate changes over the steps"
+    )
+    warmup: float | None = Field(
+        default=None, ge=0, lt=1, description="share of the steps over which the learning rate rises"
+    )
+    step_every: int | None = Field(
+        default=None, ge=1, description="epochs between two cuts (step), or without progress (plateau)"
+    )
+    step_factor: float | None = Field(
+        default=None, gt=0, lt=1, description="what a cut multiplies the learning rate by"
+    )
+    l1: float | None = Field(default=None, ge=0, description="weight of the sum of absolute weights in the loss")
+    l2: float | None = Field(default=None, ge=0, description="weight of half the sum of squared weights in the loss")
+    weight_decay: float | None = Field(
+        default=None, ge=0, description="decoupled decay: share of each weight lost a unit of rate"
+    )
+    gradient_clip: float | None = Field(default=None, ge=0, description="largest norm of the gradient; 0: no limit")
+    patience: int | None = Field(
+        default=None, ge=0, description="epochs without a better validation score before stopping; 0: never"
+    )
+    metric: str | None = Field(default=None, description="the validation score that selects the best weights")
+    augment: bool | None = Field(default=None, description="whether training images are shifted and mirrored at random")
+    seed: int | None = Field(default=None, ge=0, lt=2**63, description="start of all randomness")
+    checkpoint_every: float | None = Field(default=None, gt=0, description="seconds between two checkpoints")
 
     @field_validator("batch_size")
     @classmethod
@@ -138,24 +159,28 @@ class Training(Settings):
 class Execution(Settings):
     """How it is executed: what is not pinned here is chosen by measuring before step 1."""
 
-    device: str | None = Field(None, description="cpu, cuda, cuda:1 or mps")
-    threads: int | None = Field(None, ge=1, le=1024, description="processor threads of one operation")
-    precision: Literal["float32", "bfloat16", "float64"] | None = Field(None, description="arithmetic of the network")
-    compile: bool | None = Field(None, description="whether torch.compile makes one program of each step")
-    rows_a_call: int | None = Field(None, ge=1, description="rows predicted in one call")
+    device: str | None = Field(default=None, description="cpu, cuda, cuda:1 or mps")
+    threads: int | None = Field(default=None, ge=1, le=1024, description="processor threads of one operation")
+    precision: Literal["float32", "bfloat16", "float64"] | None = Field(
+        default=None, description="arithmetic of the network"
+    )
+    compile: bool | None = Field(default=None, description="whether torch.compile makes one program of each step")
+    rows_a_call: int | None = Field(default=None, ge=1, description="rows predicted in one call")
 
 
 class Recipe(Settings):
     """The whole declaration: data, inputs, targets, model, split, training."""
 
-    data: str | None = Field(None, description="a file or folder of rows")
-    target: Names = Field((), description="the columns to predict")
-    inputs: Names | None = Field(None, description="the columns to predict from; all others if not given")
-    leave_out: Names = Field((), description="columns that are neither")
-    weight: str | None = Field(None, description="a column with each row's weight")
-    columns: dict[str, dict[str, Any]] = Field({}, description="by column: its kind, and that kind's settings")
-    heads: dict[str, dict[str, Any]] = Field({}, description="by target: its loss, and other settings of its head")
-    model: dict[str, Any] = Field({}, description="the family of network, and that family's settings")
+    data: str | None = Field(default=None, description="a file or folder of rows")
+    target: Names = Field(default=(), description="the columns to predict")
+    inputs: Names | None = Field(default=None, description="the columns to predict from; all others if not given")
+    leave_out: Names = Field(default=(), description="columns that are neither")
+    weight: str | None = Field(default=None, description="a column with each row's weight")
+    columns: dict[str, dict[str, Any]] = Field(default={}, description="by column: its kind, and that kind's settings")
+    heads: dict[str, dict[str, Any]] = Field(
+        default={}, description="by target: its loss, and other settings of its head"
+    )
+    model: dict[str, Any] = Field(default={}, description="the family of network, and that family's settings")
     read: Read = Read()
     split: Split = Split()
     training: Training = Training()

@@ -19,7 +19,9 @@ def read_recipe(path: str | Path) -> Recipe:
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(Problem(str(path), "there is no such recipe", fix="netwright recipe DATA --target COLUMN writes one")) from None
+        raise InputError(
+            Problem(str(path), "there is no such recipe", fix="netwright recipe DATA --target COLUMN writes one")
+        ) from None
     except UnicodeDecodeError as error:
         raise InputError(Problem(str(path), f"is not UTF-8 text: {error}")) from None
     except OSError as error:

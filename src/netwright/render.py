@@ -15,7 +15,13 @@ from rich.table import Table
 from netwright.events import Event, listening
 
 MANY = 8  # columns of one kind that are named one by one
-MARKS = {"step": "[bold cyan]●[/]", "choice": "[green]→[/]", "notice": "[yellow]·[/]", "warning": "[bold yellow]![/]", "result": "[bold green]✓[/]"}
+MARKS = {
+    "step": "[bold cyan]●[/]",
+    "choice": "[green]→[/]",
+    "notice": "[yellow]·[/]",
+    "warning": "[bold yellow]![/]",
+    "result": "[bold green]✓[/]",
+}
 
 
 @contextmanager
@@ -51,7 +57,7 @@ class Screen:
             return
         if event.name not in ("training.stopped_early", "training.resumed"):
             self._stop_bar()
-        self.console.print(f" {MARKS.get(event.kind, ' ')} {escape(event.text)}", soft_wrap=False)
+        self._line(event)
 
     def close(self) -> None:
         """Draw what is left."""
@@ -62,25 +68,35 @@ class Screen:
         """Columns of one kind are named one by one where they are few, else counted."""
         groups: dict[str, list[Event]] = {}
         for event in self.columns:
-            groups.setdefault(event.text.split(":")[1].split(",")[0].strip() if event.name == "column.kind" else "left out", []).append(event)
+            groups.setdefault(event.data.get("column_kind", "left out"), []).append(event)
+        guessed = any("because" in event.text for event in self.columns)
         self.columns = []
         for kind, events in groups.items():
             if len(events) <= MANY:
                 for event in events:
-                    self.console.print(f" {MARKS['choice']} {escape(event.text)}")
+                    self._line(event)
                 continue
             names = [str(event.data["column"]) for event in events]
-            shown = ", ".join(names[:MANY]) + f" and {len(names) - MANY} more"
-            self.console.print(f" {MARKS['choice']} {len(events)} columns {escape(kind)}: {escape(shown)} [dim](netwright show says why)[/]")
+            shown = f"{len(events)} columns {kind}: {', '.join(names[:MANY])} and {len(names) - MANY} more"
+            self.console.print(f" {MARKS['choice']} {escape(shown)} [dim](netwright show says why)[/]", soft_wrap=True)
+        if guessed:
+            self.console.print("   [dim]--columns.NAME.kind KIND says otherwise[/]", soft_wrap=True)
+
+    def _line(self, event: Event) -> None:
+        self.console.print(f" {MARKS.get(event.kind, ' ')} {escape(event.text)}", soft_wrap=True)
 
     def _progress(self, event: Event) -> None:
         data = event.data
         if event.name == "training.epoch":
             self.last = {k: v for k, v in data.items() if k not in ("epoch", "loss", "seconds", "best_epoch", "epochs")}
         if not self.console.is_terminal:
-            if event.name == "training.epoch" and (data["epoch"] >= self.printed * 1.3 or data["epoch"] == data["epochs"]):
+            if event.name == "training.epoch" and (
+                data["epoch"] >= self.printed * 1.3 or data["epoch"] == data["epochs"]
+            ):
                 self.printed = int(data["epoch"])
-                self.console.print(f"   epoch {int(data['epoch'])}/{data['epochs']}  loss {data['loss']:.4f}  {self._score()}  {data['seconds']:.0f} s")
+                self.console.print(
+                    f"   epoch {int(data['epoch'])}/{data['epochs']}  loss {data['loss']:.4f}  {self._score()}  {data['seconds']:.0f} s"
+                )
             return
         if self.bar is None:
             self.bar = Progress(
@@ -91,10 +107,22 @@ class Screen:
             self.task = self.bar.add_task("", total=1.0, epoch="", loss=0.0, score="", rate=0.0)
             self.bar.start()
         if event.name == "training.step":
-            self.bar.update(self.task, completed=data["step"] / data["steps"], epoch=f"{data['epoch']}/{data['epochs']}", loss=data["loss"], rate=data["rows_a_second"])
+            self.bar.update(
+                self.task,
+                completed=data["step"] / data["steps"],
+                epoch=f"{data['epoch']}/{data['epochs']}",
+                loss=data["loss"],
+                rate=data["rows_a_second"],
+            )
         else:
             done = data["epoch"] / data["epochs"]
-            self.bar.update(self.task, completed=done, epoch=f"{int(data['epoch'])}/{data['epochs']}", loss=data["loss"], score=self._score())
+            self.bar.update(
+                self.task,
+                completed=done,
+                epoch=f"{int(data['epoch'])}/{data['epochs']}",
+                loss=data["loss"],
+                score=self._score(),
+            )
 
     def _score(self) -> str:
         return "  ".join(f"{name} {value:.4f}" for name, value in self.last.items() if isinstance(value, float))

@@ -42,7 +42,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def unwritable(path: Path, error: OSError) -> InputError:
     """Return the user's error for a place that cannot be written."""
-    return InputError(Problem(str(path), f"cannot be written: {error.strerror or error}", fix="free some room, or name another --output"))
+    return InputError(
+        Problem(
+            str(path), f"cannot be written: {error.strerror or error}", fix="free some room, or name another --output"
+        )
+    )
 
 
 def _folder(path: Path) -> Path:
@@ -81,12 +85,17 @@ class Run:
     checkpoint = property(lambda self: self.folder / "checkpoints" / "last.safetensors")
 
     @classmethod
-    def create(cls, folder: Path) -> Run:
-        """Make a new run folder. Raises `InputError` where it exists and is not empty."""
+    def refuse_existing(cls, folder: Path) -> None:
+        """Raise `InputError` where a folder exists and is not empty."""
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             resume = f"go on with it: netwright train --resume {folder}" if (folder / "run.json").exists() else ""
             fix = "; or ".join(filter(None, [resume, "name another --output"]))
             raise InputError(Problem(str(folder), "this run folder exists", fix=fix))
+
+    @classmethod
+    def create(cls, folder: Path) -> Run:
+        """Make a new run folder. Raises `InputError` where it exists and is not empty."""
+        cls.refuse_existing(folder)
         _folder(folder)
         return cls(folder)
 
@@ -95,7 +104,9 @@ class Run:
         """Open an existing run folder. Raises `InputError` where it is none, or was made by a newer version."""
         run = cls(Path(folder))
         if not run.about.exists():
-            what = "there is no such folder" if not run.folder.exists() else "this folder is no run (it has no run.json)"
+            what = (
+                "there is no such folder" if not run.folder.exists() else "this folder is no run (it has no run.json)"
+            )
             raise InputError(Problem(str(folder), what, fix="name the folder that netwright train wrote"))
         about = run.read(run.about)
         if about.get("version", 0) > VERSION:
@@ -113,7 +124,9 @@ class Run:
             done = "this run was not finished" if not self.weights.exists() else "this file is missing from the run"
             raise InputError(Problem(str(path), done, fix=f"netwright train --resume {self.folder}")) from None
         except (OSError, ValueError) as error:
-            raise InputError(Problem(str(path), f"this file is damaged: {error}", fix="take it from a copy, or train again")) from error
+            raise InputError(
+                Problem(str(path), f"this file is damaged: {error}", fix="take it from a copy, or train again")
+            ) from error
 
     def log(self, event: Event) -> None:
         """Append an event to `events.jsonl` (progress is not kept)."""

@@ -12,12 +12,20 @@ import polars as pl
 
 from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
-from netwright.seeds import generator
 from netwright.recipe import Split
+from netwright.seeds import generator
 from netwright.sources.table import Table
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
-NAMES = {"train": TRAIN, "training": TRAIN, "validation": VALIDATION, "valid": VALIDATION, "val": VALIDATION, "dev": VALIDATION, "test": TEST}
+NAMES = {
+    "train": TRAIN,
+    "training": TRAIN,
+    "validation": VALIDATION,
+    "valid": VALIDATION,
+    "val": VALIDATION,
+    "dev": VALIDATION,
+    "test": TEST,
+}
 
 
 @dataclass(frozen=True)
@@ -31,9 +39,16 @@ class Parts:
     def __getitem__(self, name: str) -> np.ndarray:
         return {TRAIN: self.train, VALIDATION: self.validation, TEST: self.test}[name]
 
-    def folds(self, count: int, classes: np.ndarray | None, *, seed: int) -> list[Parts]:
-        """Return `count` divisions of all rows, each with another part as its test; validation is drawn from the rest."""
+    def folds(
+        self, count: int, classes: np.ndarray | None, *, seed: int, groups: np.ndarray | None = None
+    ) -> list[Parts]:
+        """Return `count` divisions of all rows, each with another part as its test; validation is drawn from the rest.
+
+        `groups` (n,): rows of one group stay on one side.
+        """
         rows = np.sort(np.concatenate([self.train, self.validation, self.test]))
+        if groups is not None:
+            return _grouped_folds(rows, groups[rows], count, seed)
         order = _dealt(rows, classes, seed=seed)
         out = []
         for number in range(count):
@@ -60,10 +75,18 @@ def divide(table: Table, split: Split, classes: np.ndarray | None, *, seed: int)
     """
     given = [name for name in ("column", "group", "time", "folds") if getattr(split, name) is not None]
     if len(given) > 1 and given != ["group", "folds"]:
-        raise InputError(Problem("split", f"{' and '.join(given)} are given", allowed="one of column, group, time, folds"))
+        raise InputError(
+            Problem("split", f"{' and '.join(given)} are given", allowed="one of column, group, time, folds")
+        )
     validation, test = shares(split, len(table))
     if validation + test >= 1:
-        raise InputError(Problem("split", f"validation {validation:g} and test {test:g} leave no rows to train on", allowed="a sum below 1"))
+        raise InputError(
+            Problem(
+                "split",
+                f"validation {validation:g} and test {test:g} leave no rows to train on",
+                allowed="a sum below 1",
+            )
+        )
     rows = np.arange(len(table))
     if split.column:
         parts = _by_column(table, split.column, classes, validation, seed)
@@ -76,10 +99,50 @@ def divide(table: Table, split: Split, classes: np.ndarray | None, *, seed: int)
     else:
         parts = _at_random(rows, classes, validation, test, seed)
         how = "each class's rows divided alike" if classes is not None else "at random"
-        say("choice", "split", f"{len(parts.train):,} rows train, {len(parts.validation):,} choose the best weights, {len(parts.test):,} test; seeded, {how}")
+        say(
+            "choice",
+            "split",
+            f"{len(parts.train):,} rows train, {len(parts.validation):,} choose the best weights, {len(parts.test):,} test; seeded, {how}",
+        )
     if not len(parts.train):
-        raise InputError(Problem("split", f"no rows are left to train on, of {len(table):,}", fix="give more rows, or smaller shares"))
+        raise InputError(
+            Problem(
+                "split", f"no rows are left to train on, of {len(table):,}", fix="give more rows, or smaller shares"
+            )
+        )
     return parts
+
+
+def _grouped_folds(rows: np.ndarray, groups: np.ndarray, count: int, seed: int) -> list[Parts]:
+    """Each group, the largest first, to the part that has the fewest rows; a fold tests one part."""
+    names, sizes = np.unique(groups, return_counts=True)
+    if len(names) < max(count, 3):
+        raise InputError(
+            Problem(
+                "split.folds",
+                f"{count} folds of {len(names)} groups",
+                allowed=f"2 to {len(names)}, of at least 3 groups",
+            )
+        )
+    order = generator(seed, "group").permutation(len(names))
+    order = order[np.argsort(-sizes[order], kind="stable")]
+    part, filled = np.zeros(len(names), np.int64), np.zeros(count)
+    for group in order:
+        part[group] = filled.argmin()
+        filled[part[group]] += sizes[group]
+    out = []
+    for number in range(count):
+        rest = order[part[order] != number][::-1]  # the smallest first: at least one group chooses the weights
+        held = rest[: max(1, int((np.cumsum(sizes[rest]) <= sizes[rest].sum() / max(count, 2)).sum()))]
+        tested, chooses = np.isin(groups, names[part == number]), np.isin(groups, names[held])
+        out.append(Parts(rows[~tested & ~chooses], rows[chooses], rows[tested]))
+    return out
+
+
+def grouped(table: Table, column: str) -> np.ndarray:
+    """(n,) the number of each row's group; rows without one are one group."""
+    table.require([column], setting="split.group")
+    return table.frame[column].rank("dense").fill_null(0).to_numpy().astype(np.int64)
 
 
 def _dealt(rows: np.ndarray, classes: np.ndarray | None, *, seed: int) -> np.ndarray:
@@ -103,7 +166,13 @@ def _at_random(rows: np.ndarray, classes: np.ndarray | None, validation: float, 
 
 
 def _by_marks(
-    marks: np.ndarray, rows: np.ndarray, classes: np.ndarray | None, validation: float, test: float, seed: int, where: str
+    marks: np.ndarray,
+    rows: np.ndarray,
+    classes: np.ndarray | None,
+    validation: float,
+    test: float,
+    seed: int,
+    where: str,
 ) -> Parts:
     """Parts that the source gives; a missing validation part is drawn from the training rows, a missing test part too."""
     train, held, tested = (rows[marks == name] for name in (TRAIN, VALIDATION, TEST))
@@ -112,7 +181,11 @@ def _by_marks(
         held = held if len(held) else drawn.validation
         tested = tested if len(tested) else drawn.test
         train = drawn.train
-    say("choice", "split", f"{len(train):,} rows train, {len(held):,} choose the best weights, {len(tested):,} test, as {where} divides them")
+    say(
+        "choice",
+        "split",
+        f"{len(train):,} rows train, {len(held):,} choose the best weights, {len(tested):,} test, as {where} divides them",
+    )
     return Parts(train, held, tested)
 
 
@@ -121,17 +194,22 @@ def _by_column(table: Table, column: str, classes: np.ndarray | None, validation
     texts = table.frame[column].cast(pl.String).str.to_lowercase().str.strip_chars()
     strange = sorted({str(value) for value in texts.unique().to_list()} - set(NAMES))
     if strange:
-        raise InputError(Problem("split.column", f"{column} holds {', '.join(strange[:5])}", allowed="train, validation, test"))
+        raise InputError(
+            Problem("split.column", f"{column} holds {', '.join(strange[:5])}", allowed="train, validation, test")
+        )
     marks = np.array([NAMES[str(value)] for value in texts.to_list()])
     return _by_marks(marks, np.arange(len(table)), classes, validation, 0.0, seed, where=f"column {column}")
 
 
 def _by_group(table: Table, column: str, validation: float, test: float, seed: int) -> Parts:
-    table.require([column], setting="split.group")
-    groups = table.frame[column].rank("dense").fill_null(0).to_numpy().astype(np.int64)  # rows without one are one group
+    groups = grouped(table, column)
     names, sizes = np.unique(groups, return_counts=True)
     if len(names) < 3:
-        raise InputError(Problem("split.group", f"{column} has {len(names)} different values", allowed="at least 3, one for each part"))
+        raise InputError(
+            Problem(
+                "split.group", f"{column} has {len(names)} different values", allowed="at least 3, one for each part"
+            )
+        )
     order = generator(seed, "group").permutation(len(names))
     passed = np.cumsum(sizes[order]) / sizes.sum()
     is_test = passed <= test
@@ -141,7 +219,11 @@ def _by_group(table: Table, column: str, validation: float, test: float, seed: i
         is_validation[np.flatnonzero(~is_test)[0]] = True
     part = {TEST: names[order[is_test]], VALIDATION: names[order[is_validation]]}
     tested, held = np.isin(groups, part[TEST]), np.isin(groups, part[VALIDATION])
-    say("choice", "split", f"{(~tested & ~held).sum():,} rows train, {held.sum():,} choose the best weights, {tested.sum():,} test; no value of {column} on two sides")
+    say(
+        "choice",
+        "split",
+        f"{(~tested & ~held).sum():,} rows train, {held.sum():,} choose the best weights, {tested.sum():,} test; no value of {column} on two sides",
+    )
     return Parts(*(np.flatnonzero(mask) for mask in (~tested & ~held, held, tested)))
 
 
@@ -150,14 +232,22 @@ def _by_time(table: Table, column: str, validation: float, test: float) -> Parts
 
     table.require([column], setting="split.time")
     values = table.frame[column]
-    moments = values.cast(pl.Float64) if values.dtype.is_numeric() else parse.dates(values).cast(pl.Int64)
+    moments = (
+        values.cast(pl.Float64).fill_nan(None) if values.dtype.is_numeric() else parse.dates(values).cast(pl.Int64)
+    )
     lost = np.flatnonzero(moments.is_null().to_numpy())
     if len(lost) == len(table):
-        raise InputError(Problem("split.time", f"{column} holds no dates or numbers", allowed="a date or number in each row"))
+        raise InputError(
+            Problem("split.time", f"{column} holds no dates or numbers", allowed="a date or number in each row")
+        )
     if len(lost):
         say_rows("split.time", f"rows without a {column} are put first, into training", table.ids(lost))
-    order = moments.fill_null(moments.min() - 1).arg_sort().to_numpy()  # type: ignore[operator]
+    order = np.argsort(moments.fill_null(moments.min() - 1).to_numpy(), kind="stable")  # type: ignore[operator]
     n = len(order)
     first_test, first_held = n - round(n * test), n - round(n * test) - round(n * validation)
-    say("choice", "split", f"{first_held:,} rows train, the {first_test - first_held:,} after them choose the best weights, the last {n - first_test:,} by {column} test")
+    say(
+        "choice",
+        "split",
+        f"{first_held:,} rows train, the {first_test - first_held:,} after them choose the best weights, the last {n - first_test:,} by {column} test",
+    )
     return Parts(np.sort(order[:first_held]), np.sort(order[first_held:first_test]), np.sort(order[first_test:]))

@@ -88,7 +88,9 @@ class Readout(nn.Module):
         if self.ready:
             if x.ndim != 2 or x.shape[1] != self.outputs:
                 got = f"an answer of shape {tuple(x.shape)}"
-                raise InputError(Problem("model", f"gives {got} for {len(x)} rows", allowed=f"({len(x)}, {self.outputs})"))
+                raise InputError(
+                    Problem("model", f"gives {got} for {len(x)} rows", allowed=f"({len(x)}, {self.outputs})")
+                )
             return x
         if self.members:
             return torch.einsum("bkd,kod->bko", x, self.weight) + self.bias

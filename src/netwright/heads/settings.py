@@ -13,4 +13,4 @@ class HeadSettings(Settings):
     """A head's settings. `answers`: the kinds of target it can answer."""
 
     answers: ClassVar[tuple[str, ...]]
-    share: float = Field(1.0, ge=0, description="weight of this target's loss in the sum over targets")
+    share: float = Field(default=1.0, ge=0, description="weight of this target's loss in the sum over targets")

@@ -9,8 +9,6 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field
-
 from netwright.arrays import Arrays
 from netwright.recipe import Settings
 
@@ -24,9 +22,7 @@ RowIds = Callable[[list[int]], list[str]]
 
 
 class Options(Settings):
-    """A column's settings, whatever its kind."""
-
-    kind: str = Field(description="what the column holds")
+    """A column's settings; each kind's own class adds its `kind` and what it needs."""
 
 
 class Guess(Settings):
@@ -39,10 +35,12 @@ class Guess(Settings):
 class Kind(Settings):
     """A fitted kind: encodes columns into arrays and decodes a head's arrays into columns.
 
-    `many`: whether columns of this kind with like settings make one block.
+    `many`: whether columns of this kind with like settings make one block. `costly`: whether encoding takes so long
+    that what it gives is worth keeping.
     """
 
     many: ClassVar[bool] = False
+    costly: ClassVar[bool] = False
     Options: ClassVar[type[Options]]
 
     columns: tuple[str, ...]
@@ -60,6 +58,10 @@ class Kind(Settings):
     @abstractmethod
     def encode(self, frame: pl.DataFrame, ids: RowIds) -> Arrays:
         """Return the columns as arrays of n rows; what is dropped, cut or coerced is said with `ids`' row ids."""
+
+    def outside(self, frame: pl.DataFrame) -> str:
+        """Return a text that changes when anything that encoding reads, but the table does not hold, has changed."""
+        return ""
 
     def absent(self, arrays: Arrays) -> Any:
         """(n,) which rows of an encoded *target* have no usable value."""

@@ -24,8 +24,10 @@ class Options(base.Options):
     """Settings of a category column."""
 
     kind: Literal["category"] = "category"
-    minimum: int = Field(1, ge=1, description="rows that a value needs in training to get a code of its own")
-    order: tuple[str, ...] = Field((), description="all values of a target, in the order to show them; found if not given")
+    minimum: int = Field(default=1, ge=1, description="rows that a value needs in training to get a code of its own")
+    order: tuple[str, ...] = Field(
+        default=(), description="all values of a target, in the order to show them; found if not given"
+    )
 
 
 class Category(base.Kind):
@@ -83,12 +85,21 @@ class Category(base.Kind):
         """(n,) the codes of one column's values."""
         text = _text(column)
         values = self.values[index]
-        codes = text.replace_strict(list(values), range(FIRST, FIRST + len(values)), default=UNSEEN).fill_null(UNSEEN).to_numpy().copy()
+        codes = (
+            text.replace_strict(list(values), range(FIRST, FIRST + len(values)), default=UNSEEN)
+            .fill_null(UNSEEN)
+            .to_numpy()
+            .copy()
+        )
         codes[text.is_null().to_numpy()] = MISSING
         unseen = np.flatnonzero(codes == UNSEEN)
         if len(unseen) and ids is not None:
             first = text[int(unseen[0])]
-            say_rows("category.unseen", f"{column.name}: values not known from training, such as {first!r}; read as unknown", ids(unseen.tolist()))
+            say_rows(
+                "category.unseen",
+                f"{column.name}: values not known from training, such as {first!r}; read as unknown",
+                ids(unseen.tolist()),
+            )
         return codes
 
     @property
@@ -110,7 +121,9 @@ class Category(base.Kind):
         chosen = arrays["choice"] if "choice" in arrays else probability.argmax(1)
         names = pl.Series(f"{self.columns[0]}_predicted", [self.classes[int(k)] for k in chosen], dtype=pl.String)
         columns = [self.restored(names)]
-        columns += [pl.Series(f"p_{prefix}{name}", probability[:, k].astype(np.float64)) for k, name in enumerate(self.classes)]
+        columns += [
+            pl.Series(f"p_{prefix}{name}", probability[:, k].astype(np.float64)) for k, name in enumerate(self.classes)
+        ]
         return pl.DataFrame(columns)
 
     def restored(self, names: pl.Series) -> pl.Series:
@@ -124,7 +137,9 @@ class Category(base.Kind):
 
     def show(self) -> str:
         """Columns with how many values each has."""
-        return ", ".join(f"{name} ({len(values)} values)" for name, values in zip(self.columns, self.values, strict=True))
+        return ", ".join(
+            f"{name} ({len(values)} values)" for name, values in zip(self.columns, self.values, strict=True)
+        )
 
 
 def _stored(column: pl.Series) -> Stored:
@@ -145,7 +160,12 @@ def _text(column: pl.Series) -> pl.Series:
         # each value by itself: what stands beside it must not decide how it is written
         column = column.fill_nan(None)
         whole = column.cast(pl.Int64, strict=False).cast(pl.String)
-        text = pl.select(pl.when(column % 1 == 0).then(pl.coalesce(whole, column.cast(pl.String))).otherwise(column.cast(pl.String)).alias(column.name)).to_series()
+        text = pl.select(
+            pl.when(column % 1 == 0)
+            .then(pl.coalesce(whole, column.cast(pl.String)))
+            .otherwise(column.cast(pl.String))
+            .alias(column.name)
+        ).to_series()
     else:
         text = column.cast(pl.String).str.strip_chars()
     return text.set(text == "", None)
@@ -154,12 +174,20 @@ def _text(column: pl.Series) -> pl.Series:
 def _values(column: pl.Series, options: Any, role: base.Role) -> tuple[tuple[str, ...], tuple[int, ...]]:
     import polars as pl
 
-    counted = _text(column).drop_nulls().alias("value").value_counts(name="rows").sort(["rows", "value"], descending=[True, False])
+    counted = (
+        _text(column)
+        .drop_nulls()
+        .alias("value")
+        .value_counts(name="rows")
+        .sort(["rows", "value"], descending=[True, False])
+    )
     counts = dict(zip(counted["value"].to_list(), counted["rows"].to_list(), strict=True))
     if options.order:
         return options.order, tuple(counts.get(value, 0) for value in options.order)
     kept = [value for value, rows in counts.items() if role == "target" or rows >= options.minimum]
     if role == "target":
         numbers = pl.Series(kept, dtype=pl.String).cast(pl.Float64, strict=False)
-        kept = sorted(kept) if numbers.null_count() else [kept[k] for k in np.argsort(numbers.to_numpy(), kind="stable")]
+        kept = (
+            sorted(kept) if numbers.null_count() else [kept[k] for k in np.argsort(numbers.to_numpy(), kind="stable")]
+        )
     return tuple(kept), tuple(counts[value] for value in kept)

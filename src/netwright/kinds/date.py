@@ -46,7 +46,9 @@ class Date(base.Kind):
             return base.Guess(sure=0.95, reason="it is stored as a date")
         if not facts.is_text or not facts.sample or facts.number_share > 0.5:
             return None
-        if sum(any(mark in value for mark in "-/.年 ") and value[:1].isalnum() for value in facts.sample) < 0.9 * len(facts.sample):
+        if sum(any(mark in value for mark in "-/.年 ") and value[:1].isalnum() for value in facts.sample) < 0.9 * len(
+            facts.sample
+        ):
             return None
         read = parse.dates(pl.Series(facts.sample, dtype=pl.String))
         share = 1 - read.null_count() / len(read)
@@ -76,7 +78,11 @@ class Date(base.Kind):
         seconds = _seconds(column)
         lost = np.flatnonzero(np.isnan(seconds) & column.is_not_null().to_numpy())
         if len(lost):
-            say_rows("date.unreadable", f"{column.name}: not dates, such as {column[int(lost[0])]!r}; taken as missing", ids(lost.tolist()))
+            say_rows(
+                "date.unreadable",
+                f"{column.name}: not dates, such as {column[int(lost[0])]!r}; taken as missing",
+                ids(lost.tolist()),
+            )
         days = np.floor(seconds / DAY)
         moments = days.astype("datetime64[D]")
         month = moments.astype("datetime64[M]")

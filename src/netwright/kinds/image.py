@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -27,13 +29,19 @@ class Options(base.Options):
     """Settings of an image column."""
 
     kind: Literal["image"] = "image"
-    size: int = Field(0, ge=0, le=2048, description="pixels a side that images are scaled to; 0: their own if all alike, else 64")
-    channels: Literal[0, 1, 3] = Field(0, description="1: grey, 3: colours; 0: as the images are")
+    size: int = Field(
+        default=0,
+        ge=0,
+        le=2048,
+        description="pixels a side that images are scaled to; 0: their own if all alike, else 64",
+    )
+    channels: Literal[0, 1, 3] = Field(default=0, description="1: grey, 3: colours; 0: as the images are")
 
 
 class Image(base.Kind):
     """A fitted image column."""
 
+    costly: ClassVar[bool] = True
     Options: ClassVar[type[base.Options]] = Options
 
     kind: Literal["image"] = "image"
@@ -74,7 +82,11 @@ class Image(base.Kind):
         height, wide = (options.size, options.size) if options.size else own
         channels = options.channels or (1 if found and all(image.shape[2] == 1 for image in found) else 3)
         if (height, wide) != own or len(sizes) > 1:
-            say("notice", "image.size", f"{column.name}: images are scaled to {height}×{wide} pixels; they come in {len(sizes)} sizes")
+            say(
+                "notice",
+                "image.size",
+                f"{column.name}: images are scaled to {height}×{wide} pixels; they come in {len(sizes)} sizes",
+            )
         bare = cls(columns=(column.name,), height=height, wide=wide, channels=channels, mean=0.0, deviation=1.0)
         seen = np.stack([bare._sized(image) for image in found]) if found else np.zeros((1, height, wide, channels))
         return bare.model_copy(update={"mean": float(seen.mean() / 255), "deviation": float(seen.std() / 255) or 1.0})
@@ -111,21 +123,46 @@ class Image(base.Kind):
             rows = sorted(broken)
             shown = [Problem(ids([row])[0], f"this image cannot be read: {broken[row]}") for row in rows[:5]]
             total = f"{len(rows):,} of {len(column):,} images cannot be read"
-            raise InputError(*shown, Problem(self.columns[0], total, fix="repair these files, or take them out of the data"))
+            raise InputError(
+                *shown, Problem(self.columns[0], total, fix="repair these files, or take them out of the data")
+            )
         return {"pixels": out}
+
+    def outside(self, frame: pl.DataFrame) -> str:
+        """The sizes and times of the files that the column names."""
+        import polars as pl
+
+        column = frame[self.columns[0]]
+        if column.dtype != pl.String:
+            return ""
+        digest = hashlib.blake2b(digest_size=16)
+        for value in column.to_list():
+            try:
+                found = os.stat(value or "")
+                digest.update(f"{value} {found.st_size} {found.st_mtime_ns}".encode())
+            except OSError:
+                digest.update(f"{value} is not there".encode())
+        return digest.hexdigest()
 
     def _sized(self, image: np.ndarray) -> np.ndarray:
         """(H, W, C) uint8 of any image, scaled with its area averaged."""
         from PIL import Image as Pillow
 
         if image.shape[2] != self.channels:
-            picture = Pillow.fromarray(image[..., 0] if image.shape[2] == 1 else image).convert("L" if self.channels == 1 else "RGB")
+            picture = Pillow.fromarray(image[..., 0] if image.shape[2] == 1 else image).convert(
+                "L" if self.channels == 1 else "RGB"
+            )
             image = np.asarray(picture)
             image = image[..., None] if image.ndim == 2 else image
         if image.shape[:2] == (self.height, self.wide):
             return image
         picture = Pillow.fromarray(image[..., 0] if self.channels == 1 else image)
-        scaled = np.asarray(picture.resize((self.wide, self.height), Pillow.Resampling.BOX if image.shape[0] > self.height else Pillow.Resampling.BILINEAR))
+        scaled = np.asarray(
+            picture.resize(
+                (self.wide, self.height),
+                Pillow.Resampling.BOX if image.shape[0] > self.height else Pillow.Resampling.BILINEAR,
+            )
+        )
         return scaled[..., None] if scaled.ndim == 2 else scaled
 
     def show(self) -> str:

@@ -48,7 +48,9 @@ def infer(column: pl.Series, given: Mapping[str, Any], role: Role, setting: str 
     where = setting or f"columns.{column.name}"
     if asked is not None:
         if asked not in rooms.names("kinds"):
-            raise InputError(Problem(f"{where}.kind", f"there is no kind {asked!r}", allowed=", ".join(rooms.names("kinds"))))
+            raise InputError(
+                Problem(f"{where}.kind", f"there is no kind {asked!r}", allowed=", ".join(rooms.names("kinds")))
+            )
         check_options(asked, settings, where)
         return Column(column.name, asked, settings, "as the recipe says")
     facts = Facts(column)
@@ -84,7 +86,9 @@ def useless(facts: Facts) -> str | None:
     if facts.is_number and facts.is_whole:
         steps = facts.present.sort().diff().drop_nulls()
         if named or bool((steps == 1).all()):
-            return "it looks like an identifier: all its values are distinct whole numbers" + ("" if named else " in a row")
+            return "it looks like an identifier: all its values are distinct whole numbers" + (
+                "" if named else " in a row"
+            )
     if facts.is_text and named and facts.words <= 1.5:
         return "it looks like an identifier: all its values are distinct"
     if facts.is_text and facts.words <= 1.5 and facts.number_share < 0.95 and _codes(facts.sample):
@@ -95,7 +99,11 @@ def useless(facts: Facts) -> str | None:
 def _codes(sample: list[str]) -> bool:
     """Whether values look made by a machine: no spaces, with digits, no date nor file name."""
     pattern = re.compile(r"^[A-Za-z_#-]*\d[\w#-]*$")
-    return bool(sample) and sum(bool(pattern.match(value)) for value in sample) >= 0.95 * len(sample) and not _dates(sample)
+    return (
+        bool(sample)
+        and sum(bool(pattern.match(value)) for value in sample) >= 0.95 * len(sample)
+        and not _dates(sample)
+    )
 
 
 def _dates(sample: list[str]) -> bool:

@@ -23,8 +23,10 @@ class Options(base.Options):
     """Settings of a labels column."""
 
     kind: Literal["labels"] = "labels"
-    separator: str = Field("", description="what stands between two labels written in one text; | or ; if not given")
-    minimum: int = Field(1, ge=1, description="rows that a label needs in training to be kept")
+    separator: str = Field(
+        default="", description="what stands between two labels written in one text; | or ; if not given"
+    )
+    minimum: int = Field(default=1, ge=1, description="rows that a label needs in training to be kept")
 
 
 class Labels(base.Kind):
@@ -79,7 +81,11 @@ class Labels(base.Kind):
                     unknown.setdefault(row, label)
         if unknown:
             first = next(iter(unknown.values()))
-            say_rows("labels.unseen", f"{column.name}: labels not known from training, such as {first!r}; left out", ids(list(unknown)))
+            say_rows(
+                "labels.unseen",
+                f"{column.name}: labels not known from training, such as {first!r}; left out",
+                ids(list(unknown)),
+            )
         return {"hot": hot, "absent": absent}
 
     def absent(self, arrays: Arrays) -> np.ndarray:
@@ -95,7 +101,9 @@ class Labels(base.Kind):
         probability = np.asarray(arrays["probability"])
         chosen = [self.separator.join(self.values[k] for k in np.flatnonzero(row > 0.5)) for row in probability]
         columns = [pl.Series(f"{self.columns[0]}_predicted", chosen, dtype=pl.String)]
-        columns += [pl.Series(f"p_{prefix}{name}", probability[:, k].astype(np.float64)) for k, name in enumerate(self.values)]
+        columns += [
+            pl.Series(f"p_{prefix}{name}", probability[:, k].astype(np.float64)) for k, name in enumerate(self.values)
+        ]
         return pl.DataFrame(columns)
 
     def show(self) -> str:

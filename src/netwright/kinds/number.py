@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from netwright.kinds.facts import Facts
 
 Scale = Literal["standard", "robust", "quantile", "none"]
+LARGEST = 1e38  # about the largest float32
 QUANTILES = 257  # knots of the quantile scale: 0.4 % of the rows each
 
 
@@ -29,8 +30,13 @@ class Options(base.Options):
     """Settings of a number column."""
 
     kind: Literal["number"] = "number"
-    scale: Scale = Field("standard", description="standard: mean 0, deviation 1; robust: by quartiles, softly clipped; quantile: to a normal")
-    bins: int = Field(0, ge=0, le=512, description="cut points by quantile, for piecewise-linear embeddings; 0: none")
+    scale: Scale = Field(
+        default="standard",
+        description="standard: mean 0, deviation 1; robust: by quartiles, softly clipped; quantile: to a normal",
+    )
+    bins: int = Field(
+        default=0, ge=0, le=512, description="cut points by quantile, for piecewise-linear embeddings; 0: none"
+    )
 
 
 class Number(base.Kind):
@@ -67,7 +73,9 @@ class Number(base.Kind):
             raise InputError(Problem(where, what, allowed="standard, none"))
         values = np.column_stack([_floats(frame[name]) for name in frame.columns])
         with np.errstate(all="ignore"):
-            center, spread = zip(*(_scale(column[np.isfinite(column)], options.scale) for column in values.T), strict=True)
+            center, spread = zip(
+                *(_scale(column[np.isfinite(column)], options.scale) for column in values.T), strict=True
+            )
         present = [column[np.isfinite(column)] for column in values.T]
         knots = tuple(
             tuple(np.quantile(column, np.linspace(0, 1, QUANTILES)).tolist()) if len(column) else (0.0,) * QUANTILES
@@ -77,7 +85,7 @@ class Number(base.Kind):
             columns=tuple(frame.columns), scale=options.scale, center=center, spread=spread, knots=knots,
             low=tuple(float(column.min()) if len(column) else 0.0 for column in present),
             high=tuple(float(column.max()) if len(column) else 0.0 for column in present),
-            missing=tuple(bool(gap) for gap in ~np.isfinite(values).all(0)),
+            missing=tuple(bool(np.isnan(column).any()) for column in values.T),
             whole=tuple(frame[name].dtype.is_integer() for name in frame.columns),
         )  # fmt: skip
         if options.bins:
@@ -101,7 +109,9 @@ class Number(base.Kind):
             from scipy.special import ndtri
 
             levels = np.linspace(0, 1, QUANTILES)
-            ranks = np.column_stack([np.interp(column, knots, levels) for column, knots in zip(values.T, self.knots, strict=True)])
+            ranks = np.column_stack(
+                [np.interp(column, knots, levels) for column, knots in zip(values.T, self.knots, strict=True)]
+            )
             return np.where(np.isfinite(values), ndtri(np.clip(ranks, 1e-4, 1 - 1e-4)), np.nan)
         out = (values - np.array(self.center)) / np.array(self.spread)
         if self.scale == "robust":
@@ -112,7 +122,7 @@ class Number(base.Kind):
         """(n,) rows of a target without a value."""
         values = arrays["values"]
         assert isinstance(values, np.ndarray)
-        return np.isnan(values).any(1)
+        return np.asarray(np.isnan(values).any(1))
 
     def decode(self, arrays: dict[str, Any], *, prefix: str = "") -> pl.DataFrame:
         """`TARGET_predicted`, in the target's own unit."""
@@ -128,7 +138,9 @@ class Number(base.Kind):
 
     def show(self) -> str:
         """Columns with their ranges."""
-        return ", ".join(f"{name} [{low:g}, {high:g}]" for name, low, high in zip(self.columns, self.low, self.high, strict=True))
+        return ", ".join(
+            f"{name} [{low:g}, {high:g}]" for name, low, high in zip(self.columns, self.low, self.high, strict=True)
+        )
 
 
 def _floats(column: pl.Series, ids: base.RowIds | None = None) -> np.ndarray:
@@ -140,15 +152,27 @@ def _floats(column: pl.Series, ids: base.RowIds | None = None) -> np.ndarray:
         lost = np.flatnonzero(np.isnan(values) & column.is_not_null().to_numpy() & ~_is_nan(column))
         if len(lost):
             first = column[int(lost[0])]
-            say_rows("number.unreadable", f"{column.name}: not numbers, such as {first!r}; taken as missing", ids(lost.tolist()))
+            say_rows(
+                "number.unreadable",
+                f"{column.name}: not numbers, such as {first!r}; taken as missing",
+                ids(lost.tolist()),
+            )
         elif coerced:
             from netwright.events import say
 
-            say("notice", "number.text", f"{column.name}: numbers written as text, such as {column.drop_nulls()[0]!r}, were read as numbers")
-        infinite = np.flatnonzero(np.isinf(values))
+            say(
+                "notice",
+                "number.text",
+                f"{column.name}: numbers written as text, such as {column.drop_nulls()[0]!r}, were read as numbers",
+            )
+        infinite = np.flatnonzero(np.abs(values) > LARGEST)
         if len(infinite):
-            say_rows("number.infinite", f"{column.name}: infinite values, taken as missing", ids(infinite.tolist()))
-    return np.where(np.isfinite(values), values, np.nan)
+            say_rows(
+                "number.infinite",
+                f"{column.name}: values that are infinite or beyond {LARGEST:.0e}, taken as missing",
+                ids(infinite.tolist()),
+            )
+    return np.where(np.abs(values) <= LARGEST, values, np.nan)
 
 
 def _is_nan(column: pl.Series) -> np.ndarray:

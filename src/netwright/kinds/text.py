@@ -30,15 +30,18 @@ class Options(base.Options):
     """Settings of a text column."""
 
     kind: Literal["text"] = "text"
-    tokens: Tokens = Field("ngrams", description="words, characters, bpe (byte pairs), or a bag of hashed n-grams")
-    vocabulary: int = Field(10_000, ge=16, le=2**24, description="tokens, or hash buckets of the bag")
-    length: int = Field(256, ge=1, le=2**20, description="tokens a text is cut to, so that memory is bounded")
-    lowercase: bool = Field(True, description="whether capitals are read as small letters")
+    tokens: Tokens = Field(
+        default="ngrams", description="words, characters, bpe (byte pairs), or a bag of hashed n-grams"
+    )
+    vocabulary: int = Field(default=10_000, ge=16, le=2**24, description="tokens, or hash buckets of the bag")
+    length: int = Field(default=256, ge=1, le=2**20, description="tokens a text is cut to, so that memory is bounded")
+    lowercase: bool = Field(default=True, description="whether capitals are read as small letters")
 
 
 class Text(base.Kind):
     """A fitted text column."""
 
+    costly: ClassVar[bool] = True
     Options: ClassVar[type[base.Options]] = Options
 
     kind: Literal["text"] = "text"
@@ -102,16 +105,28 @@ class Text(base.Kind):
         unknown = sum(int((row == UNKNOWN).sum()) for row in rows)
         if unknown:
             share = unknown / max(sum(map(len, rows)), 1)
-            say("notice", "text.unknown", f"{self.columns[0]}: {share:.1%} of the tokens are not in the vocabulary", count=unknown)
+            say(
+                "notice",
+                "text.unknown",
+                f"{self.columns[0]}: {share:.1%} of the tokens are not in the vocabulary",
+                count=unknown,
+            )
         return {"ids": Ragged.of([row[: self.length] for row in rows])}
 
     def _counts(self, texts: list[str]) -> list[Any]:
         """Two sparse (n, buckets) matrices of counts: words in the first half's buckets, characters in the second's."""
         from sklearn.feature_extraction.text import HashingVectorizer
 
-        common = {"norm": None, "alternate_sign": False, "lowercase": self.lowercase, "n_features": self.vocabulary // 2}
-        words = HashingVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b|[^\w\s]", **common).transform(texts)
-        letters = HashingVectorizer(analyzer="char_wb", ngram_range=(1, 4), **common).transform(texts)
+        common = {
+            "norm": None,
+            "alternate_sign": False,
+            "lowercase": self.lowercase,
+            "n_features": self.vocabulary // 2,
+        }
+        words: Any = HashingVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b|[^\w\s]", **common).transform(
+            texts
+        )
+        letters: Any = HashingVectorizer(analyzer="char_wb", ngram_range=(1, 4), **common).transform(texts)
         letters.indices += self.vocabulary // 2
         for part in (words, letters):
             part.resize(part.shape[0], self.vocabulary)
@@ -127,13 +142,18 @@ class Text(base.Kind):
             part.data = (1 + np.log(part.data)) * rarity[part.indices]
             parts.append(normalize(part, copy=False))
         half = self.vocabulary // 2
-        both = hstack([parts[0][:, :half], parts[1][:, half:]], format="csr")
+        both: Any = hstack([parts[0][:, :half], parts[1][:, half:]], format="csr")
         offsets = both.indptr.astype(np.int64)
-        return {"ids": Ragged(both.indices.astype(np.int32), offsets), "weights": Ragged(both.data.astype(np.float32), offsets)}
+        return {
+            "ids": Ragged(both.indices.astype(np.int32), offsets),
+            "weights": Ragged(both.data.astype(np.float32), offsets),
+        }
 
     def show(self) -> str:
         """How it is read."""
-        what = f"{self.vocabulary:,} hashed n-grams" if self.tokens == "ngrams" else f"{self.vocabulary:,} {self.tokens}"
+        what = (
+            f"{self.vocabulary:,} hashed n-grams" if self.tokens == "ngrams" else f"{self.vocabulary:,} {self.tokens}"
+        )
         return f"{self.columns[0]} ({what})"
 
 
@@ -146,7 +166,9 @@ def _train(texts: list[str], options: Options) -> Tokenizer:
         tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         alphabet = pre_tokenizers.ByteLevel.alphabet()
-        trainer = trainers.BpeTrainer(vocab_size=options.vocabulary, special_tokens=special, initial_alphabet=alphabet, show_progress=False)
+        trainer = trainers.BpeTrainer(
+            vocab_size=options.vocabulary, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+        )
     else:
         tokenizer = Tokenizer(models.WordLevel(unk_token="[UNK]"))
         split = pre_tokenizers.BertPreTokenizer() if options.tokens == "words" else pre_tokenizers.Split("", "isolated")

@@ -19,8 +19,8 @@ from netwright.sources.frames import unique_names
 if TYPE_CHECKING:
     import polars as pl
 
-    from netwright.sources.lines import Rows
     from netwright.recipe import Read
+    from netwright.sources.lines import Rows
     from netwright.sources.table import Table
 
 FORMS = (".csv .tsv .tab .psv (also with .gz)", ".txt .data where a delimiter parts every line alike")

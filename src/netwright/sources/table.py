@@ -41,7 +41,12 @@ class Table:
         """Make a table of a frame whose rows all come from `name`, one a line, starting at `first_line`."""
         n = frame.height
         return cls(
-            frame, (name,), np.zeros(n, np.int32), np.arange(first_line, first_line + n), fingerprint=fingerprint, name=name
+            frame,
+            (name,),
+            np.zeros(n, np.int32),
+            np.arange(first_line, first_line + n),
+            fingerprint=fingerprint,
+            name=name,
         )
 
     def __len__(self) -> int:

@@ -31,8 +31,11 @@ class Stem(Base):
         if want.form != "vector":
             D = want.width or 1
             self.table = nn.Embedding(int(sizes.sum()), D)
-            nn.init.zeros_(self.table.weight) if want.form == "affine" else nn.init.normal_(self.table.weight, std=D**-0.5)
+            nn.init.zeros_(self.table.weight) if want.form == "affine" else nn.init.normal_(
+                self.table.weight, std=D**-0.5
+            )
             first = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)[:-1]])
+            self.first: torch.Tensor
             self.register_buffer("first", first, persistent=False)
             with torch.no_grad():
                 self.table.weight[first] = 0.0  # code 0, never seen in training, so never taught

@@ -28,7 +28,11 @@ class Stem(Base):
         self.weight = nn.Linear(C, want.width or 1, bias=False)
         if want.form == "affine":
             nn.init.zeros_(self.weight.weight)
-        self.out = Shape("sequence", want.width or 1, length=1) if want.form == "sequence" else Shape("vector", want.width or 1)
+        self.out = (
+            Shape("sequence", want.width or 1, length=1)
+            if want.form == "sequence"
+            else Shape("vector", want.width or 1)
+        )
 
     def forward(self, block: Block, draw: Draw | None = None) -> Signal:
         hot = block["hot"]

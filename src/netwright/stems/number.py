@@ -36,7 +36,9 @@ class Stem(Base):
         C = kind.width
         self.form, self.embedding = want.form, want.options.get("embedding", "none")
         self.gaps: Tensor
-        self.register_buffer("gaps", torch.tensor([k for k, gap in enumerate(kind.missing) if gap], dtype=torch.long), persistent=False)
+        self.register_buffer(
+            "gaps", torch.tensor([k for k, gap in enumerate(kind.missing) if gap], dtype=torch.long), persistent=False
+        )
         if want.form == "sequence":
             D = want.width or 1
             self.slope, self.offset = nn.Parameter(torch.empty(C, D)), nn.Parameter(torch.empty(C, D))
@@ -107,6 +109,10 @@ class _Piecewise(nn.Module):
             bins = len(cuts) - 1
             start[column, :bins], size[column, :bins] = cuts[:-1], cuts.diff()
             low[column, 0], high[column, bins - 1] = -torch.inf, torch.inf  # open at both ends
+        self.start: Tensor
+        self.size: Tensor
+        self.low: Tensor
+        self.high: Tensor
         for name, value in {"start": start, "size": size, "low": low, "high": high}.items():
             self.register_buffer(name, value, persistent=False)
         bound = E**-0.5

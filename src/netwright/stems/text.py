@@ -16,7 +16,6 @@ from netwright.signal import Signal
 from netwright.stems.base import Stem as Base
 from netwright.stems.base import refuse
 
-
 NARROW = 64  # outputs up to which the sparse product is the faster one
 
 

@@ -36,11 +36,15 @@ def load(path: Path) -> dict[str, Any]:
             text = (file.metadata() or {})["tree"]
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
     except (OSError, KeyError, ValueError, RuntimeError) as error:
-        raise InputError(Problem(str(path), f"this checkpoint cannot be read: {error}", fix="delete it and resume again")) from error
+        raise InputError(
+            Problem(str(path), f"this checkpoint cannot be read: {error}", fix="delete it and resume again")
+        ) from error
     except Exception as error:  # safetensors raises its own class, which it does not export in all versions
         if type(error).__name__ != "SafetensorError":
             raise
-        raise InputError(Problem(str(path), f"this checkpoint is damaged: {error}", fix="delete it and resume again")) from error
+        raise InputError(
+            Problem(str(path), f"this checkpoint is damaged: {error}", fix="delete it and resume again")
+        ) from error
     return _unpacked(json.loads(text), tensors)
 
 

@@ -87,8 +87,8 @@ class Loop:
         self.seed = settings.seed or 0
         self.optimizer = optimizers.make(network, settings)
         self.schedule = Schedule(settings, steps=self.epochs * self.steps_an_epoch, steps_an_epoch=self.steps_an_epoch)
-        self.forward = torch.compile(network) if plan.compile else network
-        self.forward = self.world.wrap(self.forward, self.device)
+        compiled: Any = torch.compile(network) if plan.compile else network
+        self.forward = self.world.wrap(compiled, self.device)
         self.at = Progress()
         self.best: dict[str, Tensor] = {}
         self.random: dict[str, Tensor] | None = None
@@ -113,7 +113,9 @@ class Loop:
                         stop.leave_if_asked()
                 self._end_epoch(began)
                 first = self.at.epoch == 1  # so that a loss that diverges leaves something good behind
-                if stop.asked or self.at.done or first or time.monotonic() - saved > 5.0:  # a short epoch is soon redone
+                if (
+                    stop.asked or self.at.done or first or time.monotonic() - saved > 5.0
+                ):  # a short epoch is soon redone
                     self._save(None)
                     saved = time.monotonic()
                     stop.leave_if_asked()
@@ -160,7 +162,9 @@ class Loop:
             quiet = nullcontext() if last or self.world.size == 1 else self.forward.no_sync()  # type: ignore[operator]
             with quiet:
                 part = self._loss(batch, totals)
-                penalty = optimizers.penalty(self.network.parameters(), self.settings.l1 or 0.0, self.settings.l2 or 0.0)
+                penalty = optimizers.penalty(
+                    self.network.parameters(), self.settings.l1 or 0.0, self.settings.l2 or 0.0
+                )
                 if last and penalty is not None:
                     part = part + penalty
                 part.backward()
@@ -177,7 +181,9 @@ class Loop:
         for name, (rows, weight) in losses.items():
             total = weight.sum() if totals is None else totals[name]
             # DistributedDataParallel averages gradients over processes; the loss is their sum
-            parts.append(self.data.shares.get(name, 1.0) * self.world.size * (rows * weight).sum() / total.clamp(min=1e-12))
+            parts.append(
+                self.data.shares.get(name, 1.0) * self.world.size * (rows * weight).sum() / total.clamp(min=1e-12)
+            )
         return torch.stack(parts).sum()
 
     def _weights(self, batches: list[Batch]) -> dict[str, Tensor]:
@@ -214,7 +220,9 @@ class Loop:
         patience = self.settings.patience or 0
         early = patience > 0 and at.epoch - 1 - at.best_epoch >= patience
         at.done = at.epoch >= self.epochs or early
-        say("progress", "training.epoch", f"epoch {at.epoch}", **entry, best_epoch=at.best_epoch + 1, epochs=self.epochs)
+        say(
+            "progress", "training.epoch", f"epoch {at.epoch}", **entry, best_epoch=at.best_epoch + 1, epochs=self.epochs
+        )
         if early:
             name = self.score.name if self.score else "loss"
             text = f"stopped after epoch {at.epoch}: {name} did not improve for {patience} epochs; the weights of epoch {at.best_epoch + 1} are kept"
@@ -248,7 +256,9 @@ class Loop:
         self.network.load_state_dict(tree["network"])
         self.optimizer.load_state_dict(tree["optimizer"])
         self.best = {name: value.to(self.device) for name, value in tree["best"].items()}
-        self.schedule.cut, self.schedule.waited, self.schedule.best = (tree["schedule"][key] for key in ("cut", "waited", "best"))
+        self.schedule.cut, self.schedule.waited, self.schedule.best = (
+            tree["schedule"][key] for key in ("cut", "waited", "best")
+        )
         self.at, self.random = Progress(**tree["progress"]), tree["random"]
         say("step", "training.resumed", f"goes on at epoch {self.at.epoch + 1}, step {self.at.step + 1}")
 

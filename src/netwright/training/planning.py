@@ -30,14 +30,18 @@ def device_of(pinned: str | None, world: World) -> tuple[str, str]:
     if pinned is not None:
         known = [*there, *{name.split(":")[0] for name in there}]
         if pinned not in known:
-            raise InputError(Problem("plan.device", f"{pinned!r} is not on this machine", allowed=", ".join(sorted(set(known)))))
+            raise InputError(
+                Problem("plan.device", f"{pinned!r} is not on this machine", allowed=", ".join(sorted(set(known))))
+            )
         return pinned, "as the recipe says"
     if there[0].startswith("cuda"):
         return there[world.local % torch.cuda.device_count()], "a GPU is there"
     return there[0], "there is no GPU" if there[0] == "cpu" else "Apple's GPU is there"
 
 
-def choose(pinned: Execution, make: Callable[[Plan], tuple[torch.nn.Module, Data]], settings: Training, world: World) -> Plan:
+def choose(
+    pinned: Execution, make: Callable[[Plan], tuple[torch.nn.Module, Data]], settings: Training, world: World
+) -> Plan:
     """Return the plan: each setting pinned, or measured. `make(plan)` gives the network and data on the plan's device."""
     device, why = device_of(pinned.device, world)
     most = torch.get_num_threads()
@@ -46,7 +50,9 @@ def choose(pinned: Execution, make: Callable[[Plan], tuple[torch.nn.Module, Data
     reasons["precision"] = "as the recipe says" if pinned.precision else "exact, and as fast as any on most processors"
     network, data = make(plan)
     measured: dict[int, float] = {}
-    candidates = [pinned.threads] if pinned.threads else sorted({1, most}) if device == "cpu" and world.size == 1 else [most]
+    candidates = (
+        [pinned.threads] if pinned.threads else sorted({1, most}) if device == "cpu" and world.size == 1 else [most]
+    )
     for threads in candidates:
         measured[threads] = _seconds_a_step(network, data, settings, plan.model_copy(update={"threads": threads}))
     best = min(measured, key=lambda threads: measured[threads])
@@ -54,12 +60,20 @@ def choose(pinned: Execution, make: Callable[[Plan], tuple[torch.nn.Module, Data
     reasons["threads"] = "as the recipe says" if pinned.threads else f"measured a step: {shown}"
     loop = Loop(network, data, None, settings, plan, kept=None)
     estimate = measured[best] * loop.epochs * loop.steps_an_epoch
-    compiled, reasons["compile"] = _compiled(pinned, network, data, settings, plan.model_copy(update={"threads": best}), measured[best], estimate)
+    compiled, reasons["compile"] = _compiled(
+        pinned, network, data, settings, plan.model_copy(update={"threads": best}), measured[best], estimate
+    )
     rows = pinned.rows_a_call or 1024
     reasons["rows_a_call"] = "as the recipe says" if pinned.rows_a_call else "bounds memory; larger calls are no faster"
     plan = plan.model_copy(update={"threads": best, "compile": compiled, "rows_a_call": rows, "reasons": reasons})
     text = f"{device}, {best} thread{'s' if best > 1 else ''}, {plan.precision}, {'compiled' if compiled else 'not compiled'} ({reasons['threads']})"
-    say("choice", "plan", f"plan: {text}", estimate=estimate, **{f"ms_{k}_threads": v * 1e3 for k, v in measured.items()})
+    say(
+        "choice",
+        "plan",
+        f"plan: {text}",
+        estimate=estimate,
+        **{f"ms_{k}_threads": v * 1e3 for k, v in measured.items()},
+    )
     return plan
 
 
@@ -83,7 +97,13 @@ def _seconds_a_step(network: torch.nn.Module, data: Data, settings: Training, pl
 
 
 def _compiled(
-    pinned: Execution, network: torch.nn.Module, data: Data, settings: Training, plan: Plan, eager: float, estimate: float
+    pinned: Execution,
+    network: torch.nn.Module,
+    data: Data,
+    settings: Training,
+    plan: Plan,
+    eager: float,
+    estimate: float,
 ) -> tuple[bool, str]:
     if pinned.compile is not None:
         return pinned.compile, "as the recipe says"

@@ -11,7 +11,7 @@ from netwright.recipe import Settings
 from netwright.shapes import Want
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
 
 class Choice(NamedTuple):
@@ -46,7 +46,7 @@ class Family(Settings):
     """
 
     takes: ClassVar[tuple[str, ...]]
-    start: str | None = Field(None, description="a run folder whose weights training starts from")
+    start: str | None = Field(default=None, description="a run folder whose weights training starts from")
 
     def chosen(self, facts: DataFacts) -> Choices:
         """Return this family's values for the settings that are None."""

@@ -10,7 +10,14 @@ from netwright.recipe_file import to_yaml
 from netwright.verbs.train import declare
 
 
-def recipe(data: Any, *, target: str | list[str] | None = None, model: Any = None, settings: Mapping[str, Any] | None = None, file: Any = None) -> str:
+def recipe(
+    data: Any,
+    *,
+    target: str | list[str] | None = None,
+    model: Any = None,
+    settings: Mapping[str, Any] | None = None,
+    file: Any = None,
+) -> str:
     """Return the recipe as YAML text: the rows are read and the kinds fitted, but nothing is trained."""
     declared = declare(data, target=target, model=model, recipe=file, settings=settings)
     table = project.read(declared, declared.data if data is None else data)

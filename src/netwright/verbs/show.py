@@ -14,7 +14,11 @@ def show(folder: str | Path) -> dict[str, Any]:
     run = Run.open(folder)
     about = run.read(run.about)
     kinds = run.read(run.kinds) if run.kinds.exists() else {"inputs": {}, "targets": {}, "left_out": {}}
-    events = [json.loads(line) for line in run.events.read_text(encoding="utf-8").splitlines()] if run.events.exists() else []
+    events = (
+        [json.loads(line) for line in run.events.read_text(encoding="utf-8").splitlines()]
+        if run.events.exists()
+        else []
+    )
     return {
         "folder": str(folder),
         "about": about,

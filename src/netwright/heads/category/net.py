@@ -26,7 +26,10 @@ from netwright.signal import Memory, Signal
 def outputs(kind: Category, settings: Settings) -> int:
     """Return how many outputs the head reads. Raises `InputError` where one sigmoid cannot tell the classes apart."""
     if settings.loss == "binary_cross_entropy" and len(kind.classes) != 2:
-        where, what = f"heads.{kind.columns[0]}.loss", f"binary_cross_entropy tells two classes apart, and there are {len(kind.classes)}"
+        where, what = (
+            f"heads.{kind.columns[0]}.loss",
+            f"binary_cross_entropy tells two classes apart, and there are {len(kind.classes)}",
+        )
         raise InputError(Problem(where, what, allowed="cross_entropy"))
     return 1 if settings.loss == "binary_cross_entropy" else len(kind.classes)
 
@@ -39,7 +42,9 @@ class Net(Direct):
         self.settings, self.classes = settings, len(kind.classes)
         self.readout = Readout(coming, outputs(kind, settings), ready=ready)
         counts = torch.tensor(kind.counts[0], dtype=torch.get_default_dtype()).clamp(min=1)
-        balance = counts.sum() / (len(counts) * counts) if settings.class_weights == "balanced" else torch.ones(len(counts))
+        balance = (
+            counts.sum() / (len(counts) * counts) if settings.class_weights == "balanced" else torch.ones(len(counts))
+        )
         self.balance: Tensor
         self.register_buffer("balance", balance, persistent=False)
 
@@ -68,4 +73,9 @@ class Net(Direct):
             probability = torch.cat([1 - second, second], -1)
         else:
             probability = logits.softmax(-1)
-        return {"probability": (probability.mean(1) if probability.ndim == 3 else probability).cpu().numpy().astype(np.float64)}
+        return {
+            "probability": (probability.mean(1) if probability.ndim == 3 else probability)
+            .cpu()
+            .numpy()
+            .astype(np.float64)
+        }

@@ -17,5 +17,9 @@ class Settings(HeadSettings):
     loss: Literal["cross_entropy", "binary_cross_entropy"] = Field(
         "cross_entropy", description="binary_cross_entropy: one sigmoid for two classes"
     )
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of each label spread evenly over all classes")
-    class_weights: Literal["none", "balanced"] = Field("none", description="balanced: each class weighs the same in sum")
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=1, description="share of each label spread evenly over all classes"
+    )
+    class_weights: Literal["none", "balanced"] = Field(
+        default="none", description="balanced: each class weighs the same in sum"
+    )

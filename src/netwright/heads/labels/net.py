@@ -44,4 +44,9 @@ class Net(Direct):
 
     def finish(self, state: dict[str, Signal], memory: Memory) -> dict[str, Any]:
         probability = self.readout(state["signal"]).float().sigmoid()
-        return {"probability": (probability.mean(1) if probability.ndim == 3 else probability).cpu().numpy().astype(np.float64)}
+        return {
+            "probability": (probability.mean(1) if probability.ndim == 3 else probability)
+            .cpu()
+            .numpy()
+            .astype(np.float64)
+        }

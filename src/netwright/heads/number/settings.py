@@ -14,5 +14,9 @@ class Settings(HeadSettings):
 
     answers: ClassVar[tuple[str, ...]] = ("number",)
     head: Literal["number"] = "number"
-    loss: Literal["mse", "mae", "huber"] = Field("mse", description="squared, absolute, or Huber's error, on the scaled target")
-    delta: float = Field(1.0, gt=0, description="where Huber's error turns from square to line, in deviations of the target")
+    loss: Literal["mse", "mae", "huber"] = Field(
+        default="mse", description="squared, absolute, or Huber's error, on the scaled target"
+    )
+    delta: float = Field(
+        default=1.0, gt=0, description="where Huber's error turns from square to line, in deviations of the target"
+    )

@@ -46,7 +46,10 @@ class Net(Trunk):
 
     def read(self, signals: Sequence[Signal]) -> Memory:
         grids = [signal for signal in signals if signal.layout == "grid"]
-        seen = [net(grid.values.contiguous(memory_format=torch.channels_last)) for net, grid in zip(self.nets, grids, strict=True)]
+        seen = [
+            net(grid.values.contiguous(memory_format=torch.channels_last))
+            for net, grid in zip(self.nets, grids, strict=True)
+        ]
         if self.fuse is None:
             return Memory(Signal(self.dropout(seen[0]), "grid"))
         vectors = [signal.values for signal in signals if signal.layout == "vector"]
@@ -59,10 +62,14 @@ def _residual(channels: int, width: int, stages: int, blocks: int) -> nn.Sequent
     inside = channels
     for stage in range(stages):
         outside = width * 2**stage
-        layers += [nn.Conv2d(inside, outside, 3, stride=2, padding=1, bias=False), nn.GroupNorm(max(1, outside // GROUP), outside), nn.ReLU()]
+        layers += [
+            nn.Conv2d(inside, outside, 3, stride=2, padding=1, bias=False),
+            nn.GroupNorm(max(1, outside // GROUP), outside),
+            nn.ReLU(),
+        ]
         layers += [Block(outside) for _ in range(blocks)]
         inside = outside
-    return nn.Sequential(*layers).to(memory_format=torch.channels_last)
+    return nn.Sequential(*layers).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 class Block(nn.Module):

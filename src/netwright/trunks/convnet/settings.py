@@ -20,9 +20,11 @@ class Settings(Family):
     width: int | None = Field(
         None, ge=8, multiple_of=8, description="channels of the first stage; each stage doubles them; a multiple of 8"
     )
-    stages: int | None = Field(None, ge=1, le=6, description="stages, each at half the size of the last")
-    blocks: int | None = Field(None, ge=1, le=32, description="residual blocks of a stage")
-    dropout: float | None = Field(None, ge=0, lt=1, description="share of pooled features silenced while training")
+    stages: int | None = Field(default=None, ge=1, le=6, description="stages, each at half the size of the last")
+    blocks: int | None = Field(default=None, ge=1, le=32, description="residual blocks of a stage")
+    dropout: float | None = Field(
+        default=None, ge=0, lt=1, description="share of pooled features silenced while training"
+    )
 
     def chosen(self, facts: DataFacts) -> Choices:
         """Small by default: it must train on a laptop."""
@@ -40,7 +42,9 @@ class Settings(Family):
             "learning_rate": Choice(0.003, "peak of the cycle"),
             "weight_decay": Choice(0.01, "a little"),
             "batch_size": Choice(128 if facts.rows >= 10_000 else 32, f"{facts.rows:,} training rows"),
-            "epochs": Choice(10 if facts.rows >= 20_000 else 20 if facts.rows >= 5_000 else 40, f"{facts.rows:,} training rows"),
+            "epochs": Choice(
+                10 if facts.rows >= 20_000 else 20 if facts.rows >= 5_000 else 40, f"{facts.rows:,} training rows"
+            ),
             "schedule": Choice("one_cycle", "up and down once reaches a good score in few epochs (Smith & Topin 2018)"),
             "patience": Choice(0, "the cycle must end to be worth its while"),
             "augment": Choice(True, "shifted images are new images"),

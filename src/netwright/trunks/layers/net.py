@@ -16,8 +16,20 @@ from netwright.shapes import Shape
 from netwright.signal import Memory, Signal
 from netwright.trunks.base import Trunk
 from netwright.trunks.layers.settings import (
-    ActivationLayer, Attention, AveragePool, Convolution, Dense, Dropout, Embedding, Entry, Initial, MaxPool, Position,
-    Recurrent, Residual, Settings,
+    ActivationLayer,
+    Attention,
+    AveragePool,
+    Convolution,
+    Dense,
+    Dropout,
+    Embedding,
+    Entry,
+    Initial,
+    MaxPool,
+    Position,
+    Recurrent,
+    Residual,
+    Settings,
 )  # fmt: skip
 
 ACTIVATIONS: dict[str, Callable[[Tensor, int], Tensor]] = {
@@ -31,7 +43,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor, int], Tensor]] = {
     "softmax": lambda x, axis: x.softmax(axis),
 }
 RMS_EPSILON = 1e-6  # Llama's; torch's own default follows the precision, and in bfloat16 it is 0.008
-RECURRENT: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+RECURRENT: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
 class Net(Trunk):
@@ -56,7 +68,9 @@ class Net(Trunk):
             ))  # fmt: skip
 
     def read(self, signals: Sequence[Signal]) -> Memory:
-        signal = signals[0] if len(signals) == 1 else Signal(torch.cat([signal.values for signal in signals], 1), "vector")
+        signal = (
+            signals[0] if len(signals) == 1 else Signal(torch.cat([signal.values for signal in signals], 1), "vector")
+        )
         for layer in self.layers:
             signal = layer(signal)
         return Memory(signal)
@@ -89,9 +103,11 @@ class Step(nn.Module):
 class _Map(Step):
     """A linear map (dense or convolution) and an activation."""
 
-    def __init__(self, inner: nn.Module, activation: str, init: Initial | None, out: Shape) -> None:
+    def __init__(
+        self, inner: nn.Module, activation: str, init: Initial | None, out: Shape, *, same: bool = False
+    ) -> None:
         super().__init__()
-        self.inner, self.activation, self.out = inner, activation, out
+        self.inner, self.activation, self.out, self.same = inner, activation, out, same
         relu_like = activation in ("relu", "leaky_relu", "gelu", "silu")
         initialise(inner.weight, init or ("he" if relu_like else "glorot"))  # type: ignore[arg-type]
         if inner.bias is not None:
@@ -103,13 +119,20 @@ class _Map(Step):
             if signal.document is not None:
                 x = x * (signal.document >= 0)[..., None]  # padding must not leak into its neighbours
             (size,), (stride,) = self.inner.kernel_size, self.inner.stride
-            if self.inner.padding != "same" and x.shape[1] < size:  # a text shorter than the filter is one window
+            if not self.same and x.shape[1] < size:  # a text shorter than the filter is one window
                 x = F.pad(x, (0, 0, 0, size - x.shape[1]))
-            y = self.inner(x.transpose(1, 2)).transpose(1, 2)
-            where = {} if self.inner.padding == "same" else _windows(signal, size, stride, y.shape[1])
+            y = self.inner(self._edged(x.transpose(1, 2))).transpose(1, 2)
+            where = {} if self.same else _windows(signal, size, stride, y.shape[1])
             return replace(signal, values=ACTIVATIONS[self.activation](y, -1), **where)
         axis = 1 if signal.layout in ("grid", "volume") else -1
-        return replace(signal, values=ACTIVATIONS[self.activation](self.inner(x), axis))
+        return replace(signal, values=ACTIVATIONS[self.activation](self.inner(self._edged(x)), axis))
+
+    def _edged(self, x: Tensor) -> Tensor:
+        """Zeros round the edge, one more behind than before where the filter's side is even."""
+        if not self.same:
+            return x
+        lost = [size - 1 for size in reversed(self.inner.kernel_size)]  # type: ignore[union-attr]
+        return F.pad(x, [side for each in lost for side in (each // 2, each - each // 2)])
 
 
 def initialise(weight: Tensor, how: Initial) -> None:
@@ -137,7 +160,9 @@ def _windows(signal: Signal, size: int, stride: int, count: int) -> dict[str, An
 def _dense(entry: Entry, shape: Shape, where: str) -> Step:
     assert isinstance(entry.layer, Dense)
     if shape.layout in ("grid", "volume"):
-        raise InputError(Problem(where, f"a dense layer cannot follow a {shape.layout}", fix="put flatten or average_pool before it"))
+        raise InputError(
+            Problem(where, f"a dense layer cannot follow a {shape.layout}", fix="put flatten or average_pool before it")
+        )
     inner = nn.Linear(shape.width, entry.layer.units, bias=entry.layer.bias)
     return _Map(inner, entry.layer.activation, entry.layer.init, replace(shape, width=entry.layer.units))
 
@@ -151,21 +176,25 @@ def _convolution(entry: Entry, shape: Shape, where: str) -> Step:
     layer = entry.layer
     assert isinstance(layer, Convolution)
     if shape.layout == "vector":
-        raise InputError(Problem(where, "there is nothing to convolve in a vector", allowed="after a text, an image or a video"))
+        raise InputError(
+            Problem(where, "there is nothing to convolve in a vector", allowed="after a text, an image or a video")
+        )
     kind = {"sequence": nn.Conv1d, "grid": nn.Conv2d, "volume": nn.Conv3d}[shape.layout]
     if layer.padding == "same" and layer.stride > 1:
         raise InputError(Problem(where, "padding same with a stride", allowed="stride 1 with same, or padding valid"))
     sides = (shape.length,) if shape.layout == "sequence" else shape.size
     lost = 0 if layer.padding == "same" else layer.kernel - 1
     if any(side is not None and side - lost < 1 for side in sides):
-        raise InputError(Problem(where, f"a filter of {layer.kernel} does not fit into {sides}", fix="use a smaller kernel"))
+        raise InputError(
+            Problem(where, f"a filter of {layer.kernel} does not fit into {sides}", fix="use a smaller kernel")
+        )
     left = tuple(None if side is None else (side - lost - 1) // layer.stride + 1 for side in sides)
-    inner = kind(shape.width, layer.channels, layer.kernel, stride=layer.stride, padding="same" if layer.padding == "same" else 0)
+    inner = kind(shape.width, layer.channels, layer.kernel, stride=layer.stride)
     if shape.layout == "sequence":
         out = Shape("sequence", layer.channels, length=left[0])
     else:
         out = replace(shape, width=layer.channels, size=tuple(side for side in left if side is not None))
-    return _Map(inner, layer.activation, layer.init, out)
+    return _Map(inner, layer.activation, layer.init, out, same=layer.padding == "same")
 
 
 class _Pool(Step):
@@ -214,10 +243,14 @@ def _pool(entry: Entry, shape: Shape, where: str) -> Step:
     if layer.size is None:
         return _PoolAll(shape)
     if shape.layout == "vector":
-        raise InputError(Problem(where, "there is nothing to pool in a vector", allowed="after a text, an image or a video"))
+        raise InputError(
+            Problem(where, "there is nothing to pool in a vector", allowed="after a text, an image or a video")
+        )
     pool = _Pool(layer.size, isinstance(layer, AveragePool), shape)
     if any(side < 1 for side in pool.out.size):
-        raise InputError(Problem(where, f"a window of {layer.size} does not fit into {shape.size}", fix="pool less often"))
+        raise InputError(
+            Problem(where, f"a window of {layer.size} does not fit into {shape.size}", fix="pool less often")
+        )
     return pool
 
 
@@ -236,7 +269,9 @@ def _flatten(entry: Entry, shape: Shape, where: str) -> Step:
     if shape.layout == "vector":
         return _Each(nn.Identity(), shape)
     if shape.layout == "sequence" and shape.length is None:
-        raise InputError(Problem(where, "texts differ in length, so their flat vectors would too", fix="use average_pool or lstm"))
+        raise InputError(
+            Problem(where, "texts differ in length, so their flat vectors would too", fix="use average_pool or lstm")
+        )
     return _Flatten(shape)
 
 
@@ -384,7 +419,9 @@ class _Residual(Step):
 
 def _sequence(entry: Entry, shape: Shape, where: str) -> Step:
     if shape.layout != "sequence":
-        raise InputError(Problem(where, f"it reads a sequence, and gets a {shape.layout}", fix="begin the stack with embedding"))
+        raise InputError(
+            Problem(where, f"it reads a sequence, and gets a {shape.layout}", fix="begin the stack with embedding")
+        )
     layer = entry.layer
     if isinstance(layer, Recurrent):
         return _Recurrent(entry.name, layer, shape)

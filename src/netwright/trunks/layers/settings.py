@@ -26,8 +26,8 @@ from netwright.trunks.family import Choice, Choices, DataFacts, Family
 
 Activation = Literal["identity", "sigmoid", "tanh", "relu", "leaky_relu", "gelu", "silu", "softmax"]
 Initial = Literal["glorot", "he", "orthogonal", "zeros"]
-_ACTIVATION = Field("identity", description="what follows the layer")
-_INIT = Field(None, description="how weights start; he before relu-like activations, glorot elsewhere")
+_ACTIVATION: Any = Field(default="identity", description="what follows the layer")
+_INIT: Any = Field(default=None, description="how weights start; he before relu-like activations, glorot elsewhere")
 
 
 class Layer(Base):
@@ -43,7 +43,7 @@ class Dense(Layer):
     units: int = Field(ge=1, description="neurons")
     activation: Activation = _ACTIVATION
     init: Initial | None = _INIT
-    bias: bool = Field(True, description="whether b is there")
+    bias: bool = Field(default=True, description="whether b is there")
 
 
 class Embedding(Layer):
@@ -51,9 +51,9 @@ class Embedding(Layer):
 
     main: ClassVar[str | None] = "units"
     units: int = Field(ge=1, description="values of a vector")
-    vocabulary: int = Field(10_000, ge=16, description="most frequent tokens that have a vector")
-    length: int = Field(200, ge=1, description="tokens that a text is cut to")
-    tokens: Literal["words", "characters", "bpe"] = Field("words", description="what a token is")
+    vocabulary: int = Field(default=10_000, ge=16, description="most frequent tokens that have a vector")
+    length: int = Field(default=200, ge=1, description="tokens that a text is cut to")
+    tokens: Literal["words", "characters", "bpe"] = Field(default="words", description="what a token is")
 
 
 class Convolution(Layer):
@@ -61,9 +61,9 @@ class Convolution(Layer):
 
     main: ClassVar[str | None] = "channels"
     channels: int = Field(ge=1, description="filters")
-    kernel: int = Field(3, ge=1, description="elements of a filter's side")
-    stride: int = Field(1, ge=1, description="elements between two places of a filter")
-    padding: Literal["valid", "same"] = Field("valid", description="same: zeros round the edge keep the size")
+    kernel: int = Field(default=3, ge=1, description="elements of a filter's side")
+    stride: int = Field(default=1, ge=1, description="elements between two places of a filter")
+    padding: Literal["valid", "same"] = Field(default="valid", description="same: zeros round the edge keep the size")
     activation: Activation = _ACTIVATION
     init: Initial | None = _INIT
 
@@ -72,14 +72,14 @@ class MaxPool(Layer):
     """The largest of each window."""
 
     main: ClassVar[str | None] = "size"
-    size: int = Field(2, ge=1, description="elements of a window's side")
+    size: int = Field(default=2, ge=1, description="elements of a window's side")
 
 
 class AveragePool(Layer):
     """The mean of each window; without a size, of all."""
 
     main: ClassVar[str | None] = "size"
-    size: int | None = Field(None, ge=1, description="elements of a window's side; all if not given")
+    size: int | None = Field(default=None, ge=1, description="elements of a window's side; all if not given")
 
 
 class Flatten(Layer):
@@ -90,7 +90,7 @@ class Dropout(Layer):
     """Values silenced at random while training."""
 
     main: ClassVar[str | None] = "share"
-    share: float = Field(0.5, ge=0, lt=1, description="share of the values silenced")
+    share: float = Field(default=0.5, ge=0, lt=1, description="share of the values silenced")
 
 
 class BatchNorm(Layer):
@@ -110,24 +110,28 @@ class Recurrent(Layer):
 
     main: ClassVar[str | None] = "units"
     units: int = Field(ge=1, description="values of the state")
-    both_ways: bool = Field(False, description="whether a second one reads backwards")
-    gives: Literal["last", "sequence"] = Field("last", description="the state after the last real token, or all states")
+    both_ways: bool = Field(default=False, description="whether a second one reads backwards")
+    gives: Literal["last", "sequence"] = Field(
+        default="last", description="the state after the last real token, or all states"
+    )
 
 
 class Attention(Layer):
     """Multi-head self-attention over a sequence (one head: plain self-attention)."""
 
     main: ClassVar[str | None] = "heads"
-    heads: int = Field(1, ge=1, description="heads; the width is a multiple of them")
-    causal: bool = Field(False, description="whether an element sees only those before it")
+    heads: int = Field(default=1, ge=1, description="heads; the width is a multiple of them")
+    causal: bool = Field(default=False, description="whether an element sees only those before it")
 
 
 class Position(Layer):
     """Adds each element's place to it."""
 
     main: ClassVar[str | None] = "encoding"
-    encoding: Literal["sinusoidal", "learned"] = Field("sinusoidal", description="fixed waves, or learnt vectors")
-    length: int = Field(2048, ge=1, description="places that learnt vectors are there for")
+    encoding: Literal["sinusoidal", "learned"] = Field(
+        default="sinusoidal", description="fixed waves, or learnt vectors"
+    )
+    length: int = Field(default=2048, ge=1, description="places that learnt vectors are there for")
 
 
 class ActivationLayer(Layer):
@@ -184,7 +188,7 @@ def _entry(item: Any, number: int) -> Entry:
     if not isinstance(given, dict):
         if given is not None and kind.main is None:
             raise InputError(Problem(f"{where}.{name}", f"got {given!r}", allowed="no settings"))
-        given = {} if given is None else {kind.main: given}
+        given = {} if given is None else {str(kind.main): given}
     return Entry(name=name, layer=validate(kind, given, where=f"{where}.{name}"))
 
 
@@ -197,7 +201,7 @@ class Settings(Family):
 
     takes: ClassVar[tuple[str, ...]] = ("number", "category", "labels", "date", "text", "image")
     family: Literal["layers"] = "layers"
-    layers: Layers = Field((), description="the layers, first to last; the last one is the head")
+    layers: Layers = Field(default=(), description="the layers, first to last; the last one is the head")
 
     @field_validator("layers")
     @classmethod
@@ -206,7 +210,11 @@ class Settings(Family):
             raise ValueError("embedding can only be the first layer: it reads the tokens")
         first = value[0].layer if value else None
         if isinstance(first, Embedding):
-            short = [entry.layer.length for entry in value if isinstance(entry.layer, Position) and entry.layer.length < first.length]
+            short = [
+                entry.layer.length
+                for entry in value
+                if isinstance(entry.layer, Position) and entry.layer.length < first.length
+            ]
             if short:
                 text = f"position has {short[0]} places, and embedding lets texts have {first.length} tokens"
                 raise ValueError(f"{text}: raise the one's length or lower the other's")
@@ -255,4 +263,6 @@ class Settings(Family):
     @classmethod
     def tiny(cls) -> Settings:
         """A pooled or flat input, one hidden layer; its outputs are set by whoever builds it."""
-        return cls.model_validate({"layers": [{"flatten": {}}, {"dense": {"units": 32, "activation": "relu"}}, {"dense": 1}]})
+        return cls.model_validate(
+            {"layers": [{"flatten": {}}, {"dense": {"units": 32, "activation": "relu"}}, {"dense": 1}]}
+        )

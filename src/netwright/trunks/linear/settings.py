@@ -24,7 +24,9 @@ class Settings(Family):
         penalty = Choice(1 / max(facts.rows, 1), "1 / rows: as scikit-learn's LogisticRegression with C = 1")
         if facts.rows <= SMALL:
             return {
-                "optimizer": Choice("lbfgs", f"a convex optimum and {facts.rows:,} rows: full-batch L-BFGS finds it in few steps"),
+                "optimizer": Choice(
+                    "lbfgs", f"a convex optimum and {facts.rows:,} rows: full-batch L-BFGS finds it in few steps"
+                ),
                 "batch_size": Choice("all", "L-BFGS measures its direction on all rows"),
                 "learning_rate": Choice(1.0, "the line search scales each step"),
                 "epochs": Choice(60, "each is up to 10 L-BFGS iterations; it stops when the score does"),

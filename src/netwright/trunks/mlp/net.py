@@ -32,7 +32,9 @@ class Net(Trunk):
         self.members = s.members
         layers: list[nn.Module] = []
         for index in range(s.depth):
-            layers.append(Shared(width, s.width, s.members, first=index == 0) if s.members else nn.Linear(width, s.width))
+            layers.append(
+                Shared(width, s.width, s.members, first=index == 0) if s.members else nn.Linear(width, s.width)
+            )
             layers += [ACTIVATIONS[s.activation](), nn.Dropout(s.dropout)]
             width = s.width
         self.layers = nn.Sequential(*layers)

@@ -24,16 +24,24 @@ class Settings(Family):
 
     takes: ClassVar[tuple[str, ...]] = (*TABLE, "text", "image")
     family: Literal["mlp"] = "mlp"
-    width: int | None = Field(None, ge=1, description="neurons of a hidden layer")
-    depth: int | None = Field(None, ge=1, le=100, description="hidden layers")
-    members: int | None = Field(None, ge=0, le=256, description="members of the ensemble; 0: an ordinary network")
-    dropout: float | None = Field(None, ge=0, lt=1, description="share of neurons silenced at random while training")
+    width: int | None = Field(default=None, ge=1, description="neurons of a hidden layer")
+    depth: int | None = Field(default=None, ge=1, le=100, description="hidden layers")
+    members: int | None = Field(
+        default=None, ge=0, le=256, description="members of the ensemble; 0: an ordinary network"
+    )
+    dropout: float | None = Field(
+        default=None, ge=0, lt=1, description="share of neurons silenced at random while training"
+    )
     activation: Literal["relu", "gelu", "silu", "tanh", "sigmoid", "leaky_relu"] | None = Field(
         None, description="the hidden neurons' non-linearity"
     )
-    embedding: Literal["none", "periodic", "piecewise"] | None = Field(None, description="how numbers are embedded")
-    embedding_width: int | None = Field(None, ge=2, description="values that a number is embedded into")
-    text_width: int | None = Field(None, ge=1, description="values that a text's bag of n-grams is embedded into")
+    embedding: Literal["none", "periodic", "piecewise"] | None = Field(
+        default=None, description="how numbers are embedded"
+    )
+    embedding_width: int | None = Field(default=None, ge=2, description="values that a number is embedded into")
+    text_width: int | None = Field(
+        default=None, ge=1, description="values that a text's bag of n-grams is embedded into"
+    )
 
     def chosen(self, facts: DataFacts) -> Choices:
         """An ensemble of 16 on tables; more width for more rows."""
@@ -41,7 +49,10 @@ class Settings(Family):
         numbers = facts.kinds.get("number", 0)
         many = numbers > 100
         small = facts.rows < 20_000
-        members = (16 if small else 8, f"a table of {facts.rows:,} training rows: TabM's ensemble, fewer of its 32 members so that a laptop trains it")
+        members = (
+            16 if small else 8,
+            f"a table of {facts.rows:,} training rows: TabM's ensemble, fewer of its 32 members so that a laptop trains it",
+        )
         plain = (0, "the inputs are no table: one network")
         return {
             "members": Choice(*(members if table else plain)),
@@ -50,7 +61,7 @@ class Settings(Family):
             "dropout": Choice(0.1, "TabM's default"),
             "activation": Choice("relu", "TabM's default"),
             "embedding": Choice("none", f"{numbers} number columns: too many to embed each")
-            if many else Choice("periodic", "RealMLP's embedding lets a network bend where trees cut"),
+            if many else Choice("piecewise", "as TabM: lets a network bend where trees cut; better here than periodic (docs/log.md)"),
             "embedding_width": Choice(4, "RealMLP's default"),
             "text_width": Choice(64, "fastText's order of size"),
         }  # fmt: skip
@@ -65,7 +76,9 @@ class Settings(Family):
             "gradient_clip": Choice(1.0, "TabM's default"),
             "batch_size": Choice(size, f"{facts.rows:,} training rows"),
             "epochs": Choice(200 if facts.rows < 20_000 else 60, "an upper end; early stopping decides"),
-            "patience": Choice(16 if facts.rows >= 1000 else 30, "TabM's default is 16; longer where the validation score is noisy"),
+            "patience": Choice(
+                16 if facts.rows >= 1000 else 30, "TabM's default is 16; longer where the validation score is noisy"
+            ),
             "schedule": Choice("constant", "TabM's default"),
         }
 
@@ -87,10 +100,21 @@ class Settings(Family):
     def refuse(self, facts: DataFacts) -> str | None:
         """Large images have too many pixels for dense layers."""
         if facts.pixels > 4096:
-            return f"an image of {facts.pixels:,} values is too large for dense layers (at most 4,096); convnet reads it"
+            return (
+                f"an image of {facts.pixels:,} values is too large for dense layers (at most 4,096); convnet reads it"
+            )
         return super().refuse(facts)
 
     @classmethod
     def tiny(cls) -> Settings:
         """Two members of width 16."""
-        return cls(width=32, depth=1, members=2, dropout=0.0, activation="relu", embedding="periodic", embedding_width=4, text_width=8)
+        return cls(
+            width=32,
+            depth=1,
+            members=2,
+            dropout=0.0,
+            activation="relu",
+            embedding="periodic",
+            embedding_width=4,
+            text_width=8,
+        )

@@ -38,7 +38,11 @@ class Net(Trunk):
         declared = getattr(module, "ends_in_target", None)
         self.ends_in_target = self.out.width == outputs if declared is None else bool(declared)
         if self.ends_in_target and declared is None:
-            say("choice", "module.ends_in_target", f"the module gives {outputs} values, as the targets need: they are the answer itself")
+            say(
+                "choice",
+                "module.ends_in_target",
+                f"the module gives {outputs} values, as the targets need: they are the answer itself",
+            )
 
     def read(self, signals: Sequence[Signal]) -> Memory:
         given = {}
@@ -85,11 +89,17 @@ def _parameters(
     found: dict[str, tuple[list[int], bool]] = {}
     for parameter in wanted:
         whole = parameter.annotation is Signal or parameter.annotation == "Signal"
-        own = [k for k, (key, columns) in enumerate(zip(keys, names, strict=True)) if parameter.name in (key, *columns[: len(columns) == 1])]
+        own = [
+            k
+            for k, (key, columns) in enumerate(zip(keys, names, strict=True))
+            if parameter.name in (key, *columns[: len(columns) == 1])
+        ]
         if not own and len(wanted) == 1:
             own = list(range(len(keys)))
         if not own:
             there = ", ".join(sorted({*keys, *(columns[0] for columns in names if len(columns) == 1)}))
-            raise InputError(Problem(f"{type(module).__name__}.forward", f"there is no input {parameter.name!r}", allowed=there))
+            raise InputError(
+                Problem(f"{type(module).__name__}.forward", f"there is no input {parameter.name!r}", allowed=there)
+            )
         found[parameter.name] = (own, whole)
     return found

@@ -15,7 +15,7 @@ class Settings(Family):
 
     takes: ClassVar[tuple[str, ...]] = ("number", "category", "labels", "date", "text", "image")
     family: Literal["module"] = "module"
-    name: str = Field("", description="the module's class")
+    name: str = Field(default="", description="the module's class")
 
     def training(self, facts: DataFacts) -> Choices:
         """The usual first choices."""

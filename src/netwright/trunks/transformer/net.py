@@ -31,7 +31,7 @@ class Net(Trunk):
         super().__init__()
         s = settings
         assert s.width is not None and s.depth is not None and s.heads is not None and s.dropout is not None
-        self.causal = causal
+        self.causal, self.heads = causal, s.heads
         self.layers = nn.ModuleList(Layer(s.width, s.heads, s.dropout) for _ in range(s.depth))
         self.norm = nn.RMSNorm(s.width, eps=EPSILON)
         self.dropout = nn.Dropout(s.dropout)
@@ -71,7 +71,8 @@ class Net(Trunk):
 
     def _joined(self, signals: Sequence[Signal]) -> Signal:
         values = [
-            signal.values if self.block is None else signal.values + self.block[index] for index, signal in enumerate(signals)
+            signal.values if self.block is None else signal.values + self.block[index]
+            for index, signal in enumerate(signals)
         ]
         column = torch.cat([torch.full_like(signal.columns(), index) for index, signal in enumerate(signals)])
         return Signal(
@@ -84,7 +85,7 @@ class Net(Trunk):
     def _through(
         self, x: Tensor, position: Tensor, mask: Tensor | None, past: tuple[tuple[Tensor, Tensor], ...]
     ) -> tuple[Tensor, tuple[tuple[Tensor, Tensor], ...]]:
-        d = x.shape[-1] // self.layers[0].heads  # type: ignore[operator]
+        d = x.shape[-1] // self.heads
         turn = rotation(position, d, x.dtype)
         cache = []
         for index, layer in enumerate(self.layers):

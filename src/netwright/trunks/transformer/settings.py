@@ -19,13 +19,17 @@ class Settings(Family):
 
     takes: ClassVar[tuple[str, ...]] = ("number", "category", "labels", "date", "text", "image")
     family: Literal["transformer"] = "transformer"
-    width: int | None = Field(None, ge=4, description="values of an element (hidden size); a multiple of 2 · heads")
-    depth: int | None = Field(None, ge=1, le=200, description="layers")
-    heads: int | None = Field(None, ge=1, description="attention heads")
-    dropout: float | None = Field(None, ge=0, lt=1, description="share of values silenced at random while training")
-    vocabulary: int | None = Field(None, ge=16, description="tokens that texts are read in")
-    length: int | None = Field(None, ge=1, description="tokens that a text is cut to")
-    patch: int | None = Field(None, ge=1, description="pixels of a side of an image patch")
+    width: int | None = Field(
+        default=None, ge=4, description="values of an element (hidden size); a multiple of 2 · heads"
+    )
+    depth: int | None = Field(default=None, ge=1, le=200, description="layers")
+    heads: int | None = Field(default=None, ge=1, description="attention heads")
+    dropout: float | None = Field(
+        default=None, ge=0, lt=1, description="share of values silenced at random while training"
+    )
+    vocabulary: int | None = Field(default=None, ge=16, description="tokens that texts are read in")
+    length: int | None = Field(default=None, ge=1, description="tokens that a text is cut to")
+    patch: int | None = Field(default=None, ge=1, description="pixels of a side of an image patch")
 
     @model_validator(mode="after")
     def _whole_heads(self) -> Settings:
@@ -41,7 +45,9 @@ class Settings(Family):
             "width": Choice(width, f"{facts.rows:,} training rows"),
             "depth": Choice(2 if facts.rows < 2000 else 3, f"{facts.rows:,} training rows"),
             "heads": Choice(4, f"{width // 4} values a head"),
-            "dropout": Choice(0.2 if "text" in facts.kinds else 0.1, "from nothing on few rows a Transformer overfits soon"),
+            "dropout": Choice(
+                0.2 if "text" in facts.kinds else 0.1, "from nothing on few rows a Transformer overfits soon"
+            ),
             "vocabulary": Choice(10_000, "the ladder's default; enough for a small corpus"),
             "length": Choice(length, f"texts are {facts.words:.0f} words long on average"),
             "patch": Choice(4, "28×28 pixels give 49 patches"),

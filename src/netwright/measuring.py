@@ -1,0 +1,184 @@
+"""What a trained network scored on rows that it never saw, beside the baselines fitted on the same rows. n rows."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+from netwright import measure, project
+from netwright.arrays import take
+from netwright.baselines import Rows as BaselineRows
+from netwright.baselines import compare
+from netwright.events import say
+from netwright.kinds.base import Kind
+from netwright.kinds.category import Category
+from netwright.kinds.number import Number
+from netwright.model import Answers, Model, answers, compared, joined, kind_name
+from netwright.project import Project, Work
+from netwright.sources.table import Table
+from netwright.splitting import Parts, grouped
+from netwright.training.world import World
+
+HEADLINE = {"category": "accuracy", "number": "r2", "labels": "f1_micro"}
+
+
+def measured(work: Work, table: Table, model: Model) -> tuple[dict[str, Any], pl.DataFrame]:
+    """Metrics on validation and test rows beside the baselines', and the predictions for the test rows."""
+    out: dict[str, Any] = {}
+    shown = work.parts.test if len(work.parts.test) else work.parts.validation
+    found: Answers = {}
+    for name in ("validation", "test"):
+        rows = work.parts[name]
+        if not len(rows):
+            out[name] = {}
+            continue
+        found = answers(
+            model.network, {key: take(arrays, rows) for key, arrays in work.inputs.items()}, len(rows), model.plan
+        )
+        weight = None if work.weight is None else work.weight[rows]
+        targets = {key: take(arrays, rows) for key, arrays in work.targets.items()}
+        out[name] = model.measured(targets, found, weight)
+    if not len(shown):
+        say("warning", "measure.none", "no rows are left to measure on: nothing is known of how good the network is")
+        return {**out, "baseline": {}}, pl.DataFrame()
+    out["baseline"] = _baselines(work, table, shown)
+    _say_verdict(out, work, "test" if len(work.parts.test) else "validation")
+    return out, model.decode(table.take(shown), found)
+
+
+def _baselines(work: Work, table: Table, shown: np.ndarray) -> dict[str, Any]:
+    """The baselines' metrics on the rows that measure, by target where there are several, then by baseline."""
+    columns = {name: kind_name(kind) for kind in work.fitted.inputs.values() for name in kind.columns}
+    out: dict[str, Any] = {}
+    for key, kind in work.fitted.targets.items():
+        target = kind.columns[0]
+        truths = {}
+        parts = []
+        for rows in (work.parts.train, work.parts.validation, shown):
+            here = rows[~kind.absent(take(work.targets[key], rows))]
+            weight = None if work.weight is None else work.weight[here]
+            truth, _, _ = compared(kind, take(work.targets[key], here), {"value": np.zeros(len(here))}, weight)
+            pixels = {
+                block.columns[0]: take(work.inputs[name], here)
+                for name, block in work.fitted.inputs.items()
+                if kind_name(block) == "image"
+            }
+            parts.append(BaselineRows(table.frame[here].select(list(columns)), truth, weight, pixels))  # type: ignore[arg-type]
+            truths[len(parts)] = (truth, weight)
+        seed = work.recipe.training.seed or 0
+        tried = compare(*parts, columns=columns, target=kind_name(kind), classes=project.class_count(kind), seed=seed)
+        truth, weight = truths[3]
+        out[target] = {}
+        for name, result in tried.items():
+            if result["answer"] is not None:
+                out[target][name] = {
+                    **measure.measure(kind_name(kind), truth, result["answer"], weight=weight, seed=seed),
+                    "seconds": round(result["seconds"], 3),
+                }
+    return out if len(out) > 1 else next(iter(out.values()))
+
+
+def _say_verdict(metrics: dict[str, Any], work: Work, part: str) -> None:
+    """Say the result beside the best baseline's, and plainly when the network loses."""
+    several = len(work.fitted.targets) > 1
+    for kind in work.fitted.targets.values():
+        name, target = HEADLINE[kind_name(kind)], kind.columns[0]
+        ours = (metrics[part][target] if several else metrics[part])[name]
+        theirs = metrics["baseline"][target] if several else metrics["baseline"]
+        rivals = {rival: values[name] for rival, values in theirs.items() if values[name]["value"] is not None}
+        text = f"{target}: {name} {_interval(ours)} on {part} rows"
+        if rivals and ours["value"] is not None:
+            best = max(rivals, key=lambda rival: rivals[rival]["value"])
+            value = rivals[best]["value"]
+            if ours["low"] > value:
+                text += f"; better than the best baseline, {best} ({value:.3f})"
+            elif ours["high"] < value:
+                text += (
+                    f"; WORSE than the best baseline, {best} ({value:.3f}): use that instead, or try another --model"
+                )
+            else:
+                text += f"; about as good as the best baseline, {best} ({value:.3f})"
+        say(
+            "result",
+            "verdict",
+            text,
+            target=target,
+            metric=name,
+            **{k: v for k, v in ours.items() if k in ("value", "low", "high")},
+        )
+
+
+def _interval(value: Mapping[str, Any]) -> str:
+    if value["value"] is None:
+        return f"not defined ({value.get('reason', '')})"
+    return f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
+
+
+def cross_validated(
+    described: Project, parts: Parts, model: Model, work: Work, module: torch.nn.Module | None
+) -> tuple[dict[str, Any], pl.DataFrame]:
+    """Train once more for each fold; every row is answered by the network that never saw it."""
+    folds = work.recipe.split.folds or 0
+    found: list[Answers] = []
+    rows: list[np.ndarray] = []
+    tried: list[dict[str, Any]] = []
+    seed, column = work.recipe.training.seed or 0, work.recipe.split.group
+    groups = grouped(described.table, column) if column else None
+    for number, fold in enumerate(parts.folds(folds, described.classes, seed=seed, groups=groups), 1):
+        say("step", "fold", f"fold {number} of {folds}: {len(fold.train):,} rows train, {len(fold.test):,} test")
+        part = project.prepare_rows(described, fold)
+        network, _, _ = project.train(
+            part, plan=model.plan, kept=None, module=copy.deepcopy(module), world=World(), ready=lambda plan: None
+        )
+        fold = part.parts
+        encoded = {key: take(arrays, fold.test) for key, arrays in part.inputs.items()}
+        answered = answers(network, encoded, len(fold.test), model.plan)
+        found.append(
+            {key: _rebased(answered[key], part.fitted.targets[key], kind) for key, kind in work.fitted.targets.items()}
+        )
+        rows.append(fold.test)
+        tried.append(_baselines(part, described.table, fold.test))
+    every = np.concatenate(rows)
+    targets = {key: take(arrays, every) for key, arrays in work.targets.items()}
+    together = joined(found)
+    weight = None if work.weight is None else work.weight[every]
+    metrics = {
+        "validation": {},
+        "test": model.measured(targets, together, weight),
+        "baseline": _mean(tried),
+        "folds": folds,
+    }
+    _say_verdict(metrics, work, "test")
+    order = np.argsort(every)
+    return metrics, model.decode(
+        described.table.take(every[order]),
+        {key: {name: a[order] for name, a in arrays.items()} for key, arrays in together.items()},
+    )
+
+
+def _rebased(found: dict[str, np.ndarray], own: Kind, whole: Kind) -> dict[str, np.ndarray]:
+    """A fold's answers as the kind that was fitted on all rows writes them: its scale, its list of classes or labels."""
+    if isinstance(own, Number) and isinstance(whole, Number):
+        return {"value": (own.unscaled(found["value"]) - whole.center[0]) / whole.spread[0]}
+    names, all_names = ((kind.classes if isinstance(kind, Category) else kind.values) for kind in (own, whole))  # type: ignore[attr-defined]
+    out = np.zeros((len(found["probability"]), len(all_names)))
+    out[:, [all_names.index(name) for name in names]] = found["probability"]
+    return {"probability": out}
+
+
+def _mean(trees: list[dict[str, Any]]) -> dict[str, Any]:
+    """The mean over folds of trees of numbers; what is not a number in each fold is None."""
+    out: dict[str, Any] = {}
+    for key, value in trees[0].items():
+        values = [tree.get(key) for tree in trees]
+        if isinstance(value, dict):
+            out[key] = _mean([item for item in values if isinstance(item, dict)])
+        else:
+            known = [item for item in values if isinstance(item, int | float)]
+            out[key] = float(np.mean(known)) if len(known) == len(values) else None
+    return out

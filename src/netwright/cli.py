@@ -192,12 +192,12 @@ def _demo() -> click.Command:
     @OUTPUT
     def demo(output: str | None) -> None:
         """The data is a table of 569 real measurements of breast tumours that comes with scikit-learn."""
-        from netwright.render import rendering
+        from netwright.render import demo_summary, rendering
         from netwright.verbs.demo import demo as work
 
         with rendering():
-            text = work(output)
-        click.echo(text)
+            result = work(output)
+        click.echo(demo_summary(result))
 
     return demo
 

@@ -180,3 +180,24 @@ def run_summary(shown: Mapping[str, Any]) -> str:
         part = "test" if metrics.get("test") else "validation"
         lines += ["", f"on {part} rows:", metrics_table(metrics[part], metrics.get("baseline"))]
     return "\n".join(lines)
+
+
+def demo_summary(shown: Mapping[str, Any]) -> str:
+    """Return what `netwright demo` prints at its end."""
+    answers = [
+        f"  {row['diagnosis_predicted']:10s} p_malignant {row['p_malignant']:.3f}   in truth {row['diagnosis']}"
+        for row in shown["answers"]
+    ]
+    metrics = shown["metrics"]
+    return "\n".join(
+        [
+            "",
+            "on rows it never saw, beside what one would pick instead:",
+            metrics_table(metrics["test"], metrics["baseline"]),
+            "",
+            "three answers:",
+            *answers,
+            "",
+            f"the run is in {shown['folder']}: netwright show {shown['folder']}",
+        ]
+    )

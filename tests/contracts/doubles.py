@@ -9,6 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
 from netwright.batch import Batch, Block
 from netwright.heads.base import Direct, Goal, Head
 from netwright.kinds.image import Image
@@ -18,8 +21,6 @@ from netwright.shapes import Want
 from netwright.signal import Memory, Signal
 from netwright.stems.image import Stem as ImageStem
 from netwright.stems.text import Stem as TextStem
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 BEGIN, LIMIT = 1, 8
 
@@ -146,7 +147,9 @@ class ImageHead(Head):
         assert isinstance(image, Tensor) and draw is not None
         moment, noise = draw.uniform(), draw.normal((1, self.size, self.size))
         share = moment[:, None, None, None]
-        return self.noised((1 - share) * noise + share * image, moment), Goal({"velocity": image - noise}, torch.ones(len(image)))
+        return self.noised((1 - share) * noise + share * image, moment), Goal(
+            {"velocity": image - noise}, torch.ones(len(image))
+        )
 
     def loss(self, signal: Signal, goal: Goal, memory: Memory) -> Tensor:
         return (self.velocity(signal) - goal.values["velocity"]).square().flatten(1).mean(1)

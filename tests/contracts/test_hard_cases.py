@@ -11,6 +11,8 @@ import pytest
 import torch
 import torch.multiprocessing as mp
 from doubles import ImageHead, SpanHead, TextHead, Uncached, concatenated, image_stem, text_stem
+from torch import Tensor
+
 from netwright.answer import answer
 from netwright.batch import Batch, Lists, Rows
 from netwright.heads.category.net import Net as CategoryHead
@@ -30,7 +32,6 @@ from netwright.trunks.linear.settings import Settings as Linear
 from netwright.trunks.mlp.settings import Settings as Mlp
 from netwright.trunks.transformer.net import Net as Transformer
 from netwright.trunks.transformer.settings import Settings as TransformerSettings
-from torch import Tensor
 
 D, B, V = 32, 8, 20
 TINY = TransformerSettings(width=D, depth=2, heads=4, dropout=0.0)
@@ -108,7 +109,9 @@ def test_a_span_of_one_of_two_text_columns_is_found_exactly_by_a_tiny_bert() -> 
     ends = torch.stack([torch.randint(0, 5, (B,)), torch.randint(5, 8, (B,))], 1)
     stems = {"question": TextStem(kind, Want("ids")), "context": TextStem(kind, Want("ids"))}
     network = Network(stems, TinyBert(), {"answer": SpanHead(D, about=1)})
-    rows = Rows({"question": {"ids": lists(question)}, "context": {"ids": lists(context)}}, {"answer": {"ends": ends}}, count=B)
+    rows = Rows(
+        {"question": {"ids": lists(question)}, "context": {"ids": lists(context)}}, {"answer": {"ends": ends}}, count=B
+    )
     fit(network, rows, 150)
     assert torch.equal(answer(network, rows.take(torch.arange(B)))["answer"]["ends"], ends)
 
@@ -168,7 +171,9 @@ def test_an_ensemble_lives_on_the_member_axis() -> None:
     kind = Number.fit(pl.DataFrame({"x": np.arange(8.0)}), Options(scale="robust"), "input")
     target = Number.fit(pl.DataFrame({"y": np.arange(8.0) ** 2}), Options(), "target")
     settings = Mlp(width=16, depth=2, members=4, dropout=0.0, activation="relu", embedding="none")
-    network = build(settings, {"number": kind}, {"target_1": target}, {"target_1": head_settings("number", {}, where="h")})
+    network = build(
+        settings, {"number": kind}, {"target_1": target}, {"target_1": head_settings("number", {}, where="h")}
+    )
     x = torch.from_numpy(kind.encode(pl.DataFrame({"x": np.arange(8.0)}), str)["values"])  # type: ignore[arg-type]
     batch = Batch({"number": {"values": x}})
     memory = network.eval().read(batch)
@@ -184,13 +189,18 @@ def test_two_targets_of_different_kinds_share_one_trunk() -> None:
     number = Number.fit(pl.DataFrame({"y": np.arange(8.0)}), Options(), "target")
     label = Category.fit(pl.DataFrame({"z": list("abcdabcd")}), Category.Options(kind="category"), "target")
     for family in (Mlp.tiny(), Linear()):
-        heads = {"target_1": head_settings("number", {}, where="h"), "target_2": head_settings("category", {}, where="h")}
+        heads = {
+            "target_1": head_settings("number", {}, where="h"),
+            "target_2": head_settings("category", {}, where="h"),
+        }
         network = build(family, {"number": kind}, {"target_1": number, "target_2": label}, heads)
         values = torch.from_numpy(kind.encode(x, str)["values"])  # type: ignore[arg-type]
         wanted = torch.arange(8.0)[:, None]
         codes = torch.arange(8)[:, None].int() % 4 + 2
         codes[3] = 1  # this row has no category: it teaches the number alone
-        rows = Rows({"number": {"values": values}}, {"target_1": {"values": wanted}, "target_2": {"codes": codes}}, count=B)
+        rows = Rows(
+            {"number": {"values": values}}, {"target_1": {"values": wanted}, "target_2": {"codes": codes}}, count=B
+        )
         losses = network(rows.take(torch.arange(B)))
         assert losses["target_2"][1].tolist() == [1, 1, 1, 0, 1, 1, 1, 1]
         before = sum(float((each.detach() * w).sum() / w.sum()) for each, w in losses.values())
@@ -230,17 +240,27 @@ def _regression() -> tuple[Network, Rows]:
     frame = pl.DataFrame({f"x{k}": np.random.default_rng(k).normal(size=24) for k in range(3)})
     kind = Number.fit(frame, Options(scale="robust"), "input")
     target = Number.fit(pl.DataFrame({"y": np.arange(24.0)}), Options(), "target")
-    network = build(Mlp.tiny(), {"number": kind}, {"target_1": target}, {"target_1": head_settings("number", {}, where="h")})
+    network = build(
+        Mlp.tiny(), {"number": kind}, {"target_1": target}, {"target_1": head_settings("number", {}, where="h")}
+    )
     values = torch.from_numpy(kind.encode(frame, str)["values"])  # type: ignore[arg-type]
     weight = torch.linspace(0.1, 2.0, 24)  # unlike weights: the loss must be divided by their global sum
     return network, Rows({"number": {"values": values}}, {"target_1": {"values": torch.randn(24, 1)}}, weight, count=24)
 
 
 def _one_of_two(rank: int, folder: str, accumulate: int) -> None:
-    os.environ.update(RANK=str(rank), WORLD_SIZE="2", LOCAL_RANK=str(rank), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(29600 + accumulate))
+    os.environ.update(
+        RANK=str(rank),
+        WORLD_SIZE="2",
+        LOCAL_RANK=str(rank),
+        MASTER_ADDR="127.0.0.1",
+        MASTER_PORT=str(29600 + accumulate),
+    )
     torch.set_num_threads(1)
     network, rows = _regression()
-    settings = Training(epochs=4, batch_size=5, accumulate=accumulate, optimizer="adamw", learning_rate=1e-2, l2=0.01, seed=1)
+    settings = Training(
+        epochs=4, batch_size=5, accumulate=accumulate, optimizer="adamw", learning_rate=1e-2, l2=0.01, seed=1
+    )
     loop = Loop(network, Data(rows, torch.arange(24), {}), None, settings, Plan(), kept=None, world=World.joined())
     loop.run()
     if rank == 0:
@@ -254,7 +274,9 @@ def test_two_processes_equal_one(tmp_path: Path, accumulate: int) -> None:
     mp.start_processes(_one_of_two, (str(tmp_path), accumulate), nprocs=2, start_method="spawn")
     theirs = torch.load(tmp_path / "weights.pt", weights_only=True)
     network, rows = _regression()
-    settings = Training(epochs=4, batch_size=5, accumulate=accumulate, optimizer="adamw", learning_rate=1e-2, l2=0.01, seed=1)
+    settings = Training(
+        epochs=4, batch_size=5, accumulate=accumulate, optimizer="adamw", learning_rate=1e-2, l2=0.01, seed=1
+    )
     Loop(network, Data(rows, torch.arange(24), {}), None, settings, Plan(), kept=None).run()
     for name, weight in network.state_dict().items():
         torch.testing.assert_close(theirs[name], weight, atol=1e-5, rtol=1e-4, msg=name)

@@ -23,7 +23,13 @@ SHAPES = {
 
 
 def agree(
-    ours: Callable[[Tensor], Tensor], theirs: Callable[[Tensor], Tensor], x: Tensor, weights: Iterable[Tensor] = (), *, atol: float = 1e-10
+    ours: Callable[[Tensor], Tensor],
+    theirs: Callable[[Tensor], Tensor],
+    x: Tensor,
+    weights: Iterable[Tensor] = (),
+    *,
+    atol: float = 1e-10,
+    rtol: float = 1e-7,
 ) -> Tensor:
     """Assert that both give the same for x, and the same gradient for x and for the weights; return what they give.
 
@@ -31,10 +37,12 @@ def agree(
     """
     wanted = [x.detach().clone().requires_grad_(), *weights]
     found, expected = ours(wanted[0]), theirs(wanted[0])
-    torch.testing.assert_close(found, expected, atol=atol, rtol=1e-7)
+    torch.testing.assert_close(found, expected, atol=atol, rtol=rtol)
     direction = torch.randn_like(expected)
-    for mine, reference in zip(*(torch.autograd.grad((y * direction).sum(), wanted) for y in (found, expected)), strict=True):
-        torch.testing.assert_close(mine, reference, atol=atol, rtol=1e-7)
+    for mine, reference in zip(
+        *(torch.autograd.grad((y * direction).sum(), wanted) for y in (found, expected)), strict=True
+    ):
+        torch.testing.assert_close(mine, reference, atol=atol, rtol=rtol)
     return found
 
 
@@ -48,7 +56,12 @@ def step(entry: Any, shape: Shape) -> Step:
 
 
 def check(
-    entry: Any, layout: str, theirs: Callable[[Tensor, Step], Tensor], *, document: Tensor | None = None, atol: float = 1e-10
+    entry: Any,
+    layout: str,
+    theirs: Callable[[Tensor, Step], Tensor],
+    *,
+    document: Tensor | None = None,
+    atol: float = 1e-10,
 ) -> None:
     """Assert that a layer agrees with a reference, a function of the input and of the layer whose weights it is to use.
 

@@ -39,7 +39,11 @@ def test_an_activation_equals_its_formula(name: str) -> None:
 @pytest.mark.parametrize("name", FORMULAS)
 def test_an_activation_is_a_layer_and_what_follows_one(name: str) -> None:
     check({"activation": name}, "vector", lambda x, _: FORMULAS[name](x))
-    check({"dense": {"units": 3, "activation": name}}, "vector", lambda x, own: FORMULAS[name](x @ own.inner.weight.T + own.inner.bias))
+    check(
+        {"dense": {"units": 3, "activation": name}},
+        "vector",
+        lambda x, own: FORMULAS[name](x @ own.inner.weight.T + own.inner.bias),
+    )
 
 
 def test_a_softmax_runs_over_an_images_channels() -> None:

@@ -15,7 +15,6 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from netwright.batch import Lists
 from netwright.errors import InputError
 from netwright.kinds.text import Text
-from netwright.shapes import Want
 from netwright.signal import Signal
 from netwright.stems.text import Stem as TextStem
 from netwright.trunks.layers.net import Step
@@ -55,7 +54,9 @@ CONVOLUTIONS = {"sequence": F.conv1d, "grid": F.conv2d, "volume": F.conv3d}
 
 @pytest.mark.filterwarnings("ignore:Using padding")  # of torch, for its own even filters
 @pytest.mark.parametrize("layout", CONVOLUTIONS)
-@pytest.mark.parametrize("settings", [{}, {"stride": 2}, {"kernel": 2}, {"padding": "same"}, {"padding": "same", "kernel": 4}, {"kernel": 1}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"stride": 2}, {"kernel": 2}, {"padding": "same"}, {"padding": "same", "kernel": 4}, {"kernel": 1}]
+)
 def test_convolution(layout: str, settings: dict[str, Any]) -> None:
     padded: Any = "same" if settings.get("padding") == "same" else 0
 
@@ -74,11 +75,17 @@ def alone(entry: Any, reference: Any) -> None:
 
     def ours(values: Tensor) -> Tensor:
         signal = layer(Signal(values, "sequence", document=document))
-        rows = signal.values if signal.layout == "vector" else [v[d >= 0] for v, d in zip(signal.values, signal.documents(), strict=True)]
+        rows = (
+            signal.values
+            if signal.layout == "vector"
+            else [v[d >= 0] for v, d in zip(signal.values, signal.documents(), strict=True)]
+        )
         return torch.cat([row.flatten() for row in rows])
 
     def theirs(values: Tensor) -> Tensor:
-        return torch.cat([reference(values[k : k + 1, :length], layer)[0].flatten() for k, length in enumerate(LENGTHS)])
+        return torch.cat(
+            [reference(values[k : k + 1, :length], layer)[0].flatten() for k, length in enumerate(LENGTHS)]
+        )
 
     agree(ours, theirs, x, list(layer.parameters()))
 
@@ -160,7 +167,9 @@ def test_batch_norm_keeps_running_statistics_for_later_and_for_a_lone_row() -> N
     layer(Signal(x, "vector"))
     mean, var = 0.1 * x.mean(0), 0.9 + 0.1 * x.var(0)
     expected = (x - mean) / (var + 1e-5).sqrt() * layer.inner.weight + layer.inner.bias
-    torch.testing.assert_close(layer(Signal(x[:1], "vector")).values, expected[:1])  # still training: an epoch's last row
+    torch.testing.assert_close(
+        layer(Signal(x[:1], "vector")).values, expected[:1]
+    )  # still training: an epoch's last row
     torch.testing.assert_close(layer.eval()(Signal(x, "vector")).values, expected)
 
 

@@ -97,14 +97,20 @@ def test_numbers_as_elements_are_slope_times_value_plus_offset(numbers: Number) 
         return torch.stack([torch.outer(x[:, c], stem.slope[c]) + stem.offset[c] for c in range(2)], 1)
 
     agree(lambda x: stem({"values": x}).values, theirs, REAL, [stem.slope, stem.offset])
-    torch.testing.assert_close(stem({"values": X}).values[2, 1], stem.absent[1])  # a missing value is an element of its own
+    torch.testing.assert_close(
+        stem({"values": X}).values[2, 1], stem.absent[1]
+    )  # a missing value is an element of its own
 
 
 def test_categories_are_one_hot_or_looked_up_and_an_unseen_value_is_zero() -> None:
     many = [f"v{k}" for k in range(12)]
     frame = pl.DataFrame({"few": (["a", "b", "c"] * 4), "many": many})
     kind = Category.fit(frame, Category.Options(kind="category"), "input")
-    codes = torch.from_numpy(kind.encode(pl.DataFrame({"few": ["c", "new", None], "many": ["v3", "v4", "new"]}), lambda rows: [""] * len(rows))["codes"])
+    codes = torch.from_numpy(
+        kind.encode(
+            pl.DataFrame({"few": ["c", "new", None], "many": ["v3", "v4", "new"]}), lambda rows: [""] * len(rows)
+        )["codes"]
+    )
     stem = CategoryStem(kind, Want("vector"))
     out = stem({"codes": codes}).values
     place = kind.values[0].index("c")

@@ -56,8 +56,8 @@ def test_the_transformer_is_llama() -> None:
         return with_weights(reference, as_llama(net))(inputs_embeds=x, use_cache=False).last_hidden_state
 
     x = torch.randn(2, 9, WIDTH, dtype=torch.float64)
-    x[1] *= 1e-3  # so small that the norm's epsilon shows
-    agree(ours, theirs, x, list(net.parameters()), atol=1e-5)  # rotary angles are float32 in both
+    agree(ours, theirs, x, list(net.parameters()), atol=1e-5)  # rotary angles and Llama's norms are float32
+    agree(ours, theirs, 1e-3 * x, list(net.parameters()), atol=1e-4, rtol=2e-3)  # so small that the epsilon shows
 
 
 def test_llamas_padding_on_the_right_is_netwrights() -> None:
@@ -66,7 +66,10 @@ def test_llamas_padding_on_the_right_is_netwrights() -> None:
     document = torch.where(torch.arange(9) < torch.tensor([[9], [4]]), 0, -1)
     for both, alone in (
         (net.read([Signal(x, "sequence", document=document)]).inputs, net.read([Signal(x[1:, :4], "sequence")]).inputs),
-        (net.step(Memory(), Signal(x, "sequence", document=document))[0], net.step(Memory(), Signal(x[1:, :4], "sequence"))[0]),
+        (
+            net.step(Memory(), Signal(x, "sequence", document=document))[0],
+            net.step(Memory(), Signal(x[1:, :4], "sequence"))[0],
+        ),
     ):
         assert both is not None and alone is not None
         torch.testing.assert_close(both.values[1:, :4], alone.values, atol=1e-9, rtol=0)

@@ -130,7 +130,9 @@ def _free_folder(data: Any, output: str | Path | None) -> Path:
     if output is not None:
         Run.refuse_existing(Path(output))
         return Path(output)
-    path = Path(data).resolve().name if isinstance(data, str | Path) else data.name if isinstance(data, Table) else "table"
+    path = (
+        Path(data).resolve().name if isinstance(data, str | Path) else data.name if isinstance(data, Table) else "table"
+    )
     name = re.sub(r"[^\w.-]+", "-", path.split(".")[0])
     folder, number = Path("runs") / name, 1
     while folder.exists():

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from netwright import rooms, sources
 from netwright.recipe import Read
@@ -100,16 +100,6 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path, monkeypatch, refused, 
     monkeypatch.setattr(Path, "open", deny)  # not chmod: the tests may run as root, who may read everything
     text = refused(sources.read, tmp_path / name)
     assert f"{tmp_path / name}: may not be read by this user. To mend it: change its permissions" in text
-
-
-def test_settings_of_another_group_are_taken_and_checked(tmp_path, refused):
-    class Read(BaseModel):
-        delimiter: str = ";"
-
-    (tmp_path / "a.csv").write_text("a;b\n1;2\n")
-    assert sources.read(tmp_path / "a.csv", settings=Read()).columns == ["a", "b"]
-    text = refused(sources.read, tmp_path / "a.csv", settings=Read(delimiter="::"))
-    assert text.startswith("read.delimiter: '::' is not one plain character")
 
 
 def test_settings_are_validated_and_described():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -77,8 +78,20 @@ class Fitted:
         return {key: kind.encode(table.frame.select(kind.columns), _ids(table)) for key, kind in self.targets.items()}
 
 
+def located(column: pl.Series, folder: str) -> pl.Series:
+    """Return names of files so that they open: those named from the table's own folder get it put before them."""
+    first = next(iter(column.drop_nulls().head(1)), None) if column.dtype == pl.String and folder else None
+    if first is None or Path(first).exists() or not (Path(folder) / first).exists():
+        return column
+    return pl.Series(
+        column.name, [None if name is None else str(Path(folder) / name) for name in column], dtype=pl.String
+    )
+
+
 def _encoded(kind: Kind, table: Table) -> Arrays:
     frame = table.frame.select(kind.columns)
+    if kind.costly:
+        frame = frame.select(located(column, table.folder) for column in frame)
     if not kind.costly or not table.fingerprint:
         return kind.encode(frame, _ids(table))
     rows = hashlib.blake2b(
@@ -202,13 +215,21 @@ def facts(described: Described, training_rows: int) -> DataFacts:
         if kind == "image":
             # the image's size decides whether dense layers can read it: look before fitting
             options = check_options("image", column.given, f"columns.{column.name}")
-            pixels = max(pixels, kind_class("image").fit(values.head(50).to_frame(), options, "input").width)  # type: ignore[attr-defined]
+            pixels = max(
+                pixels,
+                kind_class("image")
+                .fit(located(values.head(50), described.table.folder).to_frame(), options, "input")
+                .width,
+            )  # type: ignore[attr-defined]
     return DataFacts(training_rows, kinds, tuple(column.kind or "" for column in described.targets), pixels, words)
 
 
 def fit(described: Described, family: Family, train: np.ndarray) -> tuple[Fitted, dict[str, dict[str, Any]]]:
     """Fit the kinds on the training rows; also return each column's full settings, for the recipe."""
     frame = described.table.frame[train]
+    frame = frame.with_columns(
+        located(frame[c.name], described.table.folder) for c in described.inputs if c.kind == "image"
+    )
     groups: dict[str, tuple[list[str], Any, str]] = {}
     settings: dict[str, dict[str, Any]] = {}
     for column in described.inputs:

@@ -95,7 +95,7 @@ def _joined(table: Table, other: Table, name: str) -> Table:
     return Table(
         pl.concat(frames, how="vertical_relaxed"), (*table.files, *other.files), np.concatenate([table.file, other.file + len(table.files)]),
         np.concatenate([table.line, other.line]), fingerprint=table.fingerprint + other.fingerprint,
-        splits=np.concatenate([marks, np.full(len(other), name, dtype="U10")]), name=table.name,
+        splits=np.concatenate([marks, np.full(len(other), name, dtype="U10")]), name=table.name, folder=table.folder,
     )  # fmt: skip
 
 

@@ -60,7 +60,7 @@ def test_the_loss_is_the_weighted_mean_over_rows_summed_over_targets_plus_penalt
         assert losses["target_1"][1].tolist().count(0.0) == 1
         weight = batch.weight
         assert weight is not None
-        torch.testing.assert_close(losses["target_2"][1], weight)
+        torch.testing.assert_close(losses["target_2"][1], weight.double())
         expected = sum(share * (rows * w).sum() / w.sum() for share, (rows, w) in zip((1.0, 0.3), losses.values(), strict=True))
         for matrix in own.network.parameters():
             if matrix.ndim >= 2:

@@ -59,6 +59,8 @@ class Image(base.Kind):
         dtype = facts.values.dtype
         if isinstance(dtype, pl.Array) and len(dtype.shape) >= 2:
             return base.Guess(sure=0.95, reason=f"its values are pixels, {'×'.join(map(str, dtype.shape))}")
+        if isinstance(dtype, pl.List) and isinstance(dtype.inner, pl.List | pl.Array):
+            return base.Guess(sure=0.95, reason="its values are lists of rows of pixels")
         if dtype == pl.Binary or (isinstance(dtype, pl.Struct) and {"bytes", "path"} <= {f.name for f in dtype.fields}):
             return base.Guess(sure=0.9, reason="its values are bytes of pictures")
         if facts.is_text and facts.sample:
@@ -173,9 +175,26 @@ class Image(base.Kind):
 def _pixel_array(column: pl.Series) -> np.ndarray | None:
     import polars as pl
 
-    if isinstance(column.dtype, pl.Array):
-        return column.to_numpy().astype(np.uint8, copy=False)
-    return None
+    if not isinstance(column.dtype, pl.Array) or column.null_count():
+        return None
+    pixels = _pixels(column.to_numpy(), axes=(3, 4))
+    if isinstance(pixels, str):
+        raise InputError(
+            Problem(column.name, f"of its images, {pixels}", fix="give (X * 255).astype('uint8') of X in 0 ... 1")
+        )
+    return pixels
+
+
+def _pixels(values: Any, *, axes: tuple[int, ...] = (2, 3)) -> np.ndarray | str:
+    """uint8 of pixels given as numbers, or a text that says why they are none."""
+    array = np.asarray(values)
+    if array.ndim not in axes:
+        return f"the pixels have {array.ndim} axes, not height, width and perhaps channels"
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype.kind not in "iuf" or not np.array_equal(array, array.clip(0, 255).round()):
+        return "the pixels are not whole numbers from 0 to 255"
+    return array.astype(np.uint8)
 
 
 def _opened(value: Any) -> np.ndarray | str:
@@ -186,10 +205,17 @@ def _opened(value: Any) -> np.ndarray | str:
     if isinstance(value, dict):
         value = value.get("bytes") or value.get("path")
     try:
+        if isinstance(value, list):
+            array = _pixels(value)
+            return array[..., None] if isinstance(array, np.ndarray) and array.ndim == 2 else array
         with Pillow.open(io.BytesIO(value) if isinstance(value, bytes) else value) as picture:
             upright = ImageOps.exif_transpose(picture)
-            grey = upright.mode in ("1", "L", "I;16", "I", "F")
-            array = np.asarray(upright.convert("L" if grey else "RGB"))
+            if upright.mode == "F":
+                return "its pixels are floating-point numbers: save it with 8 or 16 bits"
+            if upright.mode.startswith("I"):  # 16 bits: Pillow would cut them to 255, which is white
+                array = (np.asarray(upright).clip(0, 65_535) // 257).astype(np.uint8)
+            else:
+                array = np.asarray(upright.convert("L" if upright.mode in ("1", "L", "LA") else "RGB"))
     except FileNotFoundError:
         return "there is no such file"
     except UnidentifiedImageError:

@@ -7,6 +7,7 @@ A source module offers `FORMS` (what it reads, for people), `claims(data) -> boo
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,8 @@ def read(data: Any, *, settings: Read = _DEFAULT) -> Table:
     known = [rooms.find("sources", name) for name in rooms.names("sources")]
     for source in known:
         if source.claims(data):
-            return source.read(data, settings)
+            table = source.read(data, settings)
+            return replace(table, folder=str(data.parent)) if isinstance(data, Path) else table
     raise InputError(_unclaimed(data, "; ".join(form for source in known for form in source.FORMS)))
 
 

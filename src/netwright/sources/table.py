@@ -5,7 +5,7 @@ n rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -20,7 +20,8 @@ class Table:
     `frame` holds the values (n rows). `files` names where rows come from; `file` (n,) says which of them each row is
     from and `line` (n,) where in it (a line number counted from 1; 0 where the file is itself the row, as an image is).
     `splits` (n,) is "train", "validation" or "test" where the source itself divides its rows, else None.
-    `fingerprint` is a hash of the content, by which a changed source is noticed.
+    `fingerprint` is a hash of the content, by which a changed source is noticed. `folder` is where the source lies: the
+    files that its cells name may be named from there.
 
     >>> table = Table.of(pl.DataFrame({"a": [1, 2]}), name="x.csv")
     >>> table.id(1)
@@ -34,7 +35,7 @@ class Table:
     fingerprint: str = ""
     splits: np.ndarray | None = None
     name: str = "table"
-    notes: tuple[str, ...] = field(default=())
+    folder: str = ""
 
     @classmethod
     def of(cls, frame: pl.DataFrame, *, name: str, first_line: int = 1, fingerprint: str = "") -> Table:

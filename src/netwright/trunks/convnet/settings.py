@@ -43,7 +43,7 @@ class Settings(Family):
             "weight_decay": Choice(0.01, "a little"),
             "batch_size": Choice(128 if facts.rows >= 10_000 else 32, f"{facts.rows:,} training rows"),
             "epochs": Choice(
-                10 if facts.rows >= 20_000 else 20 if facts.rows >= 5_000 else 40, f"{facts.rows:,} training rows"
+                6 if facts.rows >= 20_000 else 12 if facts.rows >= 5_000 else 30, f"{facts.rows:,} training rows"
             ),
             "schedule": Choice("one_cycle", "up and down once reaches a good score in few epochs (Smith & Topin 2018)"),
             "patience": Choice(0, "the cycle must end to be worth its while"),

@@ -116,7 +116,9 @@ def training(recipe: Recipe, chosen: Family, facts: DataFacts) -> tuple[Training
     settings = given.model_copy(update=filled)
     problems = []
     if isinstance(settings.batch_size, int) and settings.batch_size > facts.rows:
-        if given.batch_size is not None:
+        if recipe.split.folds:  # a fold trains on fewer rows than there are
+            say("notice", "training.batch_size", f"batches of {facts.rows:,} rows: no more train in a fold")
+        elif given.batch_size is not None:
             problems.append(
                 Problem(
                     "training.batch_size",

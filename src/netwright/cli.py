@@ -120,13 +120,16 @@ def _recipe() -> click.Command:
         """Without --output it goes to DATA.recipe.yaml's place: recipe.yaml in this folder."""
         from pathlib import Path
 
+        from netwright.errors import InputError, Problem
         from netwright.render import rendering
         from netwright.run import write_text
         from netwright.verbs.recipe import recipe as work
 
+        path = Path(output or "recipe.yaml")
+        if output is None and path.exists():
+            raise InputError(Problem(str(path), "this file exists", fix=f"name a place: --output {path} overwrites it"))
         with rendering():
             text = work(data, target=target, model=model, settings=settings, file=recipe)
-        path = Path(output or "recipe.yaml")
         write_text(path, text)
         click.echo(f"wrote {path}; netwright train --recipe {path} runs it", err=True)
 
@@ -231,11 +234,9 @@ def _guarded(work: Callable[[], Any]) -> int:
     except click.ClickException as error:
         error.show()
         return 2
-    except Interrupted as error:
-        click.echo(f"\n{error}", err=True)
-        return 130
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("\nstopped", err=True)
+    except (KeyboardInterrupt, click.Abort) as error:
+        cause = error.__cause__ or error  # click makes an Abort of what stopped the work
+        click.echo(f"\n{cause if isinstance(cause, Interrupted) else 'stopped'}", err=True)
         return 130
     except BrokenPipeError:  # the reader of our output has gone, as head does
         sys.stderr.close()

@@ -13,11 +13,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from netwright import rooms
-from netwright.errors import InputError, Problem
+from netwright.errors import InputError, Problem, nearest
 from netwright.recipe import Recipe
 
 OWN = ("data", "target", "model")  # the verb declares these itself
-_DYNAMIC = re.compile(r"^--(columns|heads)\.(.+)\.(\w+)(=|$)")
+_DYNAMIC = re.compile(r"^--(columns|heads)\.(.+)\.(\w+)(=|$)", re.DOTALL)  # a name may hold a line break
 
 
 class Flags(click.Command):
@@ -46,7 +46,17 @@ class Flags(click.Command):
             if match and ".".join(match.groups()[:3]) not in known:
                 known.add(".".join(match.groups()[:3]))
                 self._add(".".join(match.groups()[:3]), "VALUE", "")
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            raise InputError(Problem(error.option_name, "there is no such setting", fix=self._near(error))) from None
+
+    def _near(self, error: click.NoSuchOption) -> str:
+        """The flag that ends alike, as --training.epochs does for --epochs, else the nearest."""
+        known = [flag for parameter in self.params for flag in parameter.opts if flag.startswith("--")]
+        last = error.option_name.lstrip("-").rpartition(".")[2].replace("-", "_")
+        alike = [flag for flag in known if flag.rpartition(".")[2].lstrip("-") == last]
+        return f"did you mean {' or '.join(alike)}?" if alike else nearest(error.option_name, known)
 
     def invoke(self, ctx: click.Context) -> Any:
         tree: dict[str, Any] = {}

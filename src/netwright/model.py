@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from netwright import answer, choose, measure, sources
 from netwright.arrays import Arrays
 from netwright.batch import Rows, tensors
 from netwright.errors import InputError, Problem
+from netwright.events import say_rows
 from netwright.kinds.base import Kind
 from netwright.kinds.category import FIRST, Category
 from netwright.kinds.labels import Labels
@@ -80,8 +82,12 @@ class Model:
         With several targets the metrics are keyed by target. `low` and `high` bound a 95 % bootstrap interval.
         """
         table = sources.read(data, settings=read or self.recipe.read)
+        targets = self.fitted.encode_targets(table)
+        lost = np.logical_and.reduce([kind.absent(targets[key]) for key, kind in self.fitted.targets.items()])
+        if lost.any():
+            say_rows("target.unknown", "rows without a usable target are not measured", table.ids(np.flatnonzero(lost)))
         found = self.answers(self.fitted.encode(table), len(table))
-        return {"metrics": self.measured(self.fitted.encode_targets(table), found, None), "rows": len(table)}
+        return {"metrics": self.measured(targets, found, None), "rows": int((~lost).sum())}
 
     def measured(self, targets: dict[str, Arrays], found: Answers, weight: np.ndarray | None) -> dict[str, Any]:
         """Return the metrics of answers against encoded targets (by target where there are several)."""
@@ -181,9 +187,30 @@ def load(folder: str | Path, *, module: torch.nn.Module | None = None) -> Model:
         network = assemble(recipe, fitted, module)
     if plan.precision == "float64":
         network = network.double()
-    network.load_state_dict(load_file(run.weights))
+    fill(network, stored(run.weights), where=str(run.weights))
     plan = plan.model_copy(update={"device": plan.device if _is_there(plan.device) else "cpu"})
     return Model(network.to(plan.device), fitted, recipe, plan, run)
+
+
+def stored(path: Path) -> dict[str, torch.Tensor]:
+    """Return the weights in a file. Raises `InputError` where it is damaged."""
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        fix = "take it from a copy, or train again"
+        raise InputError(Problem(str(path), f"this file is damaged: {error}", fix=fix)) from error
+
+
+def fill(network: torch.nn.Module, state: dict[str, torch.Tensor], *, where: str) -> None:
+    """Give a network its weights. Raises `InputError` where they are another network's."""
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        first = str(error).split("\n")[1:2] or [str(error)]
+        what = f"these weights are not this network's: {first[0].strip().rstrip('.')}"
+        raise InputError(
+            Problem(where, what, fix="give the recipe and the module that they were trained with")
+        ) from error
 
 
 def assemble(recipe: Recipe, fitted: Fitted, module: torch.nn.Module | None = None) -> Network:

@@ -13,7 +13,7 @@ import polars as pl
 
 from netwright import cache
 from netwright.arrays import Arrays
-from netwright.errors import InputError, Problem
+from netwright.errors import InputError, Problem, nearest
 from netwright.events import say, say_rows
 from netwright.kinds.base import Kind, Role
 from netwright.kinds.infer import Column, check_options, infer, kind_class
@@ -66,10 +66,9 @@ class Fitted:
         """Encode a table's input columns; raises `InputError` naming each column that it lacks."""
         lacking = [name for name in self.columns if name not in table.columns]
         if lacking:
-            have = ", ".join(table.columns)
-            raise InputError(
-                *(Problem(table.name, f"lacks the input column {name!r}", fix=f"it has: {have}") for name in lacking)
-            )
+            named = ", ".join(map(repr, lacking[:10])) + (f" and {len(lacking) - 10} more" if len(lacking) > 10 else "")
+            what = f"lacks the input column{'s' if len(lacking) > 1 else ''} {named}"
+            raise InputError(Problem(table.name, what, fix=f"it has: {', '.join(table.columns[:30])}"))
         return {key: _encoded(kind, table) for key, kind in self.inputs.items()}
 
     def encode_targets(self, table: Table) -> dict[str, Arrays]:
@@ -110,9 +109,7 @@ def describe(table: Table, recipe: Recipe) -> Described:
     if not recipe.target:
         names = ", ".join(table.columns)
         raise InputError(Problem("--target", "no target is named", allowed=f"columns to predict: {names}"))
-    table.require(list(recipe.target), setting="target")
-    special = [name for name in (recipe.weight, recipe.split.column, recipe.split.group, recipe.split.time) if name]
-    table.require([*special, *recipe.leave_out, *recipe.columns, *(recipe.inputs or ())], setting="recipe")
+    _check_names(table, recipe)
     both = [name for name in recipe.inputs or () if name in recipe.target]
     if both:
         raise InputError(
@@ -146,6 +143,29 @@ def describe(table: Table, recipe: Recipe) -> Described:
             )
         )
     return Described(table, inputs, targets, left_out)
+
+
+def _check_names(table: Table, recipe: Recipe) -> None:
+    """Raise `InputError` with every setting that names a column which is not there, or a target which is none."""
+    split = {f"split.{name}": getattr(recipe.split, name) for name in ("column", "group", "time")}
+    given = [("target", name) for name in recipe.target] + [("inputs", name) for name in recipe.inputs or ()]
+    given += [("leave_out", name) for name in recipe.leave_out]
+    given += [(setting, name) for setting, name in {"weight": recipe.weight, **split}.items() if name]
+    given += [(f"columns.{name}", name) for name in recipe.columns if name not in {name for _, name in given}]
+    problems = [
+        Problem(setting, f"{table.name} has no column {name!r}", fix=nearest(name, table.columns))
+        for setting, name in given
+        if name not in table.columns
+    ]
+    problems += [
+        Problem(f"heads.{name}", f"{name!r} is no target", fix=nearest(name, recipe.target))
+        for name in recipe.heads
+        if name not in recipe.target
+    ]
+    twice = {name for name in recipe.target if recipe.target.count(name) > 1}
+    problems += [Problem("target", f"{name!r} is named twice", fix="name it once") for name in sorted(twice)]
+    if problems:
+        raise InputError(*problems)
 
 
 def _with_target(table: Table, recipe: Recipe) -> Table:
@@ -184,6 +204,14 @@ def _kind_of(table: Table, name: str, recipe: Recipe, role: Role) -> Column:
             raise InputError(
                 Problem(f"target {name}", f"has one value only: {values[0]!r}", fix="give rows of at least two classes")
             )
+        if (
+            column.kind == "category"
+            and "kind" not in recipe.columns.get(name, {})
+            and 2 < values.n_unique() == len(values)
+        ):
+            what = f"all its {len(values):,} values are different texts, so that no class is seen twice"
+            fix = f"name another --target; --columns.{name}.kind category takes each as a class all the same"
+            raise InputError(Problem(f"target {name}", what, allowed="numbers, categories, labels", fix=fix))
         if column.kind == "number" and values.n_unique() < 2:
             raise InputError(
                 Problem(f"target {name}", f"is always {values[0]!r}", fix="give rows whose target differs")
@@ -215,12 +243,9 @@ def facts(described: Described, training_rows: int) -> DataFacts:
         if kind == "image":
             # the image's size decides whether dense layers can read it: look before fitting
             options = check_options("image", column.given, f"columns.{column.name}")
-            pixels = max(
-                pixels,
-                kind_class("image")
-                .fit(located(values.head(50), described.table.folder).to_frame(), options, "input")
-                .width,
-            )  # type: ignore[attr-defined]
+            look = located(values.head(50), described.table.folder).to_frame()
+            fitted: Any = kind_class("image").fit(look, options, "input")
+            pixels = max(pixels, fitted.width)
     return DataFacts(training_rows, kinds, tuple(column.kind or "" for column in described.targets), pixels, words)
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
-from safetensors.torch import load_file
 
 from netwright import choose, measure, prepare, sources, splitting
 from netwright.arrays import Arrays, take
@@ -18,15 +17,16 @@ from netwright.batch import Rows, tensors
 from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
 from netwright.kinds.category import Category
-from netwright.model import answers, assemble, compared, kind_name, precisely
+from netwright.model import answers, assemble, compared, fill, kind_name, precisely, stored
 from netwright.network import Network, describe, head_settings
 from netwright.plan import Plan
 from netwright.prepare import Described, Fitted
-from netwright.recipe import Recipe
+from netwright.recipe import Recipe, Split
 from netwright.run import Run
 from netwright.seeds import seed_for
 from netwright.sources.table import Table
 from netwright.splitting import Parts
+from netwright.training import checkpoint
 from netwright.training.loop import Data, Loop, Score
 from netwright.training.planning import choose as choose_plan
 from netwright.training.world import World
@@ -131,29 +131,29 @@ def prepare_rows(project: Project, parts: Parts, *, start: Run | None = None) ->
         fitted, settings = prepare.fit(project.described, family, parts.train)
     else:
         fitted, settings = Fitted.from_json(start.read(start.kinds)), recipe.columns
-        _must_match(fitted, recipe, start)
+    for kind in fitted.targets.values():
+        if training.metric is not None:  # named wrongly, it is refused before anything is encoded
+            measure.metric(kind_name(kind), training.metric, classes=class_count(kind))
     inputs, targets = fitted.encode(project.table), fitted.encode_targets(project.table)
     parts = _without_unknown(project.table, fitted, targets, parts)
     heads = {
         kind.columns[0]: head_settings(kind_name(kind), recipe.heads.get(kind.columns[0], {}), where=f"heads.{kind.columns[0]}").model_dump(mode="json")
         for kind in fitted.targets.values()
     }  # fmt: skip
+    split, more = _filled(recipe.split, len(project.table))
+    reasons |= more
     full = recipe.model_copy(update={
         "inputs": tuple(fitted.columns), "columns": settings, "heads": heads, "model": family.model_dump(mode="json"), "training": training,
+        "split": split,
     })  # fmt: skip
     return Work(full, reasons, family, fitted, parts, inputs, targets, project.weight)
 
 
-def _must_match(fitted: Fitted, recipe: Recipe, start: Run) -> None:
-    theirs = tuple(kind.columns[0] for kind in fitted.targets.values())
-    if theirs != recipe.target:
-        raise InputError(
-            Problem(
-                "target",
-                f"{', '.join(recipe.target)}, but {start.folder} predicts {', '.join(theirs)}",
-                fix=f"--target {','.join(theirs)}",
-            )
-        )
+def _filled(split: Split, rows: int) -> tuple[Split, dict[str, str]]:
+    """The split with the shares that were used, and why."""
+    shares = dict(zip(("validation", "test"), splitting.shares(split, rows), strict=True))
+    chosen = {name: share for name, share in shares.items() if getattr(split, name) is None}
+    return split.model_copy(update=chosen), {f"split.{name}": f"{rows:,} rows" for name in chosen}
 
 
 def _without_unknown(table: Table, fitted: Fitted, targets: dict[str, Arrays], parts: Parts) -> Parts:
@@ -170,7 +170,7 @@ def start_network(work: Work, plan: Plan, module: torch.nn.Module | None) -> tup
     torch.manual_seed(seed_for(work.recipe.training.seed or 0, "weights"))
     network = assemble(work.recipe, work.fitted, module)
     if work.family.start:
-        network.load_state_dict(load_file(Run.open(work.family.start).weights))
+        fill(network, _starting_weights(Run.open(work.family.start)), where=work.family.start)
     if plan.precision == "float64":
         network = network.double()
     blocks = {key: tensors(arrays, plan.device) for key, arrays in work.inputs.items()}
@@ -181,6 +181,18 @@ def start_network(work: Work, plan: Plan, module: torch.nn.Module | None) -> tup
         key: float(work.recipe.heads[kind.columns[0]].get("share", 1.0)) for key, kind in work.fitted.targets.items()
     }
     return network.to(plan.device), Data(rows, torch.from_numpy(work.parts.train), shares)
+
+
+def _starting_weights(run: Run) -> dict[str, torch.Tensor]:
+    """The weights of a run to go on from: the finished ones, else the best of its checkpoint."""
+    if run.weights.exists():
+        return stored(run.weights)
+    if not run.checkpoint.exists():
+        raise InputError(
+            Problem(str(run.folder), "this run has no weights yet", fix=f"netwright train --resume {run.folder}")
+        )
+    tree = checkpoint.load(run.checkpoint)
+    return tree["best"] or tree["network"]
 
 
 def _count(arrays: dict[str, Arrays]) -> int:
@@ -223,7 +235,9 @@ def _score(work: Work, network: Network, plan: Plan) -> Score | None:
     """The score on the validation rows that selects the best weights."""
     rows = work.parts.validation
     if not len(rows):
-        say("notice", "validation.none", "no validation rows: the weights of the lowest training loss are kept")
+        asked = work.recipe.training.metric
+        more = f"; training.metric {asked} is not looked at" if asked else ""
+        say("notice", "validation.none", f"no validation rows: the weights of the lowest training loss are kept{more}")
         return None
     inputs = {key: take(arrays, rows) for key, arrays in work.inputs.items()}
     truths = {key: compared_later(work, key, rows) for key in work.fitted.targets}
@@ -234,6 +248,7 @@ def _score(work: Work, network: Network, plan: Plan) -> Score | None:
         for key, kind in work.fitted.targets.items()
     }
     single = len(metrics) == 1
+    name = next(iter(names.values())) if single else f"mean of {', '.join(dict.fromkeys(names.values()))}"
     first = next(iter(metrics.values()))
 
     def compute() -> float:
@@ -241,13 +256,15 @@ def _score(work: Work, network: Network, plan: Plan) -> Score | None:
         scores = []
         for key, kind in work.fitted.targets.items():
             truth, answered, weight = truths[key](found[key])
+            if not len(truth):  # of several targets, one may have no value on these rows
+                continue
             value = measure.score(kind_name(kind), names[key], truth, answered, weight)
             # targets in unlike units are compared in deviations
             scale = 1.0 if single or kind_name(kind) != "number" or names[key] == "r2" else kind.spread[0]  # type: ignore[attr-defined]
             scores.append(value / scale if metrics[key].better == first.better else -value / scale)
         return float(np.mean(scores))
 
-    return Score(compute, next(iter(names.values())) if single else f"mean {next(iter(names.values()))}", first.better)
+    return Score(compute, name, first.better)
 
 
 def compared_later(work: Work, key: str, rows: np.ndarray) -> Any:

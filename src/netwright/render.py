@@ -176,7 +176,7 @@ def run_summary(shown: Mapping[str, Any]) -> str:
     for event in shown["events"]:
         if event["kind"] in ("choice", "warning", "notice"):
             lines.append(f"  {event['text']}")
-    if metrics:
+    if metrics and (metrics.get("test") or metrics.get("validation")):
         part = "test" if metrics.get("test") else "validation"
         lines += ["", f"on {part} rows:", metrics_table(metrics[part], metrics.get("baseline"))]
     return "\n".join(lines)

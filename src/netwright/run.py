@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,15 @@ class Run:
         _folder(folder)
         return cls(folder)
 
+    def clear(self) -> None:
+        """Delete what was written, and the folder where nothing else is in it."""
+        for entry in self.folder.iterdir():
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        with suppress(OSError):  # the working folder, say, named by a dot; or runs holds other runs
+            self.folder.rmdir()
+            if self.folder.parent == Path("runs"):
+                self.folder.parent.rmdir()
+
     @classmethod
     def open(cls, folder: str | Path) -> Run:
         """Open an existing run folder. Raises `InputError` where it is none, or was made by a newer version."""
@@ -121,8 +131,11 @@ class Run:
         try:
             return json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            done = "this run was not finished" if not self.weights.exists() else "this file is missing from the run"
-            raise InputError(Problem(str(path), done, fix=f"netwright train --resume {self.folder}")) from None
+            if self.weights.exists():
+                fix = "take it from a copy, or train again"
+                raise InputError(Problem(str(path), "this file is missing from the run", fix=fix)) from None
+            fix = f"netwright train --resume {self.folder}"
+            raise InputError(Problem(str(path), "this run was not finished", fix=fix)) from None
         except (OSError, ValueError) as error:
             raise InputError(
                 Problem(str(path), f"this file is damaged: {error}", fix="take it from a copy, or train again")

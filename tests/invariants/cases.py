@@ -33,7 +33,8 @@ KINDS = {
     "a": "number", "b": "number", "few": "category", "many": "category", "day": "date", "tags": "labels", "words": "text",
     "picture": "image", "y": "number", "c": "category", "l": "labels",
 }  # fmt: skip
-WORDS = "the cat sat on a mat and dogs ran far away from home".split()
+SPOKEN = "the cat sat on a mat and dogs ran far away from home"
+WORDS = SPOKEN.split()
 
 
 def table(rows: int = 24) -> pl.DataFrame:
@@ -111,7 +112,9 @@ def families() -> Iterator[tuple[str, str]]:
         tiny: Family = rooms.find("trunks", name, "settings").Settings.tiny()
         for inputs, columns in INPUTS.items():
             kinds = [KINDS[column] for column in columns]
-            facts = DataFacts(24, {kind: kinds.count(kind) for kind in kinds}, ("number", "category", "labels"), pixels=64)
+            facts = DataFacts(
+                24, {kind: kinds.count(kind) for kind in kinds}, ("number", "category", "labels"), pixels=64
+            )
             if tiny.refuse(facts) is None:
                 yield name, inputs
     yield from ((name, "image" if "image" in name else "text") for name in STACKS)
@@ -135,7 +138,9 @@ def model(family: str, inputs: str) -> Any:
 
 
 def settings(inputs: str, **training: Any) -> dict[str, Any]:
-    given: dict[str, Any] = {name: {"kind": kind} for name, kind in KINDS.items() if name in (*INPUTS[inputs], *TARGETS)}
+    given: dict[str, Any] = {
+        name: {"kind": kind} for name, kind in KINDS.items() if name in (*INPUTS[inputs], *TARGETS)
+    }
     if "words" in given:
         given["words"]["vocabulary"] = 512  # small, so that the tests are quick
     return {"inputs": INPUTS[inputs], "columns": given, "training": training}

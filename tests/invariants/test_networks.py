@@ -49,7 +49,9 @@ def test_a_batch_gives_what_its_rows_give_one_at_a_time(family: str, inputs: str
     for row in rows:
         for key, found in of(rows[row : row + 1]).items():
             for name, array in found.items():
-                np.testing.assert_allclose(array[0], together[key][name][row], atol=1e-5, rtol=1e-5, err_msg=f"row {row}")
+                np.testing.assert_allclose(
+                    array[0], together[key][name][row], atol=1e-5, rtol=1e-5, err_msg=f"row {row}"
+                )
 
 
 @EVERY
@@ -58,7 +60,9 @@ def test_each_parameter_gets_a_finite_gradient(family: str, inputs: str) -> None
     network, data = start_network(work, Plan(), module)
     loop = Loop(network, data, None, work.recipe.training, Plan(), kept=None)
     loop.gradient(next(loop.steps()))
-    lost = [name for name, weight in network.named_parameters() if weight.grad is None or not weight.grad.isfinite().all()]
+    lost = [
+        name for name, weight in network.named_parameters() if weight.grad is None or not weight.grad.isfinite().all()
+    ]
     assert not lost
 
 

@@ -62,7 +62,9 @@ def history(folder: Path) -> list[dict[str, float]]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_interrupted_twice_and_resumed_is_never_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_interrupted_twice_and_resumed_is_never_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     train(tmp_path / "whole", name)
     for attempt, steps in enumerate((2, 2, 0)):
         with monkeypatch.context() as patch:
@@ -73,7 +75,9 @@ def test_interrupted_twice_and_resumed_is_never_interrupted(tmp_path: Path, monk
                 assert not (tmp_path / "parts" / "model.safetensors").exists()
             else:
                 train(tmp_path / "parts", name, resume=True)
-    assert (tmp_path / "parts" / "model.safetensors").read_bytes() == (tmp_path / "whole" / "model.safetensors").read_bytes()
+    assert (tmp_path / "parts" / "model.safetensors").read_bytes() == (
+        tmp_path / "whole" / "model.safetensors"
+    ).read_bytes()
     assert history(tmp_path / "parts") == history(tmp_path / "whole")
     assert (tmp_path / "parts" / "predictions.csv").read_text() == (tmp_path / "whole" / "predictions.csv").read_text()
 
@@ -101,13 +105,13 @@ def test_kill_9_and_resume_gives_the_same_bits(tmp_path: Path, monkeypatch: pyte
     table(60).drop("picture").write_csv("rows.csv")
     arguments = [
         "train", "rows.csv", "--target", "y", "--inputs", "a,b,few,words", "--columns.words.kind", "text", "--model", "transformer",
-        "--model.width", "16", "--model.depth", "1", "--model.heads", "2", "--model.dropout", "0.1", "--training.epochs", "60",
-        "--training.batch_size", "4", "--training.patience", "0", "--training.checkpoint_every", "0.05", "--plan.threads", "1",
+        "--model.width", "16", "--model.depth", "1", "--model.heads", "2", "--model.dropout", "0.1", "--training.epochs", "25",
+        "--training.batch_size", "4", "--training.patience", "0", "--plan.threads", "1",
     ]  # fmt: skip
     killed = tmp_path / "killed"
     checkpoint = killed / "checkpoints" / "last.safetensors"
     process = subprocess.Popen(
-        [sys.executable, "-m", "netwright", *arguments, "--output", "killed"],
+        [sys.executable, "-m", "netwright", *arguments, "--training.checkpoint_every", "0.05", "--output", "killed"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONWARNINGS": "ignore"},
     )  # fmt: skip
     deadline = time.monotonic() + 60

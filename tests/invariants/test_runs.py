@@ -18,16 +18,23 @@ import torch
 from torch import nn
 
 import netwright as nw
+from netwright import project
 
 from .cases import PAIRS, TARGETS, model, settings, table
 
-LARGEST = {family: inputs for family, inputs in PAIRS}  # of each family the last, which has the most inputs
+LARGEST = dict(PAIRS)  # of each family the last, which has the most inputs
 FAMILIES = pytest.mark.parametrize(("family", "inputs"), LARGEST.items(), ids=list(LARGEST))
 
 
 def train(folder: Path, family: str, inputs: str, *, seed: int = 0, **plan: Any) -> nw.Model:
     given = settings(inputs, epochs=2, batch_size="all" if family == "linear" else 7, seed=seed)
-    return nw.train(table(40), target=TARGETS, model=model(family, inputs), output=folder, settings={**given, "plan": {"threads": 1, **plan}})
+    return nw.train(
+        table(40),
+        target=TARGETS,
+        model=model(family, inputs),
+        output=folder,
+        settings={**given, "plan": {"threads": 1, **plan}},
+    )
 
 
 def own(family: str, inputs: str) -> nn.Module | None:
@@ -36,8 +43,12 @@ def own(family: str, inputs: str) -> nn.Module | None:
 
 
 @FAMILIES
-def test_what_is_loaded_predicts_the_same_bits_and_the_same_recipe_trains_the_same_bits(tmp_path: Path, family: str, inputs: str) -> None:
-    first, again, other = (train(tmp_path / name, family, inputs, seed=seed) for name, seed in (("a", 0), ("b", 0), ("c", 1)))
+def test_what_is_loaded_predicts_the_same_bits_and_the_same_recipe_trains_the_same_bits(
+    tmp_path: Path, family: str, inputs: str
+) -> None:
+    first, again, other = (
+        train(tmp_path / name, family, inputs, seed=seed) for name, seed in (("a", 0), ("b", 0), ("c", 1))
+    )
     rows = table(11)
     answers = first.predict(rows)
     assert answers.equals(nw.load(tmp_path / "a", module=own(family, inputs)).predict(rows))
@@ -79,7 +90,14 @@ def holds_pickle(content: bytes) -> bool:
             return any(holds_pickle(archive.extractfile(member).read()) for member in archive if member.isfile())  # type: ignore[union-attr]
     except tarfile.TarError:
         pass
-    for start in (0, *(k for k in range(len(content)) if content.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04\x95", b"\x80\x05\x95"), k))):
+    for start in (
+        0,
+        *(
+            k
+            for k in range(len(content))
+            if content.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04\x95", b"\x80\x05\x95"), k)
+        ),
+    ):
         try:
             if sum(1 for _ in pickletools.genops(content[start:])) > 3:
                 return True
@@ -94,7 +112,13 @@ def test_the_search_finds_pickles(tmp_path: Path) -> None:
     nested = io.BytesIO()
     with zipfile.ZipFile(nested, "w") as archive:
         archive.writestr("inner.pt", buffer.getvalue())
-    for content in (pickle.dumps([1, {"a": 2}]), pickle.dumps([1, 2], 0), b"header" + pickle.dumps({"a": [1]}), buffer.getvalue(), nested.getvalue()):
+    for content in (
+        pickle.dumps([1, {"a": 2}]),
+        pickle.dumps([1, 2], 0),
+        b"header" + pickle.dumps({"a": [1]}),
+        buffer.getvalue(),
+        nested.getvalue(),
+    ):
         assert holds_pickle(content)
     assert not holds_pickle(json.dumps({"a": [1, 2]}).encode())
 
@@ -103,8 +127,28 @@ def test_the_search_finds_pickles(tmp_path: Path) -> None:
 def test_no_file_of_a_run_holds_a_pickle(tmp_path: Path, family: str) -> None:
     train(tmp_path / "run", family, "table")
     files = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
-    assert {"model.safetensors", "last.safetensors", "recipe.yaml", "kinds.json", "metrics.json"} <= {path.name for path in files}
+    assert {"model.safetensors", "last.safetensors", "recipe.yaml", "kinds.json", "metrics.json"} <= {
+        path.name for path in files
+    }
     assert not [path.name for path in files if holds_pickle(path.read_bytes())]
+
+
+def test_each_folds_network_starts_from_the_users_untrained_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or it would have seen the rows that it is measured on."""
+    net, starts, whole = nn.Sequential(nn.Linear(1, 4), nn.Tanh()), [], project.train
+    before = {name: weight.clone() for name, weight in net.state_dict().items()}
+
+    def recorded(work: Any, *, module: nn.Module, **rest: Any) -> Any:
+        starts.append({name: weight.clone() for name, weight in module.state_dict().items()})
+        return whole(work, module=module, **rest)
+
+    monkeypatch.setattr(project, "train", recorded)
+    data = {"x": np.linspace(0, 1, 30), "y": np.linspace(1, 2, 30)}
+    folded = {"split": {"folds": 2}, "training": {"epochs": 2}, "plan": {"threads": 1}}
+    nw.train(data, target="y", model=net, output=tmp_path / "run", settings=folded)
+    assert len(starts) == 3 and all(torch.equal(start[name], before[name]) for start in starts for name in before)
 
 
 def test_folds_answer_each_row_by_a_network_that_never_saw_it(tmp_path: Path) -> None:
@@ -126,7 +170,9 @@ def test_folds_answer_each_row_by_a_network_that_never_saw_it(tmp_path: Path) ->
     (0, None, r"gives \(2,\) for 2 rows.*keep the row axis and a width, such as y\[:, None\]"),
     (3, True, r"gives an answer of shape \(\d+, 3\) for \d+ rows. Allowed: \(\d+, 1\)"),
 ])  # fmt: skip
-def test_a_prediction_never_broadcasts_against_its_target(tmp_path: Path, width: int, ends: bool | None, message: str) -> None:
+def test_a_prediction_never_broadcasts_against_its_target(
+    tmp_path: Path, width: int, ends: bool | None, message: str
+) -> None:
     class Wrong(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -139,7 +185,13 @@ def test_a_prediction_never_broadcasts_against_its_target(tmp_path: Path, width:
 
     data = {"x": np.linspace(0, 1, 30), "y": np.linspace(1, 2, 30)}
     with pytest.raises(nw.InputError, match=message):
-        nw.train(data, target="y", model=Wrong(), output=tmp_path / "run", settings={"plan": {"threads": 1}, "training": {"epochs": 1}})
+        nw.train(
+            data,
+            target="y",
+            model=Wrong(),
+            output=tmp_path / "run",
+            settings={"plan": {"threads": 1}, "training": {"epochs": 1}},
+        )
 
 
 def test_a_module_that_loses_rows_is_told(tmp_path: Path) -> None:
@@ -152,4 +204,17 @@ def test_a_module_that_loses_rows_is_told(tmp_path: Path) -> None:
             return self.map(x).mean(0, keepdim=True)
 
     with pytest.raises(nw.InputError, match=r"Mean gives \(1, 1\) for 2 rows"):
-        nw.train({"x": np.linspace(0, 1, 30), "y": np.linspace(1, 2, 30)}, target="y", model=Mean(), output=tmp_path / "run")
+        nw.train(
+            {"x": np.linspace(0, 1, 30), "y": np.linspace(1, 2, 30)}, target="y", model=Mean(), output=tmp_path / "run"
+        )
+
+
+def test_a_module_that_asks_for_inputs_that_cannot_be_joined_is_told_their_names(tmp_path: Path) -> None:
+    class Everything(nn.Module):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return inputs
+
+    with pytest.raises(
+        nw.InputError, match=r"'inputs' gets all inputs, which cannot be joined: number, .*def forward\(self, number, "
+    ):
+        nw.train(table(30), target="y", model=Everything(), output=tmp_path / "run", settings=settings("mixed"))

@@ -24,8 +24,12 @@ def worked(data: Any, target: str | list[str], model: Any, settings: Mapping[str
     return project.prepare_rows(described, project.divide(described))
 
 
-def trained(work: Work, *, kept: Path | None = None, module: nn.Module | None = None, plan: Plan | None = None) -> Model:
+def trained(
+    work: Work, *, kept: Path | None = None, module: nn.Module | None = None, plan: Plan | None = None
+) -> Model:
     """The model that the one loop makes of it, on one thread."""
     torch.set_num_threads(1)
-    network, plan, _ = project.train(work, plan=plan or Plan(), kept=kept, module=module, world=World(), ready=lambda plan: None)
+    network, plan, _ = project.train(
+        work, plan=plan or Plan(), kept=kept, module=module, world=World(), ready=lambda plan: None
+    )
     return Model(network, work.fitted, work.recipe, plan)

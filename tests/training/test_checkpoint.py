@@ -68,7 +68,9 @@ def test_a_damaged_checkpoint_is_an_error_that_names_it(tmp_path: Path, damage: 
     path = tmp_path / "last.safetensors"
     checkpoint.save(path, {"a": torch.ones(100)})
     whole = path.read_bytes()
-    path.write_bytes({"cut": whole[:-50], "empty": b"", "foreign": b"not a checkpoint", "flipped": b"\xff" * 8 + whole[8:]}[damage])
+    path.write_bytes(
+        {"cut": whole[:-50], "empty": b"", "foreign": b"not a checkpoint", "flipped": b"\xff" * 8 + whole[8:]}[damage]
+    )
     with pytest.raises(InputError, match=f"{path.name}: this checkpoint"):
         checkpoint.load(path)
 

@@ -32,7 +32,9 @@ def test_three_classes_end_at_scikit_learns_logistic_regression(strength: float)
     x, y = load_iris(return_X_y=True)
     data = columns(x, y=np.array(list("abc"))[y])
     work = worked(data, "y", "linear", ALL if strength == 1 else with_l2(1 / (strength * len(y))))
-    assert work.recipe.training.optimizer == "lbfgs" and work.recipe.training.l2 == pytest.approx(1 / (strength * len(y)))
+    assert work.recipe.training.optimizer == "lbfgs" and work.recipe.training.l2 == pytest.approx(
+        1 / (strength * len(y))
+    )
     theirs = LogisticRegression(C=strength, tol=1e-10, max_iter=10_000).fit(scaled(x), y).predict_proba(scaled(x))
     ours = trained(work).predict(data).select("p_a", "p_b", "p_c").to_numpy()
     np.testing.assert_allclose(ours, theirs, atol=1e-3)
@@ -71,7 +73,13 @@ def test_numbers_end_at_least_squares_and_ridge(l2: float) -> None:
 def test_row_weights_are_repeated_rows() -> None:
     x, y = load_diabetes(return_X_y=True)
     x, y, count = x[:60, :3], y[:60], np.arange(60) % 3 + 1
-    settings = {**with_l2(0.0), "columns": {**{f"x{k}": {"kind": "number", "scale": "none"} for k in range(3)}, "y": {"kind": "number", "scale": "none"}}}
+    settings = {
+        **with_l2(0.0),
+        "columns": {
+            **{f"x{k}": {"kind": "number", "scale": "none"} for k in range(3)},
+            "y": {"kind": "number", "scale": "none"},
+        },
+    }
     weighed = trained(worked(columns(x, y=y, n=count), "y", "linear", {**settings, "weight": "n"}))
     repeated = LinearRegression().fit(np.repeat(x, count, 0), np.repeat(y, count))
     np.testing.assert_allclose(weighed.predict(columns(x))["y_predicted"].to_numpy(), repeated.predict(x), rtol=2e-3)

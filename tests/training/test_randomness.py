@@ -26,7 +26,12 @@ def test_a_row_draws_the_same_in_any_batch(rows: list[int]) -> None:
 
 def test_seed_epoch_row_and_call_each_change_what_is_drawn() -> None:
     first = Draw(5, 2, torch.tensor([7, 8]))
-    drawn = [first.uniform((50,)), first.uniform((50,)), Draw(6, 2, torch.tensor([7])).uniform((50,)), Draw(5, 3, torch.tensor([7])).uniform((50,))]
+    drawn = [
+        first.uniform((50,)),
+        first.uniform((50,)),
+        Draw(6, 2, torch.tensor([7])).uniform((50,)),
+        Draw(5, 3, torch.tensor([7])).uniform((50,)),
+    ]
     every = torch.cat(drawn)
     assert every.unique().numel() == every.numel()
     correlation = np.corrcoef(every.numpy())[np.triu_indices(5, 1)]

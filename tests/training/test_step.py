@@ -61,7 +61,9 @@ def test_the_loss_is_the_weighted_mean_over_rows_summed_over_targets_plus_penalt
         weight = batch.weight
         assert weight is not None
         torch.testing.assert_close(losses["target_2"][1], weight.double())
-        expected = sum(share * (rows * w).sum() / w.sum() for share, (rows, w) in zip((1.0, 0.3), losses.values(), strict=True))
+        expected = sum(
+            share * (rows * w).sum() / w.sum() for share, (rows, w) in zip((1.0, 0.3), losses.values(), strict=True)
+        )
         for matrix in own.network.parameters():
             if matrix.ndim >= 2:
                 expected = expected + 0.02 * matrix.abs().sum() + 0.025 * matrix.square().sum()
@@ -150,7 +152,14 @@ def run(scores: list[float], better: str = "lower", **settings: Any) -> tuple[Lo
     """Train the one weight for as many epochs as there are scores; one step of 1 each."""
     given = Training(**{"epochs": len(scores), "optimizer": "sgd", "learning_rate": 1.0, **settings})
     values = iter(scores)
-    own = Loop(Weight(), Data(NoRows(), torch.arange(1), {}), Score(lambda: next(values), "score", better), given, Plan(), kept=None)  # type: ignore[arg-type]
+    own = Loop(
+        Weight(),
+        Data(NoRows(), torch.arange(1), {}),
+        Score(lambda: next(values), "score", better),
+        given,
+        Plan(),
+        kept=None,
+    )  # type: ignore[arg-type]
     return own, own.run()
 
 

@@ -113,7 +113,7 @@ class Number(base.Kind):
                 [np.interp(column, knots, levels) for column, knots in zip(values.T, self.knots, strict=True)]
             )
             return np.where(np.isfinite(values), ndtri(np.clip(ranks, 1e-4, 1 - 1e-4)), np.nan)
-        out = (values - np.array(self.center)) / np.array(self.spread)
+        out = ((values - np.array(self.center)) / np.array(self.spread)).clip(-LARGEST, LARGEST)
         if self.scale == "robust":
             out = out / np.sqrt(1 + (out / 3) ** 2)
         return out

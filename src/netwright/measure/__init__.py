@@ -51,7 +51,7 @@ def metric(kind: str, name: str, classes: int = 0) -> Metric:
     known = metrics_of(kind, classes)
     if name not in known:
         what = f"{name!r} does not measure a {kind} target" + (f" of {classes} classes" if classes else "")
-        raise InputError(Problem("metric", what, allowed=", ".join(known), fix=nearest(name, known)))
+        raise InputError(Problem("training.metric", what, allowed=", ".join(known), fix=nearest(name, known)))
     return known[name]
 
 

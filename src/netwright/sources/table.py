@@ -74,7 +74,7 @@ class Table:
 
     def require(self, names: list[str], *, setting: str) -> None:
         """Raise `InputError` naming each of `names` that is not a column; `setting` is where the user gave them."""
-        missing = [name for name in names if name not in self.frame.columns]
+        missing = dict.fromkeys(name for name in names if name not in self.frame.columns)
         if missing:
             raise InputError(
                 *(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -25,8 +25,16 @@ def save(path: Path, tree: dict[str, Any]) -> None:
     """Write a tree to a file, whole or not at all."""
     tensors: dict[str, Tensor] = {}
     text = json.dumps(_packed(tree, tensors))
+    write(path, tensors, {"tree": text})
+
+
+def write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write tensors to a file, whole or not at all. Raises `InputError` where there is no room."""
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={"tree": text})
+        try:
+            save_file(tensors, temporary, metadata=metadata)
+        except SafetensorError as error:
+            raise OSError(str(error)) from error
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -35,13 +43,7 @@ def load(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {})["tree"]
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
-        raise InputError(
-            Problem(str(path), f"this checkpoint cannot be read: {error}", fix="delete it and resume again")
-        ) from error
-    except Exception as error:  # safetensors raises its own class, which it does not export in all versions
-        if type(error).__name__ != "SafetensorError":
-            raise
+    except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(
             Problem(str(path), f"this checkpoint is damaged: {error}", fix="delete it and resume again")
         ) from error

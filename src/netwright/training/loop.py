@@ -150,7 +150,7 @@ class Loop:
         totals = self._weights(batches) if len(batches) > 1 or self.world.size > 1 else None
         loss = float(self.optimizer.step(lambda: self.gradient(batches, totals)))  # type: ignore[arg-type]
         if not math.isfinite(loss):
-            raise self._diverged(rate)
+            raise self._diverged()
         return loss
 
     def gradient(self, batches: list[Batch], totals: dict[str, Tensor] | None = None) -> Tensor:
@@ -201,10 +201,13 @@ class Loop:
 
     def _end_epoch(self, began: float) -> None:
         at = self.at
+        self._check_weights()
         entry = {"epoch": at.epoch + 1, "loss": at.loss_sum / max(at.step, 1)}
         if self.score is not None:
             self.network.eval()
             value = self.score.compute()
+            if not math.isfinite(value):
+                raise self._undefined() if self.settings.metric else self._diverged("answer on the validation rows")
             entry[self.score.name] = value
             ranked = self.score.rank(value)
         else:
@@ -243,6 +246,7 @@ class Loop:
     def _save(self, began: float | None) -> None:
         """Write the checkpoint (rank 0); `began`: when the epoch under way began, None between epochs."""
         if began is not None:
+            self._check_weights()
             self.at.seconds += time.monotonic() - began
         if self.kept is None or self.world.rank:
             return
@@ -262,9 +266,20 @@ class Loop:
         self.at, self.random = Progress(**tree["progress"]), tree["random"]
         say("step", "training.resumed", f"goes on at epoch {self.at.epoch + 1}, step {self.at.step + 1}")
 
-    def _diverged(self, rate: float) -> InputError:
+    def _check_weights(self) -> None:
+        """A step can spoil the weights after a loss that was still finite: a checkpoint must not keep them."""
+        if not all(bool(weight.isfinite().all()) for weight in self.network.parameters()):
+            raise self._diverged()
+
+    def _undefined(self) -> InputError:
+        what = f"{self.settings.metric} has no value on the validation rows, which are all of one class, say"
+        fix = "name another, or give more validation rows (split.validation)"
+        return InputError(Problem("training.metric", what, fix=fix))
+
+    def _diverged(self, what: str = "loss") -> InputError:
+        rate = self.optimizer.param_groups[0]["lr"]
         good = self.kept is not None and self.kept.exists()
         where = f"; the last good checkpoint is kept in {self.kept}" if good else ""
-        place = f"epoch {self.at.epoch + 1}, step {self.at.step + 1}"
+        place = f"epoch {self.at.epoch + 1}, step {min(self.at.step + 1, self.steps_an_epoch)}"
         fix = f"lower training.learning_rate (now {rate:g}), or set training.gradient_clip 1"
-        return InputError(Problem(place, f"the loss is no longer a finite number{where}", fix=fix))
+        return InputError(Problem(place, f"the {what} is no longer a finite number{where}", fix=fix))

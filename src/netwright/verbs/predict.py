@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netwright.errors import InputError, Problem
 from netwright.events import say
 from netwright.model import load
 from netwright.run import replacing
+
+if TYPE_CHECKING:
+    import polars as pl
 
 ENDINGS = (".csv", ".jsonl", ".parquet")
 
@@ -30,6 +33,15 @@ def predict(run: str | Path, data: Any, *, output: str | Path | None = None) -> 
         elif ending == ".jsonl":
             frame.write_ndjson(temporary)
         else:
-            frame.write_parquet(temporary)
+            _parquet(frame, temporary)
     say("result", "predict.saved", f"{frame.height:,} predictions in {output}", rows=frame.height)
     return None
+
+
+def _parquet(frame: pl.DataFrame, path: Path) -> None:
+    import polars as pl
+
+    try:
+        frame.write_parquet(path)
+    except pl.exceptions.ComputeError as error:  # no room, say: polars has no class of its own for it
+        raise OSError(str(error).rpartition(": ")[2]) from error

@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
 import netwright
 from netwright import project
 from netwright.choose import family_settings
 from netwright.errors import InputError, Interrupted, Problem
 from netwright.events import Event, listening, say
+from netwright.kinds.category import Category
 from netwright.measuring import cross_validated, measured
 from netwright.model import Model, load
 from netwright.plan import Plan
 from netwright.project import Project, Work
 from netwright.recipe import Recipe, validate
 from netwright.recipe_file import read_recipe, to_yaml
-from netwright.run import VERSION, Run, replacing, write_json, write_text
+from netwright.run import VERSION, Run, write_json, write_text
 from netwright.sources.table import Table
 from netwright.splitting import Parts
+from netwright.training import checkpoint
 from netwright.training.world import World
+from netwright.trunks.module.settings import Settings as Module
 
 
 def train(
@@ -58,6 +61,8 @@ def train(
     world = World.joined()
     module = model if isinstance(model, torch.nn.Module) else None
     if resume is not None:
+        named = None if module is not None else model
+        _alone(Path(resume), {"target": target, "model": named, "output": output, "recipe": recipe, **(settings or {})})
         return _resumed(Path(resume), data, module, world)
     declared = declare(data, target=target, model=model, recipe=recipe, settings=settings)
     if data is None and declared.data is None:
@@ -65,7 +70,12 @@ def train(
             Problem("DATA", "no data is named", fix="give a file, as in netwright train reviews.csv --target stars")
         )
     if "family" in declared.model:
-        family_settings(declared.model)  # before any row is read
+        chosen = family_settings(declared.model)  # before any row is read
+        if isinstance(chosen, Module) and module is None:
+            fix = "netwright.train(data, model=your_module), or name a family, as in --model mlp"
+            raise InputError(
+                Problem("model.family", "module is your own network, which Python alone can give", fix=fix)
+            )
     source = declared.data if data is None else data
     folder = _free_folder(source, output)
     with listening(said := []):
@@ -74,9 +84,37 @@ def train(
     if world.rank:
         return _finished(ready, None, None, module, world)
     run = Run.create(folder)
-    _begun(run, table, ready, said)
-    with listening(run.log):
+    with _left(run, fresh=True), listening(run.log):
+        _begun(run, table, ready, said)
         return _finished(ready, run, None, module, world)
+
+
+@contextmanager
+def _left(run: Run, *, fresh: bool) -> Iterator[None]:
+    """What is left where a training ends early: the command to go on; nothing where no step of a fresh run was kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(str(run.folder), f"netwright train --resume {run.folder}") from None
+    except InputError:
+        if fresh and not run.checkpoint.exists():
+            run.clear()
+        raise
+
+
+def _alone(folder: Path, given: Mapping[str, Any]) -> None:
+    """Raise `InputError` for what a resumed run cannot take: it ends as it was begun."""
+    flat = [
+        (name if not isinstance(value, Mapping) else f"{name}.{key}")
+        for name, value in given.items()
+        if value is not None
+        for key in (value if isinstance(value, Mapping) else [""])
+    ]
+    named = list(dict.fromkeys(flat))
+    if named:
+        what = f"{', '.join(named)} cannot change while a run is resumed"
+        fix = f"leave it out, or begin a new run from its weights: netwright train DATA --model {folder}"
+        raise InputError(Problem("--resume", what, fix=fix))
 
 
 def declare(
@@ -100,7 +138,8 @@ def declare(
     elif isinstance(model, Mapping):
         values["model"] = {**_as_model(values), **model}
     elif model is not None:
-        values["model"] = {**_as_model(values), **_named(str(model))}
+        named, given = _named(str(model)), _as_model(values)
+        values["model"] = {**given, **named} if "start" not in named else {**named, **given, "family": named["family"]}
     return validate(Recipe, values)
 
 
@@ -159,22 +198,23 @@ def _write_about(run: Run, table: Table) -> None:
 def _resumed(folder: Path, data: Any, module: torch.nn.Module | None, world: World) -> Model:
     run = Run.open(folder)
     about = run.read(run.about)
-    if about["state"] == "done":
+    if about["state"] == "done" and run.weights.exists():
         say("result", "run.done", f"{folder} is complete: nothing is left to train")
         return load(folder, module=module)
     recipe = read_recipe(run.recipe)
     if recipe.data is None and data is None:
         fix = "give it again: netwright.train(data, resume=...)"
         raise InputError(Problem("data", f"{folder} was trained on data in memory", fix=fix))
-    source = recipe.data if recipe.data is not None else data
+    source = recipe.data if data is None else data  # a file that was moved is named anew: its content decides
     table = project.read(recipe, source)
     if table.fingerprint != about["fingerprint"]:
         fix = f"put it back, or begin anew, or go on from its weights: netwright train DATA --model {folder}"
         what = f"has changed since {folder} was begun"
-        raise InputError(Problem(str(recipe.data or "data"), what, allowed="the same content, byte for byte", fix=fix))
+        place = str(source) if isinstance(source, str | Path) else "data"
+        raise InputError(Problem(place, what, allowed="the same content, byte for byte", fix=fix))
     plan = Plan.model_validate(run.read(run.plan)) if run.plan.exists() else None
     ready = _prepared(recipe, table)
-    with listening(run.log):
+    with _left(run, fresh=False), listening(run.log):
         return _finished(ready, run, plan, module, world)
 
 
@@ -196,7 +236,19 @@ def _prepared(recipe: Recipe, table: Table) -> Ready:
     own = parts
     if recipe.split.folds:  # the folds test; the network that is kept learns from those rows too
         own = Parts(np.sort(np.concatenate([parts.train, parts.test])), parts.validation, np.zeros(0, np.int64))
-    return Ready(described, parts, project.prepare_rows(described, own, start=start))
+        text = f"{recipe.split.folds} folds test every row once; the network that is kept learns from {len(own.train):,} rows"
+        say("choice", "split.folds", f"{text}, and {len(own.validation):,} choose its weights")
+    work = project.prepare_rows(described, own, start=start)
+    for kind in work.fitted.targets.values():
+        if isinstance(kind, Category) and len(kind.classes) < 2:
+            held = (
+                f"all {len(own.train):,} training rows are {kind.classes[0]!r}"
+                if kind.classes
+                else "no training row has a value"
+            )
+            fix = "give more rows, or divide them otherwise: --split.column, --split.test 0 --split.validation 0"
+            raise InputError(Problem(f"target {kind.columns[0]}", held, allowed="at least two classes", fix=fix))
+    return Ready(described, parts, work)
 
 
 def _begun(run: Run, table: Table, ready: Ready, said: list[Event]) -> None:
@@ -212,14 +264,9 @@ def _finished(ready: Ready, run: Run | None, plan: Plan | None, module: torch.nn
     """Train, measure, save."""
     work, untrained = ready.work, copy.deepcopy(module)  # the folds' networks must not start from trained weights
     kept = run.checkpoint if run is not None else None
-    try:
-        network, plan, history = project.train(
-            work, plan=plan, kept=kept, module=module, world=world, ready=_keep_plan(run)
-        )
-    except KeyboardInterrupt:
-        if run is None:
-            raise
-        raise Interrupted(str(run.folder), f"netwright train --resume {run.folder}") from None
+    network, plan, history = project.train(
+        work, plan=plan, kept=kept, module=module, world=world, ready=_keep_plan(run)
+    )
     model = Model(network, work.fitted, work.recipe, plan, run)
     if run is None:
         return model
@@ -244,6 +291,9 @@ def _keep_plan(run: Run | None) -> Any:
 def _taken_over(recipe: Recipe, start: Run) -> Recipe:
     """The recipe with the columns' settings of the run that it goes on from."""
     theirs = read_recipe(start.recipe)
+    if theirs.target != recipe.target:
+        what = f"{', '.join(recipe.target) or 'none is named'}, but {start.folder} predicts {', '.join(theirs.target)}"
+        raise InputError(Problem("target", what, fix=f"--target {','.join(theirs.target)}"))
     say("choice", "model.start", f"goes on from {start.folder}: its kinds, vocabularies and weights are taken over")
     return recipe.model_copy(
         update={"columns": theirs.columns, "inputs": theirs.inputs, "heads": {**theirs.heads, **recipe.heads}}
@@ -252,5 +302,4 @@ def _taken_over(recipe: Recipe, start: Run) -> Recipe:
 
 def _save_weights(run: Run, network: torch.nn.Module) -> None:
     state = {name: value.detach().cpu().contiguous().clone() for name, value in network.state_dict().items()}
-    with replacing(run.weights) as temporary:
-        save_file(state, temporary, metadata={"netwright": netwright.__version__})
+    checkpoint.write(run.weights, state, {"netwright": netwright.__version__})

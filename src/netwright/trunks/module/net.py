@@ -34,6 +34,11 @@ class Net(Trunk):
             raise InputError(Problem("model", where, fix="give it again: netwright.load(run, module=your_module)"))
         self.module = module
         self.takes = _parameters(module, keys, names)
+        for name, (indices, _) in self.takes.items():
+            if len(indices) > 1 and any(inputs[index].layout != "vector" for index in indices):
+                what = f"{name!r} gets all inputs, which cannot be joined: {', '.join(keys[index] for index in indices)}"
+                fix = f"name each in its forward: def forward(self, {', '.join(keys)})"
+                raise InputError(Problem(f"{type(module).__name__}.forward", what, fix=fix))
         self.out = self._tried(inputs)
         declared = getattr(module, "ends_in_target", None)
         self.ends_in_target = self.out.width == outputs if declared is None else bool(declared)
@@ -66,8 +71,16 @@ class Net(Trunk):
         """The shape that comes out, found with two rows of zeros."""
         zeros = [_zeros(shape) for shape in inputs]
         was = self.module.training
-        with torch.no_grad():
-            signal = self.eval().read(zeros).inputs
+        try:
+            with torch.no_grad():
+                signal = self.eval().read(zeros).inputs
+        except RuntimeError as error:
+            given = ", ".join(
+                f"{name} {tuple(zeros[at].values.shape)}" for name, (ats, _) in self.takes.items() for at in ats
+            )
+            what = f"fails on two rows of zeros ({given}): {error}"
+            fix = "let its first layers take these widths"
+            raise InputError(Problem(f"{type(self.module).__name__}.forward", what, fix=fix)) from error
         self.module.train(was)
         assert signal is not None
         axis = 1 if signal.layout in ("grid", "volume") else -1

@@ -130,7 +130,7 @@ def test_no_data_at_all(refused):
 
 def test_a_target_that_is_not_there_and_none(refused):
     assert refused("train", table(), "--target", "yy") == [
-        "target: a.csv has no column 'yy'. To mend it: there is: age, city, y."
+        "target: a.csv has no column 'yy'. To mend it: did you mean y?"
     ]
     assert refused("train", "a.csv") == ["--target: no target is named. Allowed: columns to predict: age, city, y."]
 
@@ -336,7 +336,7 @@ def test_text_without_a_single_value(cli):
     assert cli("train", rows, "--target", "y", *MLP, *as_text, "--output", "asked").code == 0
 
 
-NAMES = ("a.b", "c d", "年龄", "😀", "new\nline", "--x", "")
+NAMES = ("a.b", "c d", "年龄", "😀", "new\nline", "line\u2028mark", "")
 
 
 def test_names_with_dots_spaces_chinese_emoji_and_line_breaks(cli):
@@ -350,6 +350,7 @@ def test_names_with_dots_spaces_chinese_emoji_and_line_breaks(cli):
     assert fitted["category"]["columns"] == list(NAMES[:6]) and fitted["number"]["columns"] == ["column_7"]
     assert cli("predict", "run", "a.csv", "--output", "p.csv").code == 0
     assert cli("train", "--recipe", "run/recipe.yaml", "--output", "again").code == 0
+    assert cli("show", "run").code == 0
 
 
 @pytest.mark.parametrize(
@@ -663,8 +664,8 @@ WILD = ("--training.optimizer", "sgd", "--training.gradient_clip", "0", "--train
 
 def test_a_loss_that_diverges_at_once_leaves_nothing(refused):
     assert refused("train", table(), "--target", "y", *MLP, *WILD, "--training.learning_rate", "1e30") == [
-        "epoch 1, step 1: the loss is no longer a finite number. To mend it: lower training.learning_rate (now 1e+30), "
-        "or set training.gradient_clip 1."
+        "epoch 1, step 1: the answer on the validation rows is no longer a finite number. To mend it: lower "
+        "training.learning_rate (now 1e+30), or set training.gradient_clip 1."
     ]
 
 

@@ -67,5 +67,8 @@ def _write(lines: list[str], group: BaseModel, path: str, reasons: dict[str, str
 def _flow(value: Any) -> str:
     """One value on one line."""
     plain = list(value) if isinstance(value, tuple) else value
-    text = yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True, width=10**9, sort_keys=False)
-    return text.removesuffix("\n...\n").removesuffix("\n")
+    common = {"default_flow_style": True, "allow_unicode": True, "width": 10**9, "sort_keys": False}
+    text = yaml.safe_dump(plain, **common).removesuffix("\n...\n").removesuffix("\n")
+    if "\n" in text:  # a name with a line break: only double quotes keep it on one line
+        text = yaml.safe_dump(plain, default_style='"', **common).removesuffix("\n")
+    return text

@@ -196,7 +196,12 @@ def _edges(scaled: np.ndarray, bins: int) -> tuple[tuple[float, ...], ...]:
     """Cut points by quantile of each column, at least two and all different (Gorishniy et al. 2022, section 3.2)."""
     out = []
     for column in scaled.T:
+        # in float32, as the network holds them: cut points that differ in float64 alone would make a bin of no size
         present = column[np.isfinite(column)].astype(np.float32)
-        cuts = np.unique(np.quantile(present, np.linspace(0, 1, bins + 1))) if len(present) else np.array([0.0, 1.0])
+        cuts = (
+            np.unique(np.quantile(present, np.linspace(0, 1, bins + 1)).astype(np.float32))
+            if len(present)
+            else np.array([0.0, 1.0])
+        )
         out.append(tuple(float(cut) for cut in (cuts if len(cuts) > 1 else np.array([cuts[0], cuts[0] + 1]))))
     return tuple(out)

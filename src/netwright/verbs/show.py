@@ -15,7 +15,7 @@ def show(folder: str | Path) -> dict[str, Any]:
     about = run.read(run.about)
     kinds = run.read(run.kinds) if run.kinds.exists() else {"inputs": {}, "targets": {}, "left_out": {}}
     events = (
-        [json.loads(line) for line in run.events.read_text(encoding="utf-8").splitlines()]
+        [json.loads(line) for line in run.events.read_text(encoding="utf-8").split("\n") if line]
         if run.events.exists()
         else []
     )

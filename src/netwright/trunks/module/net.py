@@ -36,7 +36,9 @@ class Net(Trunk):
         self.takes = _parameters(module, keys, names)
         for name, (indices, _) in self.takes.items():
             if len(indices) > 1 and any(inputs[index].layout != "vector" for index in indices):
-                what = f"{name!r} gets all inputs, which cannot be joined: {', '.join(keys[index] for index in indices)}"
+                what = (
+                    f"{name!r} gets all inputs, which cannot be joined: {', '.join(keys[index] for index in indices)}"
+                )
                 fix = f"name each in its forward: def forward(self, {', '.join(keys)})"
                 raise InputError(Problem(f"{type(module).__name__}.forward", what, fix=fix))
         self.out = self._tried(inputs)

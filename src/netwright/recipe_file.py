@@ -69,6 +69,6 @@ def _flow(value: Any) -> str:
     plain = list(value) if isinstance(value, tuple) else value
     common = {"default_flow_style": True, "allow_unicode": True, "width": 10**9, "sort_keys": False}
     text = yaml.safe_dump(plain, **common).removesuffix("\n...\n").removesuffix("\n")
-    if "\n" in text:  # a name with a line break: only double quotes keep it on one line
+    if len(text.splitlines()) > 1:  # a name with a line break: only double quotes keep it on one line
         text = yaml.safe_dump(plain, default_style='"', **common).removesuffix("\n")
     return text

@@ -53,7 +53,7 @@ class Settings(Family):
         """An ensemble of 16 on tables; more width for more rows."""
         table = all(kind in TABLE for kind in facts.kinds)
         numbers = facts.kinds.get("number", 0)
-        many = numbers > 100
+        few = facts.rows < 2000
         small = facts.rows < 20_000
         members = (
             16 if small else 8,
@@ -64,13 +64,22 @@ class Settings(Family):
             "members": Choice(*(members if table else plain)),
             "width": Choice(256 if facts.rows >= 2000 else 128, f"{facts.rows:,} training rows"),
             "depth": Choice(2, "TabM's default is 3; 2 cost a third less and scored alike here (docs/log.md)"),
-            "dropout": Choice(0.1, "TabM's default"),
+            "dropout": Choice(0.2 if few else 0.1, "few rows: more than TabM's 0.1" if few else "TabM's default"),
             "activation": Choice("relu", "TabM's default"),
-            "embedding": Choice("none", f"{numbers} number columns: too many to embed each")
-            if many else Choice("piecewise", "as TabM: lets a network bend where trees cut; better here than periodic (docs/log.md)"),
+            "embedding": self._embedding(numbers, few),
             "embedding_width": Choice(4, "RealMLP's default"),
             "text_width": Choice(64, "fastText's order of size"),
         }  # fmt: skip
+
+    @staticmethod
+    def _embedding(numbers: int, few: bool) -> Choice:
+        if few:
+            return Choice("none", "few rows: embedded numbers overfit (wine, pima, four seeds each: docs/log.md)")
+        if numbers > 100:
+            return Choice("none", f"{numbers} number columns: too many to embed each")
+        return Choice(
+            "piecewise", "as TabM: lets a network bend where trees cut; better here than periodic (docs/log.md)"
+        )
 
     def training(self, facts: DataFacts) -> Choices:
         """AdamW as in TabM, on batches that grow with the rows."""

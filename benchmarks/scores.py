@@ -31,8 +31,7 @@ BEGIN, END = "<!-- scores:begin -->", "<!-- scores:end -->"
 def measure(name: str, folder: Path) -> list[dict[str, object]]:
     """Train on one set; return a row for each target."""
     path = datasets.path(name)
-    targets = datasets.DATASETS[name].target
-    targets = targets.split(",") if isinstance(targets, str) else list(targets)
+    targets = list(datasets.DATASETS[name].target)
     start = time.perf_counter()
     model = nw.train(path, target=targets, output=folder / name)
     seconds = time.perf_counter() - start

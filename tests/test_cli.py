@@ -118,11 +118,11 @@ def test_help_is_instant_because_nothing_heavy_is_imported(command: list[str], n
     assert not imported & set(never.split())
 
 
-def test_help_names_every_verb_and_setting(cli):
+def test_every_verb_has_help(cli):
     out, _ = cli("--help")
     assert all(f"  {verb} " in out for verb in VERBS)
-    for verb in VERBS:
-        assert VERBS[verb] in cli(verb, "--help")[0].replace("\n  ", " ") if verb != "train" else True
+    for verb, text in VERBS.items():
+        assert text in " ".join(cli(verb, "--help")[0].split())
 
 
 def test_help_of_train_shows_units_choices_and_the_users_own_columns(capsys):

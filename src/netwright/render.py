@@ -78,12 +78,21 @@ class Screen:
                 continue
             names = [str(event.data["column"]) for event in events]
             shown = f"{len(events)} columns {kind}: {', '.join(names[:MANY])} and {len(names) - MANY} more"
-            self.console.print(f" {MARKS['choice']} {escape(shown)} [dim](netwright show says why)[/]", soft_wrap=True)
+            self._print(MARKS["choice"], f"{escape(shown)} [dim](netwright show says why)[/]")
         if guessed:
-            self.console.print("   [dim]--columns.NAME.kind KIND says otherwise[/]", soft_wrap=True)
+            self._print(" ", "[dim]--columns.NAME.kind KIND says otherwise[/]")
 
     def _line(self, event: Event) -> None:
-        self.console.print(f" {MARKS.get(event.kind, ' ')} {escape(event.text)}", soft_wrap=True)
+        self._print(MARKS.get(event.kind, " "), escape(event.text))
+
+    def _print(self, mark: str, text: str) -> None:
+        """One line; in a terminal long ones are wrapped at words, under their own beginning."""
+        if not self.console.is_terminal:
+            self.console.print(f" {mark} {text}", soft_wrap=True)
+            return
+        row = Table.grid(padding=(0, 1))
+        row.add_row(f" {mark}", text)
+        self.console.print(row)
 
     def _progress(self, event: Event) -> None:
         data = event.data

@@ -124,9 +124,9 @@ def describe(network: Network) -> dict[str, int]:
 
 
 def head_settings(kind: str, given: Mapping[str, Any], *, where: str) -> HeadSettings:
-    """Return the settings of the head that answers a kind of target: the named one, or the first that can."""
+    """Return the settings of the head that answers a kind of target: the named one, the kind's own, or the first that can."""
     able = [name for name in rooms.names("heads") if kind in rooms.find("heads", name, "settings").Settings.answers]
-    name = given.get("head", able[0] if able else "")
+    name = given.get("head", kind if kind in able else able[0] if able else "")
     if name not in able:
         raise InputError(
             Problem(

@@ -15,8 +15,9 @@ from datetime import date
 from pathlib import Path
 
 import datasets
-import netwright as nw
 import torch
+
+import netwright as nw
 
 SETS = (
     "iris", "wine", "breast_cancer", "digits", "diabetes", "linnerud", "german", "pima", "adult", "satellite", "shuttle",
@@ -79,7 +80,9 @@ def main(names: list[str]) -> None:
     text = RESULTS.read_text() if RESULTS.exists() else f"# Results\n\n{BEGIN}\n{END}\n"
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     body = table([row for name in SETS if name in kept for row in kept[name]])
-    RESULTS.write_text(f"{before}{BEGIN}\nMachine: {machine}. One seed (0); seconds include reading and the baselines.\n\n{body}\n{END}{after}")
+    RESULTS.write_text(
+        f"{before}{BEGIN}\nMachine: {machine}. One seed (0); seconds include reading and the baselines.\n\n{body}\n{END}{after}"
+    )
 
 
 if __name__ == "__main__":

@@ -21,7 +21,10 @@ class Settings(Family):
 
     def training(self, facts: DataFacts) -> Choices:
         """L-BFGS on all rows where they are few, else Adam on batches."""
-        penalty = Choice(1 / max(facts.rows, 1), "1 / rows: scikit-learn's LogisticRegression with C = 1 (two classes, two logits: C = 2)")
+        penalty = Choice(
+            1 / max(facts.rows, 1),
+            "1 / rows: scikit-learn's LogisticRegression with C = 1 (two classes, two logits: C = 2)",
+        )
         if set(facts.targets) == {"number"} and "text" not in facts.kinds:
             penalty = Choice(1e-6, "least squares; just enough to settle columns that repeat each other")
         if facts.rows <= SMALL:

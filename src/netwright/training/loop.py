@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from netwright.batch import Batch, Rows
+from netwright.batch import Batch
 from netwright.errors import InputError, Problem
 from netwright.events import say
 from netwright.plan import Plan
@@ -26,45 +25,10 @@ from netwright.seeds import seed_for
 from netwright.training import checkpoint, optimizers, sampler
 from netwright.training.interrupt import Stop
 from netwright.training.schedules import Schedule
+from netwright.training.state import Data, Progress, Score
 from netwright.training.world import World
 
 Losses = dict[str, tuple[Tensor, Tensor]]
-
-
-@dataclass
-class Data:
-    """What is trained on: all encoded rows, which of them train (n,), and the weight of each target's loss."""
-
-    rows: Rows
-    train: Tensor
-    shares: Mapping[str, float]
-
-
-@dataclass
-class Score:
-    """The score that selects the best weights: how it is computed (in evaluation mode), its name and direction."""
-
-    compute: Callable[[], float]
-    name: str
-    better: str  # "higher" or "lower"
-
-    def rank(self, value: float) -> float:
-        """Return the value so that lower is better."""
-        return -value if self.better == "higher" else value
-
-
-@dataclass
-class Progress:
-    """Where a training stands: all that a checkpoint keeps besides weights."""
-
-    epoch: int = 0
-    step: int = 0  # within the epoch
-    best: float = math.inf  # ranked: lower is better
-    best_epoch: int = -1
-    history: list[dict[str, float]] = field(default_factory=list)
-    seconds: float = 0.0
-    loss_sum: float = 0.0
-    done: bool = False
 
 
 class Loop:

@@ -317,6 +317,23 @@ def test_a_target_that_is_also_an_input_or_named_twice(refused):
     assert refused("train", "a.csv", "--target", "y,y") == ["target: 'y' is named twice. To mend it: name it once."]
 
 
+def test_a_target_that_cannot_be_predicted_or_read(refused):
+    assert refused("train", table(), "--target", "city", "--columns.city.kind", "text") == [
+        "target city: text cannot be predicted. Allowed: number, category, labels."
+    ]
+    assert refused("train", "a.csv", "--target", "city", "--columns.city.kind", "number") == [
+        "target city: no training row has a value that can be read. To mend it: name another --target, or its kind with "
+        "--columns.NAME.kind."
+    ]
+
+
+def test_a_target_that_is_also_left_out_or_a_weight(refused):
+    assert refused("train", table(), "--target", "age", "--leave_out", "age", "--weight", "age") == [
+        "leave_out: 'age' is also named by target. To mend it: name it once.",
+        "weight: 'age' is also named by target. To mend it: name it once.",
+    ]
+
+
 # --- the inputs -------------------------------------------------------------------------------------------------------
 
 
@@ -709,6 +726,13 @@ def test_values_that_training_never_saw_are_said_with_their_rows(cli, run):
     assert "age: not numbers, such as 'x'; taken as missing (new.csv:4)" in said.err
 
 
+def test_lists_where_single_values_are_read(refused, run):
+    assert refused("predict", run, write("new.jsonl", '{"age": 3, "city": ["Rome"]}')) == [
+        "new.jsonl: the column 'city' holds values of type List(String), which are no category. Allowed: single values: "
+        "texts, numbers, dates."
+    ]
+
+
 def test_evaluating_rows_whose_target_is_missing_or_unknown(cli, refused, run):
     assert refused("evaluate", run, write("new.csv", "age,city", "30,Rome")) == [
         "target: new.csv has no column 'y'. To mend it: there is: age, city."
@@ -762,8 +786,7 @@ def test_a_place_where_nothing_can_be_made(refused):
     assert message.startswith("file/run: cannot be written: ")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-def test_stopping_says_how_to_go_on_and_going_on_ends_it(cli, number):
+def test_stopping_says_how_to_go_on_and_going_on_ends_it(cli):
     long = ("--training.epochs", "100", "--training.patience", "0", "--training.checkpoint_every", "1000")
     command = [sys.executable, "-m", "netwright", "train", table(200), "--target", "y", *MLP, *long, "--output", "run"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -773,7 +796,7 @@ def test_stopping_says_how_to_go_on_and_going_on_ends_it(cli, number):
         assert process.stderr is not None
         for line in process.stderr:
             if "epoch 2/" in line:
-                process.send_signal(number)
+                process.send_signal(signal.SIGINT)
                 break
         said = process.stderr.read()
     assert process.returncode == 130

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from netwright.arrays import Arrays
 from netwright.errors import InputError, Problem, nearest
 from netwright.events import say, say_rows
 from netwright.kinds.base import Kind, Role
-from netwright.kinds.infer import Column, check_options, infer, kind_class
+from netwright.kinds.infer import TARGETS, Column, check_options, infer, kind_class
 from netwright.recipe import Recipe
 from netwright.sources.table import Table
 from netwright.trunks.family import DataFacts, Family
@@ -69,11 +69,15 @@ class Fitted:
             named = ", ".join(map(repr, lacking[:10])) + (f" and {len(lacking) - 10} more" if len(lacking) > 10 else "")
             what = f"lacks the input column{'s' if len(lacking) > 1 else ''} {named}"
             raise InputError(Problem(table.name, what, fix=f"it has: {', '.join(table.columns[:30])}"))
+        for kind in self.inputs.values():
+            _check_nested(kind, table, kind.columns)
         return {key: _encoded(kind, table) for key, kind in self.inputs.items()}
 
     def encode_targets(self, table: Table) -> dict[str, Arrays]:
         """Encode a table's target columns."""
         table.require([kind.columns[0] for kind in self.targets.values()], setting="target")
+        for kind in self.targets.values():
+            _check_nested(kind, table, kind.columns)
         return {key: kind.encode(table.frame.select(kind.columns), _ids(table)) for key, kind in self.targets.items()}
 
 
@@ -85,6 +89,16 @@ def located(column: pl.Series, folder: str) -> pl.Series:
     return pl.Series(
         column.name, [None if name is None else str(Path(folder) / name) for name in column], dtype=pl.String
     )
+
+
+def _check_nested(kind: Kind | type[Kind], table: Table, columns: Iterable[str]) -> None:
+    """Raise `InputError` where a column holds lists or bytes, and its kind reads single values."""
+    for name in columns:
+        dtype = table.frame[name].dtype
+        if not kind.nested and (dtype.is_nested() or dtype == pl.Binary):
+            own = kind.model_fields["kind"].default
+            what = f"the column {name!r} holds values of type {dtype}, which are no {own}"
+            raise InputError(Problem(table.name, what, allowed="single values: texts, numbers, dates"))
 
 
 def _encoded(kind: Kind, table: Table) -> Arrays:
@@ -162,6 +176,13 @@ def _check_names(table: Table, recipe: Recipe) -> None:
         for name in recipe.heads
         if name not in recipe.target
     ]
+    once = {"target": recipe.target, "inputs": recipe.inputs or ()}
+    problems += [
+        Problem(setting, f"{name!r} is also named by {other}", fix="name it once")
+        for setting, name in given
+        for other, names in once.items()
+        if setting == "leave_out" and name in names or setting == "weight" and other == "target" and name in names
+    ]
     twice = {name for name in recipe.target if recipe.target.count(name) > 1}
     problems += [Problem("target", f"{name!r} is named twice", fix="name it once") for name in sorted(twice)]
     if problems:
@@ -192,7 +213,13 @@ def _with_target(table: Table, recipe: Recipe) -> Table:
 
 def _kind_of(table: Table, name: str, recipe: Recipe, role: Role) -> Column:
     column = infer(table.frame[name], recipe.columns.get(name, {}), role)
+    if column.kind is not None:
+        _check_nested(kind_class(column.kind), table, [name])
     if role == "target":
+        if column.kind is not None and column.kind not in TARGETS:
+            raise InputError(
+                Problem(f"target {name}", f"{column.kind} cannot be predicted", allowed=", ".join(TARGETS))
+            )
         if column.kind is None:
             raise InputError(
                 Problem(

@@ -161,6 +161,10 @@ def _without_unknown(table: Table, fitted: Fitted, targets: dict[str, Arrays], p
     absent = np.logical_and.reduce([kind.absent(targets[key]) for key, kind in fitted.targets.items()])
     if not absent.any():
         return parts
+    if absent[parts.train].all():
+        names = ", ".join(kind.columns[0] for kind in fitted.targets.values())
+        fix = "name another --target, or its kind with --columns.NAME.kind"
+        raise InputError(Problem(f"target {names}", "no training row has a value that can be read", fix=fix))
     say_rows("target.unknown", "rows whose target is not usable are left out", table.ids(np.flatnonzero(absent)))
     return Parts(*(part[~absent[part]] for part in (parts.train, parts.validation, parts.test)))
 

@@ -36,11 +36,12 @@ class Kind(Settings):
     """A fitted kind: encodes columns into arrays and decodes a head's arrays into columns.
 
     `many`: whether columns of this kind with like settings make one block. `costly`: whether encoding takes so long
-    that what it gives is worth keeping.
+    that what it gives is worth keeping. `nested`: whether a value may be a list, an array or bytes.
     """
 
     many: ClassVar[bool] = False
     costly: ClassVar[bool] = False
+    nested: ClassVar[bool] = False
     Options: ClassVar[type[Options]]
 
     columns: tuple[str, ...]

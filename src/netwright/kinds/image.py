@@ -42,6 +42,7 @@ class Image(base.Kind):
     """A fitted image column."""
 
     costly: ClassVar[bool] = True
+    nested: ClassVar[bool] = True
     Options: ClassVar[type[base.Options]] = Options
 
     kind: Literal["image"] = "image"

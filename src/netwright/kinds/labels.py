@@ -32,6 +32,7 @@ class Options(base.Options):
 class Labels(base.Kind):
     """A fitted labels column."""
 
+    nested: ClassVar[bool] = True
     Options: ClassVar[type[base.Options]] = Options
 
     kind: Literal["labels"] = "labels"
@@ -120,7 +121,10 @@ def _split(value: str, separator: str) -> list[str]:
 
 
 def _rows(column: pl.Series, separator: str) -> list[list[str] | None]:
-    return [
-        None if value is None else _split(value, separator) if isinstance(value, str) else [str(part) for part in value]
-        for value in column.to_list()
-    ]
+    return [None if value is None else _parts(value, separator) for value in column.to_list()]
+
+
+def _parts(value: Any, separator: str) -> list[str]:
+    if isinstance(value, str):
+        return _split(value, separator)
+    return [str(part) for part in (value if isinstance(value, list) else [value])]

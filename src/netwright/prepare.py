@@ -96,7 +96,7 @@ def _check_nested(kind: Kind | type[Kind], table: Table, columns: Iterable[str])
     for name in columns:
         dtype = table.frame[name].dtype
         if not kind.nested and (dtype.is_nested() or dtype == pl.Binary):
-            own = kind.model_fields["kind"].default
+            own = (kind if isinstance(kind, type) else type(kind)).model_fields["kind"].default
             what = f"the column {name!r} holds values of type {dtype}, which are no {own}"
             raise InputError(Problem(table.name, what, allowed="single values: texts, numbers, dates"))
 

@@ -786,7 +786,8 @@ def test_a_place_where_nothing_can_be_made(refused):
     assert message.startswith("file/run: cannot be written: ")
 
 
-def test_stopping_says_how_to_go_on_and_going_on_ends_it(cli):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_stopping_says_how_to_go_on_and_going_on_ends_it(cli, number):
     long = ("--training.epochs", "100", "--training.patience", "0", "--training.checkpoint_every", "1000")
     command = [sys.executable, "-m", "netwright", "train", table(200), "--target", "y", *MLP, *long, "--output", "run"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -796,7 +797,7 @@ def test_stopping_says_how_to_go_on_and_going_on_ends_it(cli):
         assert process.stderr is not None
         for line in process.stderr:
             if "epoch 2/" in line:
-                process.send_signal(signal.SIGINT)
+                process.send_signal(number)
                 break
         said = process.stderr.read()
     assert process.returncode == 130

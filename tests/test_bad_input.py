@@ -192,14 +192,14 @@ def test_a_file_of_a_format_that_no_source_reads(refused, name):
     write(name, "hello")
     (message,) = refused("train", name, "--target", "y")
     what = "no source reads files that end in .docx" if "." in name else "the name has no ending to tell its format"
-    assert message.startswith(f"{name}: {what}. Allowed: .arrow .feather .ipc; .csv .tsv .tab .psv (also with .gz)")
+    assert message.startswith(f"{name}: {what}. Allowed: .arrow .feather .ipc; .csv .tsv .tab .psv (also with .gz); ")
     assert message.endswith("To mend it: convert it to one of these, or name it by what it holds.")
 
 
 def test_a_folder_without_images_and_an_address(refused):
     Path("folder").mkdir()
     (message,) = refused("train", "folder", "--target", "y")
-    assert message.startswith("folder: the folder has neither images nor IDX files; it is empty. Allowed: ")
+    assert message.startswith("folder: no source reads this folder; it is empty. Allowed: ")
     assert refused("train", "https://example.org/a.csv", "--target", "y") == [
         "https://example.org/a.csv: is an address, and only local files are read. "
         "To mend it: download it and give its path."
@@ -469,7 +469,7 @@ def test_a_recipe_that_cannot_be_read(refused, content, message):
             ("--training.metric", "acuracy"),
             [
                 "training.metric: 'acuracy' does not measure a category target of 2 classes. Allowed: accuracy, "
-                "balanced_accuracy, f1_macro, log_loss, brier, roc_auc, precision, recall, f1, pr_auc. "
+                "balanced_accuracy, f1_macro, log_loss, brier, ece, roc_auc, precision, recall, f1, pr_auc. "
                 "To mend it: did you mean accuracy?"
             ],
         ),
@@ -484,7 +484,7 @@ def test_a_recipe_that_cannot_be_read(refused, content, message):
         (
             ("--model", "convnet"),
             [
-                "model.family: convnet cannot be used: there is no image among the inputs; mlp reads tables, "
+                "model.family: convnet cannot be used: there is no image or text among the inputs; mlp reads tables, "
                 "transformer reads all. Allowed: linear, mlp, transformer."
             ],
         ),

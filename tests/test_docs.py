@@ -1,7 +1,7 @@
 """The docs name everything that exists, their links resolve, and their examples work.
 
 A ```python block with >>> is run as a doctest, the blocks of a page in order; every line of a ```sh block is run in a
-folder that holds houses.csv, reviews.csv and photos/. The files that CONTRIBUTING.md shows are added, and used.
+folder that holds houses.csv, reviews.csv, photos/, shop.db and letters/. The files that CONTRIBUTING.md shows are added, and used.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import doctest
 import importlib
 import re
 import shlex
+import sqlite3
 import sys
 import tomllib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import get_args
 
@@ -82,6 +84,7 @@ def test_each_word_has_a_page_that_the_map_links(word):
         ("network.md", "heads"),
         ("source.md", "sources"),
         ("metrics.md", "baselines"),
+        ("report.md", "report"),
     ],
 )
 def test_everything_that_stands_in_a_room_is_named(page, room):
@@ -98,6 +101,7 @@ def test_every_setting_is_named_on_its_page():
         "split": "table.md",
         "training": "training.md",
         "plan": "plan.md",
+        "trust": "trust.md",
         "model": "family.md",
     }
     for place, _, _ in settings():
@@ -153,7 +157,7 @@ def test_links_resolve(page):
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with a table of houses, one of reviews, and photos; training is quick in it."""
+    """A working folder with tables, photos, a database and letters; training is quick in it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NETWRIGHT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(measuring, "compare", lambda *_, **__: {})
@@ -172,6 +176,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for k in range(8):
             pixels = np.full((8, 8), 10 * k + 100 * number, np.uint8)
             Image.fromarray(pixels).save(Path("photos", name, f"{k}.png"))
+    with closing(sqlite3.connect("shop.db")) as shop:
+        shop.execute("CREATE TABLE orders (price REAL, city TEXT, paid INTEGER)")
+        shop.executemany("INSERT INTO orders VALUES (?, ?, ?)", [(k % 7, "Rome", k % 2) for k in range(40)])
+        shop.commit()
+    for k in range(20):
+        Path("letters", "kind" if k % 2 else "stern").mkdir(parents=True, exist_ok=True)
+        Path("letters", "kind" if k % 2 else "stern", f"{k}.txt").write_text(f"{words[k % 2]}, said letter {k}")
     return tmp_path
 
 

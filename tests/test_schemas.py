@@ -24,15 +24,17 @@ from netwright.run import VERSION
 from netwright.training import planning
 
 FLAGS = """
-columns.NAME.SETTING data heads.TARGET.SETTING inputs leave_out model model.activation model.blocks model.depth
-model.dropout model.embedding model.embedding_width model.heads model.layers model.length model.members model.patch
-model.stages model.text_width model.vocabulary model.width output plan.compile plan.device plan.precision
-plan.rows_a_call plan.threads read.bad_rows read.delimiter read.encoding read.header read.missing read.quotes recipe
-resume split.column split.folds split.group split.test split.test_data split.time split.validation
-split.validation_data target training.accumulate training.augment training.batch_size training.beta1 training.beta2
-training.checkpoint_every training.epochs training.epsilon training.gradient_clip training.l1 training.l2
-training.learning_rate training.metric training.momentum training.optimizer training.patience training.schedule
-training.seed training.step_every training.step_factor training.warmup training.weight_decay weight
+columns.NAME.SETTING data heads.TARGET.SETTING inputs leave_out model model.activation model.bins model.blocks
+model.both_ways model.cell model.depth model.dropout model.embedding model.embedding_width model.filters model.heads
+model.layers model.length model.members model.patch model.skip model.stages model.text_width model.vocabulary
+model.width model.windows output plan.compile plan.device plan.precision plan.record plan.rows_a_call
+plan.steps_a_call plan.threads read.bad_rows read.delimiter read.encoding read.header read.missing read.query
+read.quotes read.rows read.sheet recipe resume split.column split.folds split.group split.test split.test_data
+split.time split.validation split.validation_data target training.accumulate training.augment training.batch_size
+training.beta1 training.beta2 training.checkpoint_every training.epochs training.epsilon training.gradient_clip
+training.l1 training.l2 training.learning_rate training.metric training.momentum training.optimizer training.patience
+training.schedule training.seed training.step_every training.step_factor training.warmup training.weight_decay
+trust.calibrate trust.coverage trust.threshold weight
 """
 
 VERB_ARGUMENTS = {
@@ -40,21 +42,24 @@ VERB_ARGUMENTS = {
     "evaluate": ["data", "run", "--json"],
     "predict": ["data", "run", "--output"],
     "show": ["run", "--json"],
+    "report": ["run", "--output"],
+    "samples": ["action", "name", "--output"],
     "cache": ["action"],
 }
 
 FILES = """
-checkpoints/last.safetensors events.jsonl kinds.json metrics.json model.safetensors plan.json predictions.csv
-recipe.yaml run.json
+checkpoints/last.safetensors cost.json events.jsonl kinds.json metrics.json model.safetensors plan.json predictions.csv
+profile.json recipe.yaml report.html run.json trust.json worst.json
 """
 
 ROOMS = {
     "kinds": "category date image labels number text",
-    "trunks": "convnet layers linear mlp module transformer",
+    "trunks": "convnet layers linear mlp module recurrent transformer",
     "heads": "category labels number",
-    "sources": "arrow csv folder idx jsonl memory parquet",
+    "sources": "arrow coco csv excel folder glue idx jsonl memory parquet sql text",
     "baselines": "boosting constant linear pixels tfidf",
     "stems": "category date image labels number text",
+    "report": "calibration caveats choices confusion cost curves data learning metrics residuals summary worst",
 }
 
 RECIPE = {
@@ -66,11 +71,12 @@ RECIPE = {
     "columns": None,
     "heads": None,
     "model": None,
-    "read": "delimiter encoding header quotes bad_rows missing",
+    "read": "delimiter encoding header quotes bad_rows missing query sheet rows",
     "split": "validation test column group time folds validation_data test_data",
     "training": "epochs batch_size accumulate optimizer learning_rate momentum beta1 beta2 epsilon schedule warmup "
     "step_every step_factor l1 l2 weight_decay gradient_clip patience metric augment seed checkpoint_every",
-    "plan": "device threads precision compile rows_a_call",
+    "trust": "calibrate coverage threshold",
+    "plan": "device threads precision record compile steps_a_call rows_a_call",
 }
 
 KIND_SETTINGS = {
@@ -89,8 +95,8 @@ HEAD_SETTINGS = {
 }
 
 METRICS = {
-    "category": "accuracy balanced_accuracy f1_macro log_loss brier roc_auc",
-    "category of two classes": "accuracy balanced_accuracy f1_macro log_loss brier roc_auc precision recall f1 pr_auc",
+    "category": "accuracy balanced_accuracy f1_macro log_loss brier ece roc_auc",
+    "category of two classes": "accuracy balanced_accuracy f1_macro log_loss brier ece roc_auc precision recall f1 pr_auc",
     "number": "r2 mae rmse median_absolute_error",
     "labels": "f1_micro f1_macro accuracy hamming_loss log_loss roc_auc",
 }
@@ -132,13 +138,25 @@ def read(path: Path) -> Any:
 
 
 def test_the_public_names():
-    assert nw.__all__ == ["InputError", "Model", "Recipe", "__version__", "evaluate", "load", "predict", "train"]
+    assert nw.__all__ == [
+        "InputError",
+        "Model",
+        "Recipe",
+        "__version__",
+        "evaluate",
+        "load",
+        "predict",
+        "report",
+        "samples",
+        "sklearn",
+        "train",
+    ]
     public = [name for name in vars(nw.Model) if not name.startswith("_")]
-    assert public == ["targets", "metrics", "answers", "predict", "decode", "evaluate", "measured"]
+    assert public == ["targets", "metrics", "answers", "trusted", "predict", "decode", "evaluate", "measured"]
 
 
 def test_the_verbs_and_their_arguments():
-    assert list(VERBS) == ["demo", "train", "evaluate", "predict", "show", "recipe", "cache"]
+    assert list(VERBS) == ["demo", "train", "evaluate", "predict", "show", "report", "recipe", "samples", "cache"]
     for verb, wanted in VERB_ARGUMENTS.items():
         command = getattr(__import__("netwright.cli", fromlist=[verb]), f"_{verb}")()
         found = [option.opts[0] for option in command.params]
@@ -209,8 +227,17 @@ def test_run_json(runs):
 
 def test_plan_json(runs):
     plan = read(runs / "one" / "plan.json")
-    assert list(plan) == ["device", "threads", "precision", "compile", "rows_a_call", "reasons"]
-    assert list(plan["reasons"]) == ["device", "precision", "threads", "compile", "rows_a_call"]
+    assert list(plan) == [
+        "device",
+        "threads",
+        "precision",
+        "record",
+        "compile",
+        "steps_a_call",
+        "rows_a_call",
+        "reasons",
+    ]
+    assert list(plan["reasons"]) == ["device", "precision", "threads", "record", "compile", "rows_a_call"]
 
 
 def test_recipe_yaml(runs):
@@ -241,7 +268,7 @@ def interval(value: Any) -> bool:
 
 def test_metrics_json_of_one_target(runs):
     metrics = read(runs / "one" / "metrics.json")
-    assert list(metrics) == ["validation", "test", "baseline", "history"]
+    assert list(metrics) == ["validation", "test", "baseline", "trust", "history"]
     for part in ("validation", "test"):
         assert list(metrics[part]) == METRICS["category of two classes"].split()
         assert all(interval(value) for value in metrics[part].values())
@@ -255,7 +282,7 @@ def test_metrics_json_of_one_target(runs):
 
 def test_metrics_json_of_several_targets(runs):
     metrics = read(runs / "several" / "metrics.json")
-    assert list(metrics) == ["validation", "test", "baseline", "history"]
+    assert list(metrics) == ["validation", "test", "baseline", "trust", "history"]
     for part in ("validation", "test"):
         assert {name: " ".join(found) for name, found in metrics[part].items()} == {
             "y": METRICS["category of two classes"],
@@ -268,7 +295,7 @@ def test_metrics_json_of_several_targets(runs):
 
 def test_metrics_json_of_folds(runs):
     metrics = read(runs / "folds" / "metrics.json")
-    assert list(metrics) == ["validation", "test", "baseline", "folds", "history"]
+    assert list(metrics) == ["validation", "test", "baseline", "trust", "folds", "history"]
     assert (metrics["folds"], metrics["validation"]) == (3, {})
     assert list(metrics["test"]) == METRICS["category of two classes"].split()
 

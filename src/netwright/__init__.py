@@ -10,28 +10,48 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "Model", "Recipe", "__version__", "evaluate", "load", "predict", "train"]
+__all__ = [
+    "InputError",
+    "Model",
+    "Recipe",
+    "__version__",
+    "evaluate",
+    "load",
+    "predict",
+    "report",
+    "samples",
+    "sklearn",
+    "train",
+]
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
+    from netwright import samples
     from netwright.errors import InputError
     from netwright.model import Model, load
     from netwright.recipe import Recipe
     from netwright.verbs.evaluate import evaluate
     from netwright.verbs.predict import predict
+    from netwright.verbs.report import report
     from netwright.verbs.train import train
+
+    sklearn: ModuleType  # stands above the verbs, which import this file
 
 _PLACES = {
     "InputError": "netwright.errors", "Model": "netwright.model", "Recipe": "netwright.recipe", "load": "netwright.model",
-    "evaluate": "netwright.verbs.evaluate", "predict": "netwright.verbs.predict", "train": "netwright.verbs.train",
+    "evaluate": "netwright.verbs.evaluate", "predict": "netwright.verbs.predict", "report": "netwright.verbs.report", "train": "netwright.verbs.train",
 }  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: `import netwright` itself is instant."""
-    if name not in _PLACES:
-        raise AttributeError(f"module 'netwright' has no attribute {name!r}; it has {', '.join(__all__)}")
     import importlib
 
+    if name in ("samples", "sklearn"):
+        return importlib.import_module(f"netwright.{name}")
+    if name not in _PLACES:
+        raise AttributeError(f"module 'netwright' has no attribute {name!r}; it has {', '.join(__all__)}")
     value = getattr(importlib.import_module(_PLACES[name]), name)
     globals()[name] = value
     return value

@@ -55,6 +55,24 @@ Block = dict[str, "Tensor | Lists"]
 
 
 @dataclass
+class Goal:
+    """What a head is to reach: its values, and each row's weight (B,), known before the forward pass; None: all 1."""
+
+    values: Block
+    weight: Tensor | None
+
+    def take(self, rows: Tensor) -> Goal:
+        """Return the goal of these rows."""
+        return Goal(_picked(self.values, rows), None if self.weight is None else self.weight.index_select(0, rows))
+
+
+def _picked(block: Block, rows: Tensor) -> Block:
+    return {
+        name: part.take(rows) if isinstance(part, Lists) else part.index_select(0, rows) for name, part in block.items()
+    }
+
+
+@dataclass
 class Batch:
     """Some rows: their inputs by block, their targets by name, weights (B,) and row numbers (B,)."""
 
@@ -64,20 +82,31 @@ class Batch:
     rows: Tensor | None = None
     draw: Draw | None = None  # given while training: where random numbers for each row come from
     augment: bool = False
+    goals: dict[str, Goal] = field(default_factory=dict)  # of targets that were taught for all rows at once
 
     def __len__(self) -> int:
+        if self.rows is not None:
+            return len(self.rows)
         first = next(iter([*self.inputs.values(), *self.targets.values()]))
         return len(next(iter(first.values())))
 
 
 def tensors(arrays: Arrays, device: torch.device | str = "cpu") -> Block:
-    """Return encoded arrays as tensors on a device, floats in the default precision (a copy only where one is needed)."""
+    """Return encoded arrays as tensors on a device, floats in the default precision (a copy only where one is needed).
+
+    Where a float array holds NaN, its tensor holds 0, and a mask stands beside it under its name and `_missing`: where
+    nothing is missing, no step looks for it.
+    """
     out: Block = {}
     for name, array in arrays.items():
         if isinstance(array, Ragged):
             out[name] = Lists(_tensor(array.values), _tensor(array.offsets)).to(device)
-        else:
-            out[name] = _tensor(array).to(device)
+            continue
+        if array.dtype.kind == "f" and np.isnan(np.min(array, initial=0.0)):  # a minimum carries a NaN on
+            missing = np.isnan(array)
+            out[f"{name}_missing"] = torch.from_numpy(missing).to(device)
+            array = np.where(missing, array.dtype.type(0), array)
+        out[name] = _tensor(array).to(device)
     return out
 
 
@@ -96,22 +125,16 @@ class Rows:
         self, inputs: dict[str, Block], targets: dict[str, Block], weight: Tensor | None = None, *, count: int
     ) -> None:
         self.inputs, self.targets, self.weight, self.count = inputs, targets, weight, count
+        self.goals: dict[str, Goal] = {}
 
     def __len__(self) -> int:
         return self.count
 
     def take(self, rows: Tensor, *, draw: Draw | None = None, augment: bool = False) -> Batch:
         """Return the batch of these rows (B,) int64."""
-
-        def pick(block: Block) -> Block:
-            return {
-                name: part.take(rows) if isinstance(part, Lists) else part.index_select(0, rows)
-                for name, part in block.items()
-            }
-
         return Batch(
-            {key: pick(block) for key, block in self.inputs.items()},
-            {key: pick(block) for key, block in self.targets.items()},
+            {key: _picked(block, rows) for key, block in self.inputs.items()},
+            {key: _picked(block, rows) for key, block in self.targets.items() if key not in self.goals},
             None if self.weight is None else self.weight[rows],
-            rows, draw, augment,
+            rows, draw, augment, {key: goal.take(rows) for key, goal in self.goals.items()},
         )  # fmt: skip

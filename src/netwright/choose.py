@@ -42,7 +42,7 @@ def family_settings(model: dict[str, Any]) -> Family:
     """Return the typed settings of the family that `model` names. Raises `InputError` naming what is wrong."""
     name = model.get("family")
     if name not in rooms.names("trunks"):
-        fix = nearest(str(name), rooms.names("trunks"))
+        fix = nearest(str(name), [*rooms.names("trunks"), "auto"])
         raise InputError(
             Problem("model.family", f"there is no family {name!r}, nor a run folder of that name", fix=fix)
         )
@@ -59,7 +59,7 @@ def family(recipe: Recipe, facts: DataFacts) -> tuple[Family, Reasons]:
     settings = family_settings(model)
     refusal = settings.refuse(facts)
     if refusal:
-        able = [name for name in rooms.names("trunks") if name not in ("module", "layers") and _takes(name, facts)]
+        able = [name for name in rooms.names("trunks") if name not in ("module", "layers") and fits(name, facts)]
         raise InputError(
             Problem("model.family", f"{model['family']} cannot be used: {refusal}", allowed=", ".join(able))
         )
@@ -71,7 +71,8 @@ def family(recipe: Recipe, facts: DataFacts) -> tuple[Family, Reasons]:
     return settings.model_copy(update=filled), reasons
 
 
-def _takes(name: str, facts: DataFacts) -> bool:
+def fits(name: str, facts: DataFacts) -> bool:
+    """Say whether a family reads these inputs."""
     return rooms.find("trunks", name, "settings").Settings().refuse(facts) is None
 
 

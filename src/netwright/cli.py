@@ -18,7 +18,9 @@ VERBS = {
     "evaluate": "Measure a run on other rows.",
     "predict": "Answer new rows with a run.",
     "show": "Show what a run is, what it scored and what it said.",
+    "report": "Write the page of a run: data, choices, scores, figures, worst answers.",
     "recipe": "Write the full recipe that train would run, each value with its reason.",
+    "samples": "List sample data sets, or write one to a file.",
     "cache": "Show or clear what is kept to save time.",
 }
 DATA = click.argument("data", required=False)
@@ -87,7 +89,8 @@ def _train() -> click.Command:
         resume: str | None,
         settings: dict[str, Any],
     ) -> None:
-        """DATA is a CSV, TSV, JSONL, Parquet or Arrow file, a folder of images by class, or a folder of IDX files.
+        """DATA is a CSV, TSV, JSONL, Parquet, Arrow, Excel or text file, a folder of images or texts by class, a folder
+        in the layout of IDX, COCO or GLUE, or a database (shop.db, postgresql://USER@HOST/DATABASE).
 
         What is not given is chosen from the data, and each choice is said with its reason.
         """
@@ -190,6 +193,21 @@ def _show() -> click.Command:
     return show
 
 
+def _report() -> click.Command:
+    @click.command()
+    @click.argument("run")
+    @OUTPUT
+    def report(run: str, output: str | None) -> None:
+        """RUN is a run's folder; without --output the page is its report.html. It opens offline, in any browser."""
+        from netwright.render import rendering
+        from netwright.verbs.report import report as work
+
+        with rendering():
+            work(run, output=output)
+
+    return report
+
+
 def _demo() -> click.Command:
     @click.command()
     @OUTPUT
@@ -203,6 +221,27 @@ def _demo() -> click.Command:
         click.echo(demo_summary(result))
 
     return demo
+
+
+def _samples() -> click.Command:
+    @click.command()
+    @click.argument("action", type=click.Choice(["list", "get"]), default="list")
+    @click.argument("name", required=False)
+    @OUTPUT
+    def samples(action: str, name: str | None, output: str | None) -> None:
+        """`netwright samples` lists them with origin and licence; `netwright samples get iris` writes iris.csv."""
+        from netwright.render import rendering
+        from netwright.verbs.samples import get, listed
+
+        if action == "get" and name is None:
+            raise click.UsageError("name a sample, as in netwright samples get iris")
+        if action == "list" or name is None:
+            click.echo(listed())
+            return
+        with rendering():
+            get(name, output)
+
+    return samples
 
 
 def _cache() -> click.Command:

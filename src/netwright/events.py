@@ -70,3 +70,13 @@ def listening(listener: Listener | list[Event]) -> Iterator[None]:
         yield
     finally:
         _listeners.reset(token)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Within the block nobody hears: for work that is tried beside the work that is asked for."""
+    token = _listeners.set(())
+    try:
+        yield
+    finally:
+        _listeners.reset(token)

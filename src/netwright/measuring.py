@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from netwright import measure, project
+from netwright import measure, project, trust
 from netwright.arrays import take
 from netwright.baselines import Rows as BaselineRows
 from netwright.baselines import compare
@@ -23,6 +23,7 @@ from netwright.project import Project, Work
 from netwright.sources.table import Table
 from netwright.splitting import Parts, grouped
 from netwright.training.world import World
+from netwright.trust import Trust
 
 HEADLINE = {"category": "accuracy", "number": "r2", "labels": "f1_micro"}
 
@@ -40,6 +41,9 @@ def measured(work: Work, table: Table, model: Model) -> tuple[dict[str, Any], pl
         found = answers(
             model.network, {key: take(arrays, rows) for key, arrays in work.inputs.items()}, len(rows), model.plan
         )
+        if name == "validation":
+            model.trust = learnt(work, rows, found)
+        found = model.trusted(found)
         weight = None if work.weight is None else work.weight[rows]
         targets = {key: take(arrays, rows) for key, arrays in work.targets.items()}
         out[name] = model.measured(targets, found, weight)
@@ -47,8 +51,54 @@ def measured(work: Work, table: Table, model: Model) -> tuple[dict[str, Any], pl
         say("warning", "measure.none", "no rows are left to measure on: nothing is known of how good the network is")
         return {**out, "baseline": {}}, pl.DataFrame()
     out["baseline"] = _baselines(work, table, shown)
+    out["trust"] = _checked(work, work.parts.test, found if len(work.parts.test) else None, model)
     _say_verdict(out, work, "test" if len(work.parts.test) else "validation")
     return out, model.decode(table.take(shown), found)
+
+
+def learnt(work: Work, rows: np.ndarray, found: Answers) -> dict[str, Trust]:
+    """What the validation rows tell of how far answers are to be trusted, by target key; what is used is said."""
+    out = {}
+    for key, kind in work.fitted.targets.items():
+        truth, answer, weight = _plain(work, key, rows, found[key])
+        out[key] = learned = trust.fit(kind_name(kind), truth, answer, weight, work.recipe.trust)
+        if learned.temperature != 1.0:
+            text = f"probabilities are calibrated with temperature {learned.temperature:.2f}: validation log-loss"
+            text += f" {learned.log_loss_before:.3f} becomes {learned.log_loss_after:.3f}"
+            say("choice", "trust.temperature", f"{kind.columns[0]}: {text}", value=learned.temperature)
+        if learned.threshold is not None:
+            text = f"the second class is answered from a probability of {learned.threshold:.3f} on, best for"
+            say("choice", "trust.threshold", f"{kind.columns[0]}: {text} {learned.metric}", value=learned.threshold)
+    return out
+
+
+def _plain(work: Work, key: str, rows: np.ndarray, found: dict[str, np.ndarray]) -> Any:
+    """Truth, answer and weight of rows that have a target: class numbers, or values in the network's own scale."""
+    kind, target = work.fitted.targets[key], take(work.targets[key], rows)
+    weight = None if work.weight is None else work.weight[rows]
+    if not isinstance(kind, Number):
+        return compared(kind, target, found, weight)
+    here = np.flatnonzero(~kind.absent(target))
+    values = target["values"]
+    assert isinstance(values, np.ndarray)
+    return values[here, 0], {name: array[here] for name, array in found.items()}, None if weight is None else weight[here]  # fmt: skip
+
+
+def _checked(work: Work, rows: np.ndarray, found: Answers | None, model: Model) -> dict[str, Any]:
+    """What was learnt of trust, and what the test rows say of it, by target."""
+    out = {}
+    for key, kind in work.fitted.targets.items():
+        name, learned = kind_name(kind), model.trust.get(key, trust.Trust())
+        truth, answer = np.zeros(0), {}
+        if found is not None:
+            truth, answer, _ = compared(kind, take(work.targets[key], rows), found[key], None)
+        out[kind.columns[0]] = checked = trust.found(name, truth, answer, learned)
+        if checked["coverage"]:
+            c = checked["coverage"]
+            what = f"of sets, of {c['size']:.2f} classes on average," if name == "category" else f"of intervals, {c['size']:.4g} wide on average,"  # fmt: skip
+            text = f"{c['found']:.1%} {what} hold the truth on test rows; {c['stated']:.0%} were to"
+            say("result", "trust.coverage", f"{kind.columns[0]}: {text}", **c)
+    return out
 
 
 def _baselines(work: Work, table: Table, shown: np.ndarray) -> dict[str, Any]:
@@ -137,12 +187,21 @@ def cross_validated(
         )
         fold = part.parts
         encoded = {key: take(arrays, fold.test) for key, arrays in part.inputs.items()}
-        answered = answers(network, encoded, len(fold.test), model.plan)
+        own = Model(network, part.fitted, part.recipe, model.plan)
+        held = fold.validation
+        if len(held):
+            seen = {key: take(arrays, held) for key, arrays in part.inputs.items()}
+            own.trust = learnt(part, held, answers(network, seen, len(held), model.plan))
+        answered = own.answers(encoded, len(fold.test))
         found.append(
             {key: _rebased(answered[key], part.fitted.targets[key], kind) for key, kind in work.fitted.targets.items()}
         )
         rows.append(fold.test)
         tried.append(_baselines(part, described.table, fold.test))
+    held = work.parts.validation
+    if len(held):
+        seen = {key: take(arrays, held) for key, arrays in work.inputs.items()}
+        model.trust = learnt(work, held, answers(model.network, seen, len(held), model.plan))
     every = np.concatenate(rows)
     targets = {key: take(arrays, every) for key, arrays in work.targets.items()}
     together = joined(found)
@@ -151,6 +210,7 @@ def cross_validated(
         "validation": {},
         "test": model.measured(targets, together, weight),
         "baseline": _mean(tried),
+        "trust": _checked(work, every, together, model),
         "folds": folds,
     }
     _say_verdict(metrics, work, "test")
@@ -164,11 +224,17 @@ def cross_validated(
 def _rebased(found: dict[str, np.ndarray], own: Kind, whole: Kind) -> dict[str, np.ndarray]:
     """A fold's answers as the kind that was fitted on all rows writes them: its scale, its list of classes or labels."""
     if isinstance(own, Number) and isinstance(whole, Number):
-        return {"value": (own.unscaled(found["value"]) - whole.center[0]) / whole.spread[0]}
+        return {name: (own.unscaled(array) - whole.center[0]) / whole.spread[0] for name, array in found.items()}
     names, all_names = ((kind.classes if isinstance(kind, Category) else kind.values) for kind in (own, whole))  # type: ignore[attr-defined]
-    out = np.zeros((len(found["probability"]), len(all_names)))
-    out[:, [all_names.index(name) for name in names]] = found["probability"]
-    return {"probability": out}
+    place = [all_names.index(name) for name in names]
+    out = {}
+    for name, array in found.items():
+        if name == "choice":
+            out[name] = np.array(place)[array]
+            continue
+        out[name] = np.zeros((len(array), len(all_names)), array.dtype)
+        out[name][:, place] = array
+    return out
 
 
 def _mean(trees: list[dict[str, Any]]) -> dict[str, Any]:

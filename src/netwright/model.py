@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from netwright import answer, choose, measure, sources
+from netwright import answer, choose, measure, rooms, sources
 from netwright.arrays import Arrays
 from netwright.batch import Rows, tensors
 from netwright.errors import InputError, Problem
@@ -29,6 +30,7 @@ from netwright.recipe import Execution, Read, Recipe
 from netwright.recipe_file import read_recipe
 from netwright.run import Run
 from netwright.sources.table import Table
+from netwright.trust import Trust
 
 Answers = dict[str, dict[str, np.ndarray]]
 
@@ -36,11 +38,17 @@ Answers = dict[str, dict[str, np.ndarray]]
 class Model:
     """A trained network with all it needs to answer: `nw.train` and `nw.load` return one."""
 
-    def __init__(self, network: Network, fitted: Fitted, recipe: Recipe, plan: Plan, run: Run | None = None) -> None:
+    def __init__(
+        self, network: Network, fitted: Fitted, recipe: Recipe, plan: Plan, run: Run | None = None, trust: dict[str, Trust] | None = None
+    ) -> None:  # fmt: skip
         self.network, self.fitted, self.recipe, self.plan, self.run = network.eval(), fitted, recipe, plan, run
+        self.trust = trust or {}
 
     def __repr__(self) -> str:
         return f"Model({', '.join(self.fitted.columns)} -> {', '.join(self.targets)})"
+
+    def _repr_html_(self) -> str:  # the report stands above the model: it is found by its name, as rooms are
+        return rooms.find("report", "summary").of_model(self)
 
     @property
     def targets(self) -> list[str]:
@@ -54,14 +62,19 @@ class Model:
         return self.run.read(self.run.metrics)
 
     def answers(self, encoded: dict[str, Arrays], count: int) -> Answers:
-        """Return the heads' arrays for encoded rows, by target key."""
-        return answers(self.network, encoded, count, self.plan)
+        """Return the heads' arrays for encoded rows, by target key, calibrated and with intervals or sets."""
+        return self.trusted(answers(self.network, encoded, count, self.plan))
+
+    def trusted(self, found: Answers) -> Answers:
+        """Apply what was learnt of the validation rows to the heads' arrays."""
+        return {key: self.trust[key].apply(answer) if key in self.trust else answer for key, answer in found.items()}
 
     def predict(self, data: Any, *, read: Read | None = None) -> pl.DataFrame:
         """Return a row of predictions for each row of `data` (a path, a frame, a list of dicts, arrays), in its order.
 
         Columns: `id`; the target itself where `data` has it; `TARGET_predicted`; `p_CLASS` for each class (with several
-        targets `p_TARGET_CLASS`). Raises `InputError` where an input column is missing or a value cannot be read.
+        targets `p_TARGET_CLASS`); `TARGET_set`, the classes that hold the truth as often as `trust.coverage` says, or
+        `TARGET_low` and `TARGET_high`. Raises `InputError` where an input column is missing or a value cannot be read.
         """
         table = sources.read(data, settings=read or self.recipe.read)
         return self.decode(table, self.answers(self.fitted.encode(table), len(table)))
@@ -118,12 +131,19 @@ def answers(network: Network, encoded: dict[str, Arrays], count: int, plan: Plan
 
 @contextmanager
 def precisely(plan: Plan | Execution) -> Iterator[None]:
-    """Within the block torch's default precision is the plan's: float64 where it says so, else float32."""
-    previous = torch.get_default_dtype()
+    """Within the block torch's default precision is the plan's: float64 where it says so, else float32.
+
+    Numbers too small for their format (subnormal ones) count as 0: processors take a hundred times longer for them, and
+    an LSTM's first epochs were 14 times slower (docs/log.md).
+    """
+    previous, threads = torch.get_default_dtype(), torch.get_num_threads()
     torch.set_default_dtype(torch.float64 if plan.precision == "float64" else torch.float32)
+    torch.set_flush_denormal(True)
     try:
         yield
     finally:
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(threads)  # a later training in this process measures for itself
         torch.set_default_dtype(previous)
 
 
@@ -165,7 +185,7 @@ def compared(
     if isinstance(kind, Number):
         values = target["values"]
         assert isinstance(values, np.ndarray)
-        return kind.unscaled(values[here, 0]), {"value": kind.unscaled(found["value"])}, weighed
+        return kind.unscaled(values[here, 0]), {name: kind.unscaled(array) for name, array in found.items()}, weighed
     assert isinstance(kind, Labels)
     hot = target["hot"]
     assert isinstance(hot, np.ndarray)
@@ -189,7 +209,17 @@ def load(folder: str | Path, *, module: torch.nn.Module | None = None) -> Model:
         network = network.double()
     fill(network, stored(run.weights), where=str(run.weights))
     plan = plan.model_copy(update={"device": plan.device if _is_there(plan.device) else "cpu"})
-    return Model(network.to(plan.device), fitted, recipe, plan, run)
+    kept = run.read(run.trust) if run.trust.exists() else {}  # older runs have none
+    return Model(network.to(plan.device), fitted, recipe, plan, run, {key: Trust(**item) for key, item in kept.items()})
+
+
+def flat(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return predictions as a CSV file can hold them: lists as JSON texts."""
+    lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
+    texts = [
+        pl.Series(name, [json.dumps(item, ensure_ascii=False) for item in frame[name].to_list()]) for name in lists
+    ]
+    return frame.with_columns(texts)
 
 
 def stored(path: Path) -> dict[str, torch.Tensor]:

@@ -9,9 +9,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from netwright import rooms
-from netwright.batch import Batch
+from netwright.batch import Batch, Goal, Rows
 from netwright.errors import InputError, Problem
-from netwright.heads.base import Goal, Head
+from netwright.heads.base import Direct, Head
 from netwright.heads.settings import HeadSettings
 from netwright.kinds.base import Kind
 from netwright.recipe import validate
@@ -52,23 +52,38 @@ class Network(nn.Module):
         draw = batch.draw if batch.augment else None
         return self.trunk.read([stem(batch.inputs[key], draw) for key, stem in self.stems.items()])
 
+    def teach(self, rows: Rows, train: Tensor) -> None:
+        """Keep the goals of heads that teach a row the same in every epoch, for all rows at once.
+
+        Where the training rows (n,) all weigh 1, no weight is kept, and their loss is a plain mean.
+        """
+        for key, head in self.heads.items():
+            if isinstance(head, Direct):
+                _, goal = head.teach(rows.targets[key], None)
+                weight = _times(goal.weight, rows.weight)
+                even = weight is None or bool((weight[train] == 1).all())
+                rows.goals[key] = Goal(goal.values, None if even else weight)
+
     def goals(self, batch: Batch) -> dict[str, tuple[Signal | None, Goal]]:
         """What each head is taught of a batch; rows' own weights are in the goals' weights."""
-        taught = {key: head.teach(batch.targets[key], batch.draw) for key, head in self.heads.items()}  # type: ignore[operator]
-        if batch.weight is not None:
-            for _, goal in taught.values():
-                goal.weight = goal.weight * batch.weight
+        taught: dict[str, tuple[Signal | None, Goal]] = {}
+        for key, head in self.heads.items():
+            if key in batch.goals:
+                taught[key] = (None, batch.goals[key])
+                continue
+            stimulus, goal = head.teach(batch.targets[key], batch.draw)  # type: ignore[operator]
+            taught[key] = (stimulus, Goal(goal.values, _times(goal.weight, batch.weight)))
         return taught
 
-    def forward(self, batch: Batch) -> dict[str, tuple[Tensor, Tensor]]:
-        """By target: the rows' losses (B,), and their weights (B,)."""
+    def forward(self, batch: Batch) -> dict[str, tuple[Tensor, Tensor | None]]:
+        """By target: the rows' losses (B,), and their weights (B,), None where all weigh 1."""
         taught, memory = self.goals(batch), self.read(batch)
-        out: dict[str, tuple[Tensor, Tensor]] = {}
+        out: dict[str, tuple[Tensor, Tensor | None]] = {}
         for key, head in self.heads.items():
             stimulus, goal = taught[key]
             signal, after = self.trunk.step(memory, stimulus)
             losses = head.loss(self.plugged(key, signal), goal, after)  # type: ignore[operator]
-            assert losses.shape == goal.weight.shape, f"{key}: losses {losses.shape}, weights {goal.weight.shape}"
+            assert losses.shape == (len(batch),), f"{key}: losses {losses.shape} of {len(batch)} rows"
             out[key] = (losses, goal.weight)
         return out
 
@@ -78,6 +93,12 @@ class Network(nn.Module):
         if plug is None or len(self.plugs) == 1:
             return signal
         return replace(signal, values=signal.values.narrow(-1, plug.start, plug.outputs))
+
+
+def _times(weight: Tensor | None, more: Tensor | None) -> Tensor | None:
+    if weight is None or more is None:
+        return more if weight is None else weight
+    return weight * more
 
 
 def build(

@@ -13,6 +13,8 @@ class Plan(Settings):
     device: str = "cpu"
     threads: int = 1
     precision: Literal["float32", "bfloat16", "float64"] = "float32"
+    record: bool = False
     compile: bool = False
+    steps_a_call: int = 1
     rows_a_call: int = 1024
     reasons: dict[str, str] = {}

@@ -184,7 +184,10 @@ def start_network(work: Work, plan: Plan, module: torch.nn.Module | None) -> tup
     shares = {
         key: float(work.recipe.heads[kind.columns[0]].get("share", 1.0)) for key, kind in work.fitted.targets.items()
     }
-    return network.to(plan.device), Data(rows, torch.from_numpy(work.parts.train), shares)
+    train = torch.from_numpy(work.parts.train)
+    network = network.to(plan.device)
+    network.teach(rows, train.to(plan.device))
+    return network, Data(rows, train, shares)
 
 
 def _starting_weights(run: Run) -> dict[str, torch.Tensor]:
@@ -211,10 +214,11 @@ def train(
     module: torch.nn.Module | None,
     world: World,
     ready: Callable[[Plan], None],
+    watch: Callable[[Score], Score] = lambda score: score,
 ) -> tuple[Network, Plan, list[dict[str, float]]]:
     """Train a network on the work's training rows; return it with the best weights, the plan and the history.
 
-    `ready` is told the plan before step 1.
+    `ready` is told the plan before step 1; `watch` may wrap the validation score.
     """
     settings = work.recipe.training
     with precisely(plan or work.recipe.plan):
@@ -230,7 +234,8 @@ def train(
             f"{type(work.family).model_fields['family'].default} with {sum(sizes.values()):,} weights",
             **sizes,
         )
-        loop = Loop(network, data, _score(work, network, plan), settings, plan, kept=kept, world=world)
+        score = _score(work, network, plan)
+        loop = Loop(network, data, score and watch(score), settings, plan, kept=kept, world=world)
         history = loop.run()
     return network.eval(), plan, history
 

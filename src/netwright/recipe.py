@@ -56,7 +56,19 @@ class Read(Settings):
     )
     missing: Names = Field(
         default=("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?"),
-        description="The cell texts of a CSV file that are read as missing, blanks round them aside.",
+        description="The cell texts of a CSV file or a sheet that are read as missing, blanks round them aside.",
+    )
+    query: str | None = Field(
+        default=None, description="What a database is asked, one SELECT; left out, its only table is read."
+    )
+    sheet: str | None = Field(
+        default=None,
+        description="The sheet of an Excel file, or a part of it: Sales, or Sales!A3:F100; left out, the first with "
+        "rows.",
+    )
+    rows: Literal["line", "paragraph", "file"] | None = Field(
+        default=None,
+        description="What is a row of a text: a line, a paragraph or the file; left out, found by looking.",
     )
 
     @field_validator("delimiter")
@@ -156,6 +168,18 @@ class Training(Settings):
         return value
 
 
+class Trust(Settings):
+    """How far answers are to be trusted: learnt from the validation rows, checked on the test rows."""
+
+    calibrate: bool = Field(default=True, description="whether probabilities are scaled by a temperature")
+    coverage: float = Field(
+        default=0.9, gt=0, lt=1, description="share of rows whose truth an interval or a set of classes is to hold"
+    )
+    threshold: str | None = Field(
+        default=None, description="the metric for which the probability that decides between two classes is chosen"
+    )
+
+
 class Execution(Settings):
     """How it is executed: what is not pinned here is chosen by measuring before step 1."""
 
@@ -164,7 +188,11 @@ class Execution(Settings):
     precision: Literal["float32", "bfloat16", "float64"] | None = Field(
         default=None, description="arithmetic of the network"
     )
+    record: bool | None = Field(
+        default=None, description="whether a step is recorded once and then repeated, without autograd's own work"
+    )
     compile: bool | None = Field(default=None, description="whether torch.compile makes one program of each step")
+    steps_a_call: int | None = Field(default=None, ge=1, le=256, description="steps that one call takes")
     rows_a_call: int | None = Field(default=None, ge=1, description="rows predicted in one call")
 
 
@@ -184,6 +212,7 @@ class Recipe(Settings):
     read: Read = Read()
     split: Split = Split()
     training: Training = Training()
+    trust: Trust = Trust()
     plan: Execution = Execution()
 
     @field_validator("model", mode="before")

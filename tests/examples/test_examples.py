@@ -122,7 +122,10 @@ def test_4_the_lstm_learns_sentiment_and_reads_no_padding(tmp_path: Path) -> Non
     data = reviews(500)
     model = nw.train(data, recipe=FOLDER / "4_sentiment_lstm.yaml", output=tmp_path / "run", settings=QUICK)
     shapes = {name: tuple(weight.shape) for name, weight in model.network.named_parameters()}
-    assert shapes["stems.text.table.weight"][1] == 128 and shapes["trunk.layers.0.ways.0.weight_hh_l0"] == (512, 128)
+    assert shapes["stems.text.table.weight"][1] == 128 and shapes["trunk.layers.0.cells.ways.0.weight_hh_l0"] == (
+        512,
+        128,
+    )
     assert shapes["trunk.layers.1.inner.weight"] == (1, 128)
     assert (
         model.fitted.inputs["text"].model_dump()["tokens"] == "words"

@@ -106,8 +106,20 @@ def test_columns_of_one_block_keep_their_own_scales() -> None:
 
 def test_bins_are_cut_by_quantile_and_never_equal() -> None:
     kind = fit("number", {"a": VALUES, "b": [0.0] * 499 + [1.0], "c": [5.0] * 500}, bins=4, scale="none")
-    np.testing.assert_allclose(kind.edges[0], np.quantile(VALUES, [0, 0.25, 0.5, 0.75, 1]), rtol=1e-6)
-    assert all(np.all(np.diff(edges) > 0) for edges in kind.edges) and [len(edges) for edges in kind.edges] == [5, 2, 2]
+    levels = [0, 0.5, 1]
+    halves = [np.quantile(VALUES, levels), np.quantile(np.unique(VALUES), levels, method="nearest")]
+    np.testing.assert_allclose(kind.edges[0], np.unique(np.concatenate(halves).astype(np.float32)), rtol=1e-6)
+    assert all(np.all(np.diff(edges) > 0) for edges in kind.edges) and [len(edges) for edges in kind.edges[1:]] == [
+        2,
+        2,
+    ]
+
+
+def test_rare_values_have_bins_of_their_own() -> None:
+    """Nine rows in ten are 0: by the rows' quantiles alone the rest would share one bin."""
+    gains = np.concatenate([np.zeros(900), np.arange(1, 101.0) ** 2])
+    cuts = np.array(fit("number", gains, bins=64, scale="none").edges[0])
+    assert ((cuts > 0) & (cuts < 10_000)).sum() > 30
 
 
 def test_cut_points_differ_as_the_network_holds_them() -> None:

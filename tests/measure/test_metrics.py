@@ -38,6 +38,18 @@ def _labels() -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
     return truth, {"probability": probability}, random.integers(1, 4, N).astype(float)
 
 
+def _ece(truth: np.ndarray, given: np.ndarray, w: np.ndarray) -> float:
+    """Bin by bin, as Guo et al. 2017 write it."""
+    sure, right, total = given.max(1), given.argmax(1) == truth, 0.0
+    for low in range(15):
+        here = (sure >= low / 15) & ((sure < (low + 1) / 15) | (low == 14))
+        if here.any():
+            total += w[here].sum() * abs(
+                np.average(right[here], weights=w[here]) - np.average(sure[here], weights=w[here])
+            )
+    return total / w.sum()
+
+
 CASES = {"number": _number, "labels": _labels, "category 2": lambda: _category(2), "category 5": lambda: _category(5)}
 
 
@@ -69,6 +81,7 @@ def _expected(case: str, truth: np.ndarray, given: np.ndarray, w: np.ndarray) ->
         "balanced_accuracy": sk.balanced_accuracy_score(truth, chosen, sample_weight=w),
         "f1_macro": sk.f1_score(truth, chosen, average="macro", sample_weight=w),
         "log_loss": sk.log_loss(truth, given, sample_weight=w),
+        "ece": _ece(truth, given, w),
         "brier": np.average(((given - np.eye(classes)[truth]) ** 2).sum(1), weights=w),
         "roc_auc": sk.roc_auc_score(truth, scores, average="macro", multi_class="ovr", sample_weight=w),
     }

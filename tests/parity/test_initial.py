@@ -69,7 +69,7 @@ def test_he_stands_before_relu_like_activations_and_glorot_elsewhere(activation:
 @pytest.mark.parametrize("name", ["rnn", "lstm", "gru"])
 def test_a_recurrent_layers_gates_start_orthogonal_and_an_lstm_remembers(name: str) -> None:
     settings = Settings.model_validate({"layers": [{name: 6}, {"dense": OUT}]})
-    way = Net(settings, [Shape("sequence", 5)], OUT).layers[0].ways[0]
+    way = Net(settings, [Shape("sequence", 5)], OUT).layers[0].cells.ways[0]
     for gate in way.weight_hh_l0.split(6):
         torch.testing.assert_close(gate @ gate.T, torch.eye(6), atol=1e-5, rtol=0)
     for gate in way.weight_ih_l0.split(6):

@@ -214,9 +214,9 @@ def test_a_recurrent_layer_over_rows_of_unlike_length(name: str, both_ways: bool
     real = padding() >= 0
 
     def theirs(x: Tensor, own: Any) -> Tensor:
-        weights = dict(own.ways[0].named_parameters())
+        weights = dict(own.cells.ways[0].named_parameters())
         if both_ways:
-            weights |= {f"{key}_reverse": weight for key, weight in own.ways[1].named_parameters()}
+            weights |= {f"{key}_reverse": weight for key, weight in own.cells.ways[1].named_parameters()}
         packed = pack_padded_sequence(x, torch.tensor(LENGTHS), batch_first=True)
         states, last = with_weights(plain, weights)(packed)
         if gives == "sequence":

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import polars as pl
 import pytest
@@ -73,7 +71,10 @@ def test_a_numbers_loss(name: str) -> None:
 
 def test_a_row_without_a_target_has_no_weight() -> None:
     for own, target in (
-        (head(number(), 1), {"values": torch.tensor([[1.0], [math.nan]])}),
+        (
+            head(number(), 1),
+            {"values": torch.tensor([[1.0], [0.0]]), "values_missing": torch.tensor([[False], [True]])},
+        ),
         (head(category(), 3), {"codes": torch.tensor([[FIRST], [1]], dtype=torch.int32)}),
         (
             head(Labels(columns=("y",), values=("a",), separator="|"), 1),

@@ -87,7 +87,7 @@ def test_a_failing_client_is_told_with_its_command(tmp_path: Path) -> None:
 
 def test_cells_with_quotes_and_line_ends_survive_a_csv_reader(tmp_path: Path) -> None:
     rows = [["text", "label"], ['say "hi", then\r\nleave', "a"], ["lone\rCR", "b"], ["plain", "c"]]
-    sets._write_csv(tmp_path / "t.csv", rows[0], rows[1:])
+    sets.prepare.write_csv(tmp_path / "t.csv", rows[0], rows[1:])
     text = (tmp_path / "t.csv").read_bytes().decode("utf-8")
     assert list(csv.reader(io.StringIO(text, newline=""))) == rows
     assert text.endswith("plain,c\n")

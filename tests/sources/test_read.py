@@ -52,19 +52,20 @@ def test_text_that_is_no_path_is_refused(refused):
 
 
 def test_a_format_that_no_source_reads_lists_those_that_are(tmp_path, refused):
-    (tmp_path / "a.xlsx").touch()
-    text = refused(sources.read, tmp_path / "a.xlsx")
-    assert "no source reads files that end in .xlsx" in text
+    (tmp_path / "a.xls").touch()
+    text = refused(sources.read, tmp_path / "a.xls")
+    assert "no source reads files that end in .xls" in text
     for form in (
         ".csv .tsv",
         ".txt",
         ".jsonl .ndjson .json",
         ".parquet",
         ".arrow .feather",
-        "a folder of images",
-        "IDX",
+        ".xlsx",
+        ".db .sqlite",
     ):
         assert form in text
+    assert "a folder" not in text and "(X, y)" not in text
 
 
 def test_a_name_without_ending_is_refused(tmp_path, refused):
@@ -73,7 +74,9 @@ def test_a_name_without_ending_is_refused(tmp_path, refused):
 
 
 def test_a_folder_without_images_or_idx_is_refused(tmp_path, refused):
-    assert "the folder has neither images nor IDX files; it is empty" in refused(sources.read, tmp_path)
+    text = refused(sources.read, tmp_path)
+    assert "no source reads this folder; it is empty" in text
+    assert all(form in text for form in ("a folder of images", "IDX", "COCO", "GLUE")) and ".parquet" not in text
     (tmp_path / "rows.csv").touch()
     text = refused(sources.read, tmp_path)
     assert "it holds rows.csv" in text and "give the path of one file in it" in text
@@ -81,7 +84,7 @@ def test_a_folder_without_images_or_idx_is_refused(tmp_path, refused):
 
 def test_a_folder_named_like_a_file_is_a_folder(tmp_path, refused):
     (tmp_path / "a.csv").mkdir()
-    assert "the folder has neither" in refused(sources.read, tmp_path / "a.csv")
+    assert "no source reads this folder" in refused(sources.read, tmp_path / "a.csv")
 
 
 @pytest.mark.parametrize("data", [3, None, ["a", "b"], {"a"}, ("a.csv", "b.csv")])
@@ -109,3 +112,8 @@ def test_settings_are_validated_and_described():
     with pytest.raises(ValidationError, match="is not one plain character"):
         Read(delimiter='"')
     assert all(field.description for field in Read.model_fields.values())
+
+
+def test_a_missing_file_named_like_a_sample_names_the_sample(refused):
+    for name in ("iris", "iris.csv"):
+        assert "netwright samples get iris --output iris.csv" in refused(sources.read, name)

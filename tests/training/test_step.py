@@ -45,17 +45,23 @@ def loop(**settings: Any) -> Loop:
     return Loop(network, rows, None, given, PLAN, kept=None)
 
 
+def batches(own: Loop) -> list[Any]:
+    """The batches of the loop's next step."""
+    with precisely(PLAN):
+        return own.take.batches(next(own.calls()))
+
+
 def gradients(own: Loop, batches: list[Any]) -> dict[str, Tensor]:
     with precisely(PLAN):
-        totals = own._weights(batches) if len(batches) > 1 else None
-        own.gradient(batches, totals)
+        totals = own.take.weights(batches) if len(batches) > 1 else None
+        own.take.gradient(batches, totals)
     return {name: weight.grad.clone() for name, weight in own.network.named_parameters() if weight.grad is not None}
 
 
 def test_the_loss_is_the_weighted_mean_over_rows_summed_over_targets_plus_penalties() -> None:
     own = loop(l1=0.02, l2=0.05)
     with precisely(PLAN):
-        batch = next(own.steps())[0]
+        batch = batches(own)[0]
         losses = own.network(batch)
         assert losses["target_1"][1].tolist().count(0.0) == 1
         weight = batch.weight
@@ -68,7 +74,7 @@ def test_the_loss_is_the_weighted_mean_over_rows_summed_over_targets_plus_penalt
             if matrix.ndim >= 2:
                 expected = expected + 0.02 * matrix.abs().sum() + 0.025 * matrix.square().sum()
         slopes = torch.autograd.grad(expected, list(own.network.parameters()))
-        torch.testing.assert_close(own.gradient([batch]), expected.detach())
+        torch.testing.assert_close(own.take.gradient([batch]), expected.detach())
         for mine, theirs in zip(own.network.parameters(), slopes, strict=True):
             torch.testing.assert_close(mine.grad, theirs)
 
@@ -76,9 +82,9 @@ def test_the_loss_is_the_weighted_mean_over_rows_summed_over_targets_plus_penalt
 @pytest.mark.parametrize("size", [1, 5, 8])
 def test_accumulated_small_batches_are_one_large_batch(size: int) -> None:
     large = loop(batch_size="all", l2=0.05)
-    batch = next(large.steps())
+    batch = batches(large)
     small = loop(batch_size=size, accumulate=-(-ROWS // size), l2=0.05)
-    parts = next(small.steps())
+    parts = batches(small)
     assert len(parts) == -(-ROWS // size) and small.steps_an_epoch == 1
     for name, gradient in gradients(small, parts).items():
         torch.testing.assert_close(gradient, gradients(large, batch)[name], atol=1e-12, rtol=1e-9)
@@ -86,19 +92,32 @@ def test_accumulated_small_batches_are_one_large_batch(size: int) -> None:
 
 def test_a_row_of_weight_0_teaches_nothing() -> None:
     own = loop()
-    batch = next(own.steps())[0]
-    assert batch.rows is not None and batch.weight is not None
-    batch.weight[:] = (batch.rows < 12).double()
-    some = own.data.rows.take(batch.rows[batch.rows < 12])
-    some.weight = torch.ones(12, dtype=torch.float64)
-    whole = gradients(own, [batch])
-    for name, gradient in gradients(own, [some]).items():
+    with precisely(PLAN):
+        rows = torch.arange(ROWS)
+        for goal in own.data.rows.goals.values():
+            assert goal.weight is not None
+            goal.weight[:] = goal.weight.clamp(max=1).ceil() * (rows < 12)
+        whole = gradients(own, [own.take.batch(rows)])
+        some = gradients(own, [own.take.batch(rows[:12])])
+    for name, gradient in some.items():
         torch.testing.assert_close(whole[name], gradient, atol=1e-12, rtol=1e-9)
+
+
+def test_rows_that_all_weigh_1_give_the_same_loss_without_weights() -> None:
+    own = loop()
+    with precisely(PLAN):
+        rows = torch.arange(8, 20)
+        for goal in own.data.rows.goals.values():
+            goal.weight = torch.ones(ROWS, dtype=torch.float64)
+        weighed = own.take.gradient([own.take.batch(rows)])
+        for goal in own.data.rows.goals.values():
+            goal.weight = None
+        torch.testing.assert_close(own.take.gradient([own.take.batch(rows)]), weighed)
 
 
 def test_clipping_shortens_a_long_gradient_and_keeps_its_direction() -> None:
     free, clipped, wide = (loop(gradient_clip=limit) for limit in (0.0, 0.01, 1e6))
-    batch = next(free.steps())
+    batch = batches(free)
     longs, shorts, same = (gradients(own, batch) for own in (free, clipped, wide))
     norm = torch.stack([g.square().sum() for g in longs.values()]).sum().sqrt()
     assert float(norm) > 0.01
@@ -111,11 +130,11 @@ def test_the_schedules_rate_is_the_optimizers() -> None:
     own = loop(epochs=4, batch_size=6, schedule="linear", learning_rate=0.2)
     for epoch in range(4):
         own.at.epoch = epoch
-        for step, batches in enumerate(own.steps()):
-            own.at.step = step
+        own.at.step = 0
+        for step, rows in enumerate(own.calls()):
             with precisely(PLAN):
-                own.step(batches)
-            assert own.optimizer.param_groups[0]["lr"] == pytest.approx(0.2 * (1 - (4 * epoch + step) / 16))
+                own.step(rows)
+            assert own.take.optimizer.param_groups[0]["lr"] == pytest.approx(0.2 * (1 - (4 * epoch + step) / 16))
 
 
 def test_an_epoch_takes_each_row_once_in_another_order_each_time() -> None:
@@ -144,6 +163,9 @@ class Weight(nn.Module):
 
 
 class NoRows:
+    inputs: dict[str, Any] = {}
+    targets: dict[str, Any] = {}
+
     def take(self, rows: Tensor, **_: Any) -> None:
         return None
 
@@ -180,7 +202,7 @@ def test_training_stops_when_patience_is_spent_and_never_where_it_is_0() -> None
 
 def test_a_plateau_cuts_the_rate() -> None:
     own, _ = run([1.0, 1.0, 1.0, 1.0, 1.0], schedule="plateau", step_every=2, step_factor=0.5)
-    assert own.optimizer.param_groups[0]["lr"] == 0.5 and own.schedule.cut == 0.25
+    assert own.take.optimizer.param_groups[0]["lr"] == 0.5 and own.schedule.cut == 0.25
 
 
 def test_a_loss_that_is_no_longer_finite_is_an_error_that_says_what_to_do() -> None:

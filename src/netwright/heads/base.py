@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from netwright.batch import Batch, Block
+from netwright.batch import Batch, Block, Goal
 from netwright.errors import InputError, Problem
 from netwright.randomness import Draw
 from netwright.shapes import Shape
 from netwright.signal import Memory, Signal
-
-
-@dataclass
-class Goal:
-    """What a head is to reach: its values, and a weight (B,) for each row, known before the forward pass."""
-
-    values: Block
-    weight: Tensor
 
 
 class Head(nn.Module):
@@ -55,7 +46,7 @@ class Head(nn.Module):
 
 
 class Direct(Head):
-    """A head that looks once and answers at once."""
+    """A head that looks once and answers at once. What it is taught of a row does not change from epoch to epoch."""
 
     def begin(self, batch: Batch, given: Any = None) -> dict[str, Signal]:
         return {}

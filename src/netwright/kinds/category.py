@@ -114,7 +114,8 @@ class Category(base.Kind):
         return codes[:, 0] < FIRST
 
     def decode(self, arrays: dict[str, Any], *, prefix: str = "") -> pl.DataFrame:
-        """`TARGET_predicted` in the target's own type, and `p_CLASS` for each class."""
+        """`TARGET_predicted` in the target's own type, `p_CLASS` for each class, and `TARGET_set`, which holds the truth
+        as often as the recipe's `trust.coverage` says."""
         import polars as pl
 
         probability = np.asarray(arrays["probability"])  # (n, C)
@@ -124,6 +125,9 @@ class Category(base.Kind):
         columns += [
             pl.Series(f"p_{prefix}{name}", probability[:, k].astype(np.float64)) for k, name in enumerate(self.classes)
         ]
+        if "set" in arrays:
+            held = [[self.classes[k] for k in np.flatnonzero(row)] for row in arrays["set"]]
+            columns.append(pl.Series(f"{self.columns[0]}_set", held, dtype=pl.List(pl.String)))
         return pl.DataFrame(columns)
 
     def restored(self, names: pl.Series) -> pl.Series:

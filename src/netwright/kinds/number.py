@@ -125,11 +125,13 @@ class Number(base.Kind):
         return np.asarray(np.isnan(values).any(1))
 
     def decode(self, arrays: dict[str, Any], *, prefix: str = "") -> pl.DataFrame:
-        """`TARGET_predicted`, in the target's own unit."""
+        """`TARGET_predicted`, in the target's own unit, and the interval `TARGET_low` to `TARGET_high`, which holds the
+        truth as often as the recipe's `trust.coverage` says."""
         import polars as pl
 
-        value = self.unscaled(arrays["value"])
-        return pl.DataFrame({f"{self.columns[0]}_predicted": value})
+        name = self.columns[0]
+        columns = {"predicted": "value", "low": "low", "high": "high"}
+        return pl.DataFrame({f"{name}_{to}": self.unscaled(arrays[of]) for to, of in columns.items() if of in arrays})
 
     def unscaled(self, values: np.ndarray) -> np.ndarray:
         """Return scaled values of a target in its own unit (float64)."""
@@ -193,15 +195,18 @@ def _scale(column: np.ndarray, scale: Scale) -> tuple[float, float]:
 
 
 def _edges(scaled: np.ndarray, bins: int) -> tuple[tuple[float, ...], ...]:
-    """Cut points by quantile of each column, at least two and all different (Gorishniy et al. 2022, section 3.2)."""
-    out = []
+    """Cut points of each column, at least two and all different.
+
+    By quantile of the rows (Gorishniy et al. 2022, section 3.2), and as many by quantile of the distinct values: where
+    nine rows in ten are 0, the rows' own quantiles leave no cut for the rest (Adult's capital gain: docs/log.md).
+    """
+    levels, out = np.linspace(0, 1, bins // 2 + 1), []
     for column in scaled.T:
         # in float32, as the network holds them: cut points that differ in float64 alone would make a bin of no size
         present = column[np.isfinite(column)].astype(np.float32)
-        cuts = (
-            np.unique(np.quantile(present, np.linspace(0, 1, bins + 1)).astype(np.float32))
-            if len(present)
-            else np.array([0.0, 1.0])
-        )
+        cuts = np.array([0.0, 1.0], np.float32)
+        if len(present):
+            both = [np.quantile(present, levels), np.quantile(np.unique(present), levels, method="nearest")]
+            cuts = np.unique(np.concatenate(both).astype(np.float32))
         out.append(tuple(float(cut) for cut in (cuts if len(cuts) > 1 else np.array([cuts[0], cuts[0] + 1]))))
     return tuple(out)

@@ -63,7 +63,7 @@ def score(
     chosen = metric(kind, name, _classes(given))
     if not len(truth) or not np.isfinite(given).all():
         return float("nan")
-    return chosen.value(np.asarray(truth), given, weight)
+    return chosen.value(np.asarray(truth), _decided(given, answer) if chosen.decides else given, weight)
 
 
 def measure(
@@ -83,7 +83,8 @@ def measure(
     if reason := _unusable(truth, given, weight):
         return {name: _undefined(reason) for name in chosen}
     weights = np.ones(len(truth)) if weight is None else np.asarray(weight, np.float64)
-    ready = {name: each.prepare(truth, given) for name, each in chosen.items()}
+    decided = _decided(given, answer)
+    ready = {name: each.prepare(truth, decided if each.decides else given) for name, each in chosen.items()}
     values = {name: float(over(weights[:, None])[0]) for name, over in ready.items()}
     defined = {name: ready[name] for name, value in values.items() if np.isfinite(value)}
     passes = 1 if classes <= 2 and kind == "category" else max(classes, 1)
@@ -107,6 +108,11 @@ def _given(kind: str, truth: np.ndarray, answer: Mapping[str, np.ndarray]) -> np
             f"the answers' shape {given.shape} does not fit the truth's, {truth.shape}, of a {kind} target"
         )
     return given
+
+
+def _decided(given: np.ndarray, answer: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The answer as the classes that were chosen, where a threshold chose them."""
+    return np.eye(given.shape[1])[answer["choice"]] if "choice" in answer else given
 
 
 def _classes(given: np.ndarray) -> int:

@@ -25,7 +25,8 @@ class Metric:
 
     `prepare(truth, answer)` does once what does not depend on the rows' weights (sorting, choosing a class) and returns
     a function of the weights. `formula` is for people; `undefined` says when there is no value; `sorts` tells that it
-    goes through the rows in order, once for each class, so that its interval costs more.
+    goes through the rows in order, once for each class, so that its interval costs more. `decides`: it looks at the
+    class that is answered alone, which a threshold may move.
 
     >>> from netwright.measure import metric
     >>> metric("number", "mae").value(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
@@ -38,6 +39,7 @@ class Metric:
     prepare: Callable[[np.ndarray, np.ndarray], Weighted]
     undefined: str = "the rows' weights sum to 0"
     sorts: bool = False
+    decides: bool = False
 
     def value(self, truth: np.ndarray, answer: np.ndarray, weight: np.ndarray | None = None) -> float:
         """Return the measure over all rows, NaN where it is undefined."""

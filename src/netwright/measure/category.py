@@ -32,6 +32,21 @@ def brier(truth: np.ndarray, answer: np.ndarray) -> Weighted:
     return mean_of((answer**2).sum(1) - 2 * own + 1)
 
 
+BINS = 15  # as Guo et al. 2017
+
+
+def ece(truth: np.ndarray, answer: np.ndarray) -> Weighted:
+    """Σ_b (W_b / W) |share right in b - mean p_ŷ in b|, over 15 bins of p_ŷ of like width (Naeini et al. 2015)."""
+    sure = answer.max(1)
+    bins = one_hot(np.minimum((sure * BINS).astype(np.int64), BINS - 1), BINS)
+    gap = (answer.argmax(1) == truth) - sure  # (n,)
+
+    def over(weights: np.ndarray) -> np.ndarray:
+        return ratio(np.abs(bins @ (gap[:, None] * weights)).sum(0), weights.sum(0))
+
+    return over
+
+
 def roc_auc(truth: np.ndarray, answer: np.ndarray) -> Weighted:
     """Two classes: the chance that a row of the second scores higher on it than a row of the first, ties half.
 
@@ -111,17 +126,27 @@ def f1(truth: np.ndarray, answer: np.ndarray) -> Weighted:
 
 
 METRICS = (
-    Metric("accuracy", "higher", "share of rows answered rightly", accuracy),
-    Metric("balanced_accuracy", "higher", "mean of the classes' recalls", balanced_accuracy),
-    Metric("f1_macro", "higher", "mean of the classes' F1", f1_macro),
+    Metric("accuracy", "higher", "share of rows answered rightly", accuracy, decides=True),
+    Metric("balanced_accuracy", "higher", "mean of the classes' recalls", balanced_accuracy, decides=True),
+    Metric("f1_macro", "higher", "mean of the classes' F1", f1_macro, decides=True),
     Metric("log_loss", "lower", "mean of -ln p(true class)", log_loss),
     Metric("brier", "lower", "mean squared error of the probabilities", brier),
+    Metric("ece", "lower", "expected calibration error: how far probabilities are from shares", ece),
     Metric("roc_auc", "higher", "area under the ROC curve, each class against the rest", roc_auc, ONE_CLASS, True),
 )  # fmt: skip
 BINARY = (
-    Metric("precision", "higher", "of the rows answered as the second class, the share that are", precision, NO_SECOND),
-    Metric("recall", "higher", "of the rows of the second class, the share answered so", recall, NO_SECOND),
-    Metric("f1", "higher", "harmonic mean of precision and recall of the second class", f1, NO_SECOND),
+    Metric(
+        "precision",
+        "higher",
+        "of the rows answered as the second class, the share that are",
+        precision,
+        NO_SECOND,
+        decides=True,
+    ),
+    Metric(
+        "recall", "higher", "of the rows of the second class, the share answered so", recall, NO_SECOND, decides=True
+    ),
+    Metric("f1", "higher", "harmonic mean of precision and recall of the second class", f1, NO_SECOND, decides=True),
     Metric("pr_auc", "higher", "average precision of the second class", pr_auc, NO_SECOND, True),
 )
 

@@ -11,21 +11,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netwright import rooms
+from netwright import rooms, samples
 from netwright.errors import InputError, Problem, nearest
+from netwright.events import say
 from netwright.recipe import Read
+from netwright.sources.address import Address, address
 
 if TYPE_CHECKING:
     from netwright.sources.table import Table
 
 __all__ = ["HELPERS", "Read", "read"]
 
-HELPERS = ("cells", "content", "frames", "lines", "quotes", "records", "sniff", "splits", "table")
+HELPERS = (
+    *("address", "cells", "content", "frames", "lines", "quotes", "records", "sniff", "splits", "table", "tree"),
+    *("sql_duckdb", "sql_postgres", "sql_sqlite", "values"),
+)
+_OWN = {"query": "sql", "sheet": "excel", "rows": "text"}  # settings that one source alone looks at
 _DEFAULT = Read()
 
 
 def read(data: Any, *, settings: Read = _DEFAULT) -> Table:
-    """Read `data`, a path or something in memory, into a table; the source that claims it is found by asking.
+    """Read `data`, a path, a database's address or something in memory, into a table, by the source that claims it.
 
     Raises `InputError` where there is no such file, where no source reads it, or where its content is broken.
 
@@ -37,18 +43,29 @@ def read(data: Any, *, settings: Read = _DEFAULT) -> Table:
     if isinstance(data, Table):
         return data
     if isinstance(data, str | os.PathLike):
-        data = _existing(os.fspath(data))
-    known = [rooms.find("sources", name) for name in rooms.names("sources")]
-    for source in known:
-        if source.claims(data):
-            table = source.read(data, settings)
+        text = os.fsdecode(data)
+        data = address(text) or existing(text)
+    known = {name: rooms.find("sources", name) for name in rooms.names("sources")}
+    # a .txt whose lines are evenly parted is a CSV file, unless its rows were asked for
+    order = sorted(known, key=lambda name: name != "text") if settings.rows else known
+    for name in order:
+        if known[name].claims(data):
+            _say_unused(name, data, settings)
+            table = known[name].read(data, settings)
             return replace(table, folder=str(data.parent)) if isinstance(data, Path) else table
-    raise InputError(_unclaimed(data, "; ".join(form for source in known for form in source.FORMS)))
+    raise InputError(_unclaimed(data, [form for source in known.values() for form in source.FORMS]))
 
 
-def _existing(given: str | bytes) -> Path:
+def _say_unused(source: str, data: Any, settings: Read) -> None:
+    """Say which settings are not looked at, because another source has them."""
+    for name, owner in _OWN.items():
+        if getattr(settings, name) is not None and owner != source:
+            where = data.name if isinstance(data, Path | Address) else "data in memory"
+            say("notice", f"read.{name}", f"{where}: read.{name} is not looked at, for only {owner} sources have it")
+
+
+def existing(text: str) -> Path:
     """Return the path if something is there, else raise, naming the nearest name that is."""
-    text = os.fsdecode(given)
     if text.startswith(("http://", "https://", "s3://", "hf://")):
         fix = "download it and give its path"
         raise InputError(Problem(text, "is an address, and only local files are read", fix=fix))
@@ -65,18 +82,22 @@ def _existing(given: str | bytes) -> Path:
     if not beside:
         raise InputError(Problem(text, f"there is no such file, nor a folder {path.parent}", fix="check the path"))
     visible = [name for name in names if not name.startswith(".")]
-    raise InputError(Problem(text, "there is no such file", fix=nearest(path.name, visible)))
+    fix = nearest(path.name, visible)
+    if path.stem in samples.names():
+        fix = f"netwright samples get {path.stem} --output {path.stem}.csv writes a sample of this name"
+    raise InputError(Problem(text, "there is no such file", fix=fix))
 
 
-def _unclaimed(data: Any, forms: str) -> Problem:
-    """Return the problem of data that no source reads, naming what is read."""
+def _unclaimed(data: Any, forms: list[str]) -> Problem:
+    """Return the problem of data that no source reads, naming what is read of its sort."""
     if not isinstance(data, Path):
-        return Problem("data", f"no source reads a {type(data).__name__} like this", allowed=forms)
+        return Problem("data", f"no source reads a {type(data).__name__} like this", allowed="; ".join(forms))
+    allowed = "; ".join(form for form in forms if ("folder" in form if data.is_dir() else form.startswith(".")))
     if data.is_dir():
         held = sorted(entry.name for entry in data.iterdir() if not entry.name.startswith("."))
         shown = f"it holds {', '.join(held[:5])}{', ...' if len(held) > 5 else ''}" if held else "it is empty"
         fix = "give the path of one file in it" if held else ""
-        return Problem(str(data), f"the folder has neither images nor IDX files; {shown}", allowed=forms, fix=fix)
+        return Problem(str(data), f"no source reads this folder; {shown}", allowed=allowed, fix=fix)
     ending = "".join(data.suffixes[-2:]) if data.suffix.lower() == ".gz" else data.suffix
     what = f"no source reads files that end in {ending}" if ending else "the name has no ending to tell its format"
-    return Problem(str(data), what, allowed=forms, fix="convert it to one of these, or name it by what it holds")
+    return Problem(str(data), what, allowed=allowed, fix="convert it to one of these, or name it by what it holds")

@@ -6,15 +6,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from netwright.errors import InputError, Problem
 from netwright.events import say_rows
-from netwright.sources.content import hasher, pieces, readable
 from netwright.sources.splits import split_of
+from netwright.sources.tree import LOOKED_AT, divided, files, fingerprint
 
 if TYPE_CHECKING:
     from netwright.recipe import Read
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 FORMS = ("a folder of images with a sub-folder for each class",)
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
-_LOOKED_AT = 100_000  # files, so that a home folder given by mistake is not walked to its end
 
 
 def claims(data: Any) -> bool:
@@ -31,7 +29,7 @@ def claims(data: Any) -> bool:
     >>> claims(Path("a.csv"))
     False
     """
-    return isinstance(data, Path) and data.is_dir() and any(map(_is_image, islice(_files(data), _LOOKED_AT)))
+    return isinstance(data, Path) and data.is_dir() and any(map(_is_image, islice(files(data), LOOKED_AT)))
 
 
 def read(data: Path, settings: Read) -> Table:
@@ -55,12 +53,12 @@ def read(data: Path, settings: Read) -> Table:
 
     from netwright.sources.table import Table
 
-    names = sorted(_files(data))
+    names = sorted(files(data))
     images = [name for name in names if _is_image(name)]
     others = [name for name in names if not _is_image(name)]
     if others:
         say_rows("read.skipped", f"{data}: {len(others):,} files that are no images skipped", others, kind="notice")
-    above = 1 if _divided(images, data) else 0  # how many folders stand above the class folders
+    above = 1 if divided(images, data, what="images") else 0  # how many folders stand above the class folders
     classed = [name for name in images if len(PurePosixPath(name).parts) > above + 1]
     _leave_out(sorted(set(images) - set(classed)), len(classed), data)
     parts = [PurePosixPath(name).parts for name in classed]
@@ -73,7 +71,7 @@ def read(data: Path, settings: Read) -> Table:
         tuple(classed),
         np.arange(len(classed), dtype=np.int32),
         np.zeros(len(classed), np.int64),
-        fingerprint=_fingerprint(data, classed),
+        fingerprint=fingerprint(data, classed),
         splits=np.array(splits) if len(set(splits)) > 1 else None,
         name=data.resolve().name,
     )
@@ -81,41 +79,6 @@ def read(data: Path, settings: Read) -> Table:
 
 def _is_image(name: str) -> bool:
     return name.lower().endswith(IMAGES)
-
-
-def _files(folder: Path) -> Iterator[str]:
-    """Yield the paths within the folder (with /) of all files that are not hidden; each folder is entered once."""
-    seen: set[str] = set()
-
-    def fail(error: OSError) -> None:
-        raise error
-
-    with readable(folder):
-        for place, folders, files in os.walk(folder, followlinks=True, onerror=fail):
-            real = os.path.realpath(place)
-            if real in seen:  # a link that leads back up
-                folders.clear()
-                continue
-            seen.add(real)
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            within = Path(place).relative_to(folder)
-            yield from ((within / name).as_posix() for name in files if not name.startswith("."))
-
-
-def _divided(images: list[str], data: Path) -> bool:
-    """Say whether the folders directly in `data` are splits (train, validation, test) with class folders in them."""
-    parts = [PurePosixPath(name).parts for name in images]
-    upper = {part[0] for part in parts if len(part) > 1}
-    with_classes = {part[0] for part in parts if len(part) > 2}
-    splits = sorted(name for name in upper if split_of(name))
-    if not with_classes & set(splits):
-        return False
-    beside = sorted(upper - set(splits))
-    if beside:
-        what = f"holds folders of splits ({', '.join(splits)}) beside others with images ({', '.join(beside[:5])})"
-        fix = "keep only train, validation and test in it, each with its classes"
-        raise InputError(Problem(str(data), what, fix=fix))
-    return True
 
 
 def _leave_out(images: list[str], kept: int, data: Path) -> None:
@@ -127,13 +90,3 @@ def _leave_out(images: list[str], kept: int, data: Path) -> None:
         raise InputError(Problem(str(data), f"{what}, and no sub-folder holds images", fix=fix))
     if images:
         say_rows("read.unlabelled", f"{data}: {len(images):,} images in no class folder left out", images)
-
-
-def _fingerprint(folder: Path, names: list[str]) -> str:
-    """Return the hash of the sorted names and each file's bytes."""
-    content = hasher()
-    for name in names:
-        content.update(name.encode(errors="surrogateescape") + b"\0")
-        for piece in pieces(folder / name):
-            content.update(piece)
-    return content.hexdigest()

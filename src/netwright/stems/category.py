@@ -42,17 +42,29 @@ class Stem(Base):
             self.out = Shape("sequence", D, length=len(sizes)) if want.form == "sequence" else Shape("vector", D)
             return
         width = want.options.get("category_width", 8)
-        self.hot = [index for index, size in enumerate(sizes.tolist()) if size - FIRST <= ONE_HOT]
-        self.sizes = sizes.tolist()
-        self.tables = nn.ModuleDict(
-            {str(index): nn.Embedding(size, width) for index, size in enumerate(self.sizes) if index not in self.hot}
-        )
-        for table in self.tables.values():
-            assert isinstance(table, nn.Embedding)
-            nn.init.normal_(table.weight, std=width**-0.5)
+        few = [column for column, size in enumerate(sizes.tolist()) if size - FIRST <= ONE_HOT]
+        many = [column for column in range(len(sizes)) if column not in few]
+        # one-hot: each output is whether the code of its column is its own; 0, never seen in training, has none
+        pairs = [(column, code) for column in few for code in range(1, int(sizes[column]))]
+        starts = sizes[many].cumsum(0) - sizes[many]
+        self.column: Tensor
+        self.code: Tensor
+        self.many: Tensor
+        self.starts: Tensor
+        places = torch.tensor(pairs, dtype=torch.long).view(-1, 2).t()
+        for name, value in {
+            "column": places[0],
+            "code": places[1],
+            "many": torch.tensor(many, dtype=torch.long),
+            "starts": starts,
+        }.items():
+            self.register_buffer(name, value.contiguous(), persistent=False)
+        if many:
+            self.table = nn.Embedding(int(sizes[many].sum()), width)
+            nn.init.normal_(self.table.weight, std=width**-0.5)
             with torch.no_grad():
-                table.weight[0] = 0.0
-        self.out = Shape("vector", sum(self.sizes[index] - 1 for index in self.hot) + width * len(self.tables))
+                self.table.weight[starts] = 0.0
+        self.out = Shape("vector", len(pairs) + width * len(many))
 
     def forward(self, block: Block, draw: Draw | None = None) -> Signal:
         codes = block["codes"]  # (B, C)
@@ -63,9 +75,8 @@ class Stem(Base):
         if self.form == "sequence":
             return Signal(self.table(codes + self.first), "sequence")
         parts = []
-        for index, size in enumerate(self.sizes):
-            if index in self.hot:
-                parts.append(nn.functional.one_hot(codes[:, index], size)[:, 1:].to(torch.get_default_dtype()))
-            else:
-                parts.append(self.tables[str(index)](codes[:, index]))
-        return Signal(torch.cat(parts, 1), "vector")
+        if len(self.column):
+            parts.append((codes.index_select(1, self.column) == self.code).to(torch.get_default_dtype()))
+        if len(self.many):
+            parts.append(self.table(codes.index_select(1, self.many) + self.starts).flatten(1))
+        return Signal(torch.cat(parts, 1) if len(parts) > 1 else parts[0], "vector")

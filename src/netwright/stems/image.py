@@ -47,7 +47,8 @@ class Stem(Base):
         assert isinstance(pixels, Tensor)
         if draw is not None:
             pixels = shifted(pixels, draw, mirror=self.mirror)
-        x = (pixels.to(torch.get_default_dtype()) / 255 - self.mean) / self.deviation  # (B, H, W, C)
+        # (x / 255 - mean) / deviation, in two passes over (B, H, W, C)
+        x = pixels.to(torch.get_default_dtype()).mul_(1 / (255 * self.deviation)).sub_(self.mean / self.deviation)
         if self.form == "vector":
             return Signal(x.flatten(1), "vector")
         if self.form == "affine":

@@ -8,27 +8,24 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from netwright.batch import Batch
 from netwright.errors import InputError, Problem
 from netwright.events import say
 from netwright.plan import Plan
-from netwright.randomness import Draw
 from netwright.recipe import Training
 from netwright.seeds import seed_for
-from netwright.training import checkpoint, optimizers, sampler
+from netwright.training import checkpoint, sampler
 from netwright.training.interrupt import Stop
 from netwright.training.schedules import Schedule
 from netwright.training.state import Data, Progress, Score
+from netwright.training.step import Step
+from netwright.training.tape import Tape
 from netwright.training.world import World
-
-Losses = dict[str, tuple[Tensor, Tensor]]
 
 
 class Loop:
@@ -42,17 +39,12 @@ class Loop:
     ) -> None:  # fmt: skip
         self.network, self.data, self.score, self.settings, self.plan = network, data, score, settings, plan
         self.kept, self.world = kept, world or World()
-        self.device = torch.device(plan.device)
-        n = len(data.train)
-        self.batch_size = n if settings.batch_size in ("all", None) else min(int(settings.batch_size), n)
-        self.rows_a_step = self.batch_size * (settings.accumulate or 1)
-        self.steps_an_epoch = -(-n // self.rows_a_step)
+        self.take = Step(network, data, settings, plan, self.world)
+        self.call = Tape(self.take).steps if plan.record else self.take.steps
+        self.steps_an_epoch = -(-len(data.train) // self.take.rows)
         self.epochs = settings.epochs or 1
         self.seed = settings.seed or 0
-        self.optimizer = optimizers.make(network, settings)
         self.schedule = Schedule(settings, steps=self.epochs * self.steps_an_epoch, steps_an_epoch=self.steps_an_epoch)
-        compiled: Any = torch.compile(network) if plan.compile else network
-        self.forward = self.world.wrap(compiled, self.device)
         self.at = Progress()
         self.best: dict[str, Tensor] = {}
         self.random: dict[str, Tensor] | None = None
@@ -66,10 +58,8 @@ class Loop:
         with Stop() as stop:
             while not self.at.done:
                 began = time.monotonic()
-                for batches in self.steps():
-                    loss = self.step(batches)
-                    self.at.loss_sum += loss
-                    self.at.step += 1
+                for rows in self.calls():
+                    self.step(rows)
                     self._say_progress(began)
                     if stop.asked or time.monotonic() - saved > (self.settings.checkpoint_every or 60.0):
                         self._save(began)
@@ -87,80 +77,31 @@ class Loop:
             self.network.load_state_dict(self.best)
         return self.at.history
 
-    def steps(self) -> Iterator[list[Batch]]:
-        """The steps left of this epoch, each as its batches (one, unless gradients are accumulated)."""
+    def calls(self) -> Iterator[Tensor]:
+        """The rows of the steps left of this epoch, `plan.steps_a_call` steps at a time."""
         if self.random is None:
             torch.manual_seed(seed_for(self.seed, "epoch", self.at.epoch))
         else:
-            checkpoint.restore_random(self.random, self.device)
+            checkpoint.restore_random(self.random, self.take.device)
             self.random = None
         self.network.train()
+        self.take.epoch = self.at.epoch
         ordered = sampler.order(self.data.train, seed=self.seed, epoch=self.at.epoch)
-        for step in range(self.at.step, self.steps_an_epoch):
-            rows = ordered[step * self.rows_a_step : (step + 1) * self.rows_a_step]
-            yield [self._batch(part) for part in rows.split(self.batch_size)]
+        left = ordered[self.at.step * self.take.rows :]
+        if len(left):
+            yield from left.split(self.take.rows * self.plan.steps_a_call)
 
-    def _batch(self, rows: Tensor) -> Batch:
-        rows = sampler.share(rows, rank=self.world.rank, world=self.world.size).to(self.device)
-        draw = Draw(self.seed, self.at.epoch, rows)
-        return self.data.rows.take(rows, draw=draw, augment=bool(self.settings.augment))
-
-    def step(self, batches: list[Batch]) -> float:
-        """Change the weights once; return the loss before the change."""
-        step = self.at.epoch * self.steps_an_epoch + self.at.step
-        rate = (self.settings.learning_rate or 1e-3) * self.schedule.factor(step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        totals = self._weights(batches) if len(batches) > 1 or self.world.size > 1 else None
-        loss = float(self.optimizer.step(lambda: self.gradient(batches, totals)))  # type: ignore[arg-type]
-        if not math.isfinite(loss):
-            raise self._diverged()
-        return loss
-
-    def gradient(self, batches: list[Batch], totals: dict[str, Tensor] | None = None) -> Tensor:
-        """Compute the gradient of a step's loss, and return the loss."""
-        self.optimizer.zero_grad(set_to_none=True)
-        loss = torch.zeros((), device=self.device)
-        for number, batch in enumerate(batches):
-            last = number == len(batches) - 1
-            quiet = nullcontext() if last or self.world.size == 1 else self.forward.no_sync()  # type: ignore[operator]
-            with quiet:
-                part = self._loss(batch, totals)
-                if last:  # once a step, whatever the batches
-                    l1, l2 = self.settings.l1 or 0.0, self.settings.l2 or 0.0
-                    penalty = optimizers.penalty(self.network.parameters(), l1, l2)
-                    part = part if penalty is None else part + penalty
-                part.backward()
-            loss = loss + part.detach()
-        if self.settings.gradient_clip:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
-        return loss
-
-    def _loss(self, batch: Batch, totals: dict[str, Tensor] | None) -> Tensor:
-        """Σ over targets of share · Σ loss·weight / global Σ weight."""
-        with self._precision():
-            losses: Losses = self.forward(batch)
-        parts = []
-        for name, (rows, weight) in losses.items():
-            total = weight.sum() if totals is None else totals[name]
-            # DistributedDataParallel averages gradients over processes; the loss is their sum
-            parts.append(
-                self.data.shares.get(name, 1.0) * self.world.size * (rows * weight).sum() / total.clamp(min=1e-12)
-            )
-        return torch.stack(parts).sum()
-
-    def _weights(self, batches: list[Batch]) -> dict[str, Tensor]:
-        """The sum of weights of a step by target, over all its batches and all processes."""
-        sums: dict[str, Tensor] = {}
-        for batch in batches:
-            for name, (_, goal) in self.network.goals(batch).items():  # type: ignore[operator]
-                sums[name] = sums.get(name, torch.zeros((), device=self.device)) + goal.weight.sum()
-        return {name: self.world.sum(value) for name, value in sums.items()}
-
-    def _precision(self) -> Any:
-        if self.plan.precision == "bfloat16":
-            return torch.autocast(self.device.type, torch.bfloat16)
-        return nullcontext()
+    def step(self, rows: Tensor) -> None:
+        """Change the weights once for each step of a call."""
+        first = self.at.epoch * self.steps_an_epoch + self.at.step
+        count = -(-len(rows) // self.take.rows)
+        rate = self.settings.learning_rate or 1e-3
+        losses = self.call(rows, [rate * self.schedule.factor(first + number) for number in range(count)]).tolist()
+        for loss in losses:
+            if not math.isfinite(loss):
+                raise self._diverged()
+            self.at.loss_sum += loss
+            self.at.step += 1
 
     def _end_epoch(self, began: float) -> None:
         at = self.at
@@ -203,7 +144,7 @@ class Loop:
         say(
             "progress", "training.step", "training", step=done, steps=self.epochs * self.steps_an_epoch, epoch=self.at.epoch + 1,
             epochs=self.epochs, loss=self.at.loss_sum / self.at.step, seconds=seconds,
-            rows_a_second=done * self.rows_a_step / max(seconds, 1e-9),
+            rows_a_second=done * self.take.rows / max(seconds, 1e-9),
         )  # fmt: skip
 
     def _save(self, began: float | None) -> None:
@@ -214,15 +155,15 @@ class Loop:
         if self.kept is None or self.world.rank:
             return
         checkpoint.save(self.kept, {
-            "network": self.network.state_dict(), "best": self.best, "optimizer": self.optimizer.state_dict(),
+            "network": self.network.state_dict(), "best": self.best, "optimizer": self.take.optimizer.state_dict(),
             "schedule": self.schedule.state(), "progress": vars(self.at),
-            "random": checkpoint.random_state(self.device) if began is not None else None,
+            "random": checkpoint.random_state(self.take.device) if began is not None else None,
         })  # fmt: skip
 
     def _restore(self, tree: dict[str, Any]) -> None:
         self.network.load_state_dict(tree["network"])
-        self.optimizer.load_state_dict(tree["optimizer"])
-        self.best = {name: value.to(self.device) for name, value in tree["best"].items()}
+        self.take.optimizer.load_state_dict(tree["optimizer"])
+        self.best = {name: value.to(self.take.device) for name, value in tree["best"].items()}
         self.schedule.cut, self.schedule.waited, self.schedule.best = (
             tree["schedule"][key] for key in ("cut", "waited", "best")
         )
@@ -240,7 +181,7 @@ class Loop:
         return InputError(Problem("training.metric", what, fix=fix))
 
     def _diverged(self, what: str = "loss") -> InputError:
-        rate = self.optimizer.param_groups[0]["lr"]
+        rate = self.take.optimizer.param_groups[0]["lr"]
         good = self.kept is not None and self.kept.exists()
         where = f"; the last good checkpoint is kept in {self.kept}" if good else ""
         place = f"epoch {self.at.epoch + 1}, step {min(self.at.step + 1, self.steps_an_epoch)}"

@@ -34,6 +34,8 @@ def make(network: nn.Module, settings: Training) -> torch.optim.Optimizer:
         {"params": [w for w in weights if w.ndim >= 2], "weight_decay": decay},
         {"params": [w for w in weights if w.ndim < 2], "weight_decay": 0.0},
     ]
+    if not decay:  # one group is one call
+        groups = [{"params": weights, "weight_decay": 0.0}]
     groups = [group for group in groups if group["params"]]
     betas = (0.9 if s.beta1 is None else s.beta1, 0.999 if s.beta2 is None else s.beta2)
     epsilon = 1e-8 if s.epsilon is None else s.epsilon
@@ -44,7 +46,14 @@ def make(network: nn.Module, settings: Training) -> torch.optim.Optimizer:
         alpha = 0.99 if s.beta2 is None else s.beta2
         return torch.optim.RMSprop(groups, lr=rate, alpha=alpha, eps=epsilon, momentum=s.momentum or 0.0, foreach=True)
     momentum = (0.9 if s.momentum is None else s.momentum) if s.optimizer in ("momentum", "nesterov") else 0.0
-    return torch.optim.SGD(groups, lr=rate, momentum=momentum, nesterov=s.optimizer == "nesterov", foreach=True)
+    return torch.optim.SGD(
+        groups, lr=rate, momentum=momentum, nesterov=s.optimizer == "nesterov", fused=_fusable(weights)
+    )
+
+
+def reads_a_tensor(optimizer: torch.optim.Optimizer) -> bool:
+    """Say whether the optimizer reads its learning rate from a tensor at each step: the fused ones do."""
+    return bool(optimizer.defaults.get("fused"))
 
 
 def _fusable(weights: list[nn.Parameter]) -> bool:

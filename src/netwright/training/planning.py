@@ -1,23 +1,52 @@
-"""Choosing the plan: what the recipe does not pin is measured on a copy of the network, before step 1."""
+"""Choosing the plan: what the recipe does not pin is measured on a copy of the network, before step 1.
+
+A trial may cost a twentieth of the training that it is for: short trainings begin at once.
+"""
 
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
 from netwright.batch import Lists
 from netwright.errors import InputError, Problem
 from netwright.events import say
 from netwright.plan import Plan
 from netwright.recipe import Execution, Training
-from netwright.training.loop import Data, Loop
+from netwright.training import sampler
+from netwright.training.state import Data
+from netwright.training.step import Step
+from netwright.training.tape import Tape, Unrecordable
 from netwright.training.world import World
 
-TRIAL = 0.4  # seconds spent on each candidate
-WORTH_COMPILING = 600.0  # estimated seconds of training from which a compilation (20 to 60 s) may pay
+Make = Callable[[Plan], tuple[torch.nn.Module, Data]]
+TRIAL = 0.4  # seconds spent on a candidate, at most
+SHARE = 0.02  # of the estimated training that a candidate's trial may take
+SHORT = 5.0  # estimated seconds of training below which threads are not compared
+WORTH_COMPILING = 240.0  # estimated seconds from which a compilation (20 to 60 s here) may pay
+STEPS_A_CALL = 16  # of a recorded step: one look at the clock for all; compiled, one program
+
+
+class Trial:
+    """A copy of the network on which steps are timed, so that the network itself stays as it was."""
+
+    def __init__(self, network: torch.nn.Module, data: Data, settings: Training, plan: Plan) -> None:
+        self.step = Step(copy.deepcopy(network).train(), data, settings, plan, World())
+        self.step.set_rate((settings.learning_rate or 1e-3) * 1e-3)  # a trial of many steps must not diverge
+        self.rows = sampler.order(data.train, seed=0, epoch=0).split(self.step.rows)
+
+    def part(self, number: int) -> Tensor:
+        """Return the rows of a step; all steps but an epoch's last are alike."""
+        return self.rows[number % max(len(self.rows) - 1, 1)]
+
+    def gradient(self, number: int) -> None:
+        """Compute a step's gradient: most of a step, and of L-BFGS the repeated part."""
+        self.step.gradient(self.step.batches(self.part(number)))
 
 
 def device_of(pinned: str | None, world: World) -> tuple[str, str]:
@@ -39,77 +68,163 @@ def device_of(pinned: str | None, world: World) -> tuple[str, str]:
     return there[0], "there is no GPU" if there[0] == "cpu" else "Apple's GPU is there"
 
 
-def choose(
-    pinned: Execution, make: Callable[[Plan], tuple[torch.nn.Module, Data]], settings: Training, world: World
-) -> Plan:
+def choose(pinned: Execution, make: Make, settings: Training, world: World) -> Plan:
     """Return the plan: each setting pinned, or measured. `make(plan)` gives the network and data on the plan's device."""
+    began = time.perf_counter()
     device, why = device_of(pinned.device, world)
-    most = torch.get_num_threads()
     reasons = {"device": why}
-    plan = Plan(device=device, threads=pinned.threads or most, precision=pinned.precision or "float32")
+    plan = Plan(device=device, threads=pinned.threads or 1, precision=pinned.precision or "float32")
     reasons["precision"] = "as the recipe says" if pinned.precision else "exact, and as fast as any on most processors"
     network, data = make(plan)
-    measured: dict[int, float] = {}
-    candidates = (
-        [pinned.threads] if pinned.threads else sorted({1, most}) if device == "cpu" and world.size == 1 else [most]
-    )
-    for threads in candidates:
-        measured[threads] = _seconds_a_step(network, data, settings, plan.model_copy(update={"threads": threads}))
-    best = min(measured, key=lambda threads: measured[threads])
-    shown = ", ".join(f"{threads}: {seconds * 1e3:.2f} ms" for threads, seconds in measured.items())
-    reasons["threads"] = "as the recipe says" if pinned.threads else f"measured a step: {shown}"
-    loop = Loop(network, data, None, settings, plan, kept=None)
-    estimate = measured[best] * loop.epochs * loop.steps_an_epoch
-    compiled, reasons["compile"] = _compiled(
-        pinned, network, data, settings, plan.model_copy(update={"threads": best}), measured[best], estimate
-    )
-    rows = pinned.rows_a_call or 1024
+    state = torch.get_rng_state()
+    try:
+        plan, seconds = _threads(pinned, network, data, settings, plan, world, reasons)
+        if device == "cpu":
+            torch.set_num_threads(plan.threads)
+        plan, seconds = _recorded(pinned, network, data, settings, plan, seconds, reasons)
+        plan = _compiled(pinned, network, data, settings, plan, seconds, reasons)
+    finally:
+        torch.set_rng_state(state)
     reasons["rows_a_call"] = "as the recipe says" if pinned.rows_a_call else "bounds memory; larger calls are no faster"
-    plan = plan.model_copy(update={"threads": best, "compile": compiled, "rows_a_call": rows, "reasons": reasons})
-    text = f"{device}, {best} thread{'s' if best > 1 else ''}, {plan.precision}, {'compiled' if compiled else 'not compiled'} ({reasons['threads']})"
-    say(
-        "choice",
-        "plan",
-        f"plan: {text}",
-        estimate=estimate,
-        **{f"ms_{k}_threads": v * 1e3 for k, v in measured.items()},
-    )
+    plan = plan.model_copy(update={"rows_a_call": pinned.rows_a_call or 1024, "reasons": reasons})
+    ways = ["recorded"] * plan.record + ["compiled"] * plan.compile or ["step by step"]
+    text = f"{device}, {plan.threads} thread{'s' if plan.threads > 1 else ''}, {plan.precision}, {' and '.join(ways)}"
+    spent = time.perf_counter() - began
+    estimate = seconds * _steps(data, settings)
+    say("choice", "plan", f"plan: {text} ({reasons['threads']})", estimate=estimate, seconds=spent)
     return plan
 
 
-def _seconds_a_step(network: torch.nn.Module, data: Data, settings: Training, plan: Plan) -> float:
-    """The median time of a step's gradient, on a copy: the network itself stays as it was."""
-    state = torch.get_rng_state()
-    torch.set_num_threads(plan.threads)
-    loop = Loop(copy.deepcopy(network), data, None, settings, plan, kept=None)
-    times, began, steps = [], time.perf_counter(), loop.steps()
-    while not times or time.perf_counter() - began < TRIAL:
+def _steps(data: Data, settings: Training) -> int:
+    """How many steps the training has at most."""
+    n = len(data.train)
+    size = n if settings.batch_size in ("all", None) else int(settings.batch_size) * (settings.accumulate or 1)
+    return (settings.epochs or 1) * -(-n // size)
+
+
+def _threads(
+    pinned: Execution, network: torch.nn.Module, data: Data, settings: Training, plan: Plan, world: World, reasons: dict[str, str]
+) -> tuple[Plan, float]:  # fmt: skip
+    """The number of threads, and the seconds of a step with it."""
+    most = torch.get_num_threads()
+    if pinned.threads or plan.device != "cpu" or world.size > 1:
+        plan = plan.model_copy(update={"threads": pinned.threads or most})
+        reasons["threads"] = "as the recipe says" if pinned.threads else "one process of several" if world.size > 1 else "the device works"  # fmt: skip
+        torch.set_num_threads(plan.threads)
+        return plan, _timed(Trial(network, data, settings, plan).gradient, _steps(data, settings))
+    measured: dict[int, float] = {}
+    for threads in sorted({1, most}):
+        torch.set_num_threads(threads)
+        measured[threads] = _timed(Trial(network, data, settings, plan).gradient, _steps(data, settings))
+        if measured[threads] * _steps(data, settings) < SHORT:
+            reasons["threads"] = f"about {measured[1] * _steps(data, settings):.1f} s of training: too short to compare"
+            break
+    best = min(measured, key=lambda threads: measured[threads])
+    if "threads" not in reasons:
+        shown = ", ".join(f"{threads}: {seconds * 1e3:.2f} ms" for threads, seconds in measured.items())
+        reasons["threads"] = f"measured a step: {shown}"
+    return plan.model_copy(update={"threads": best}), measured[best]
+
+
+def _recorded(
+    pinned: Execution, network: torch.nn.Module, data: Data, settings: Training, plan: Plan, seconds: float, reasons: dict[str, str]
+) -> tuple[Plan, float]:  # fmt: skip
+    """Whether steps are recorded: where it is proven to give the same bits on a copy, and is faster."""
+    if pinned.record is False:
+        reasons["record"] = "as the recipe says"
+        return plan, seconds
+    trial = plan.model_copy(update={"record": True, "steps_a_call": pinned.steps_a_call or STEPS_A_CALL})
+    why = _unlike(network, data, settings, trial)
+    if why is not None:
+        if pinned.record:
+            raise InputError(Problem("plan.record", f"this step cannot be recorded: {why}", fix="leave it out"))
+        reasons["record"] = why
+        return plan.model_copy(update={"steps_a_call": pinned.steps_a_call or 1}), seconds
+    own = Trial(network, data, settings, trial)
+    tape = Tape(own.step)
+    for number in range(2):
+        tape(own.part(number))
+    total = _steps(data, settings)
+    times = {
+        name: _timed(lambda number, do=do: do(own.part(number)), total)
+        for name, do in (("not", own.step), ("recorded", tape))
+    }
+    shown = f"measured a step: recorded {times['recorded'] * 1e3:.2f} ms, not {times['not'] * 1e3:.2f} ms"
+    if pinned.record or times["recorded"] < 0.95 * times["not"]:
+        reasons["record"] = "as the recipe says" if pinned.record else shown
+        return trial, times["recorded"]
+    reasons["record"] = shown
+    return plan.model_copy(update={"steps_a_call": pinned.steps_a_call or 1}), times["not"]
+
+
+def _unlike(network: torch.nn.Module, data: Data, settings: Training, plan: Plan) -> str | None:
+    """Take four steps on two copies, one recorded: say what kept it from being so, or None where all bits are equal."""
+    first, second = Trial(network, data, settings, plan), Trial(network, data, settings, plan)
+    if len(first.rows) < 3 or _steps(data, settings) < 50:
+        return "too few steps to be worth it"
+    why = Tape.why_not(first.step)
+    if why is not None:
+        return why
+    losses: list[list[float]] = []
+    tape = Tape(second.step)
+    for trial, take in ((first, first.step), (second, tape)):
+        trial.step.set_rate(settings.learning_rate or 1e-3)
+        torch.manual_seed(0)
+        try:
+            losses.append([float(take(trial.part(number))) for number in range(4)])
+        except Unrecordable as error:
+            return str(error)
+    ours, theirs = (list(trial.step.network.parameters()) for trial in (first, second))
+    same = all(torch.equal(a, b) or bool(a.isnan().any()) for a, b in zip(ours, theirs, strict=True))
+    return None if same and repr(losses[0]) == repr(losses[1]) else "recorded steps gave other numbers"
+
+
+def _timed(take: Callable[[int], object], steps: int) -> float:
+    """The median time of a step of a training that has `steps` of them."""
+    take(0)  # the first one warms up
+    times: list[float] = []
+    budget = math.inf
+    while sum(times) < budget or len(times) < 3:
         start = time.perf_counter()
-        batches = next(steps, None)
-        if batches is None:
-            steps = loop.steps()
-            continue
-        loop.gradient(batches)
+        take(len(times) + 1)
         times.append(time.perf_counter() - start)
-    torch.set_rng_state(state)
-    times = times[1:] or times  # the first one warms up
+        budget = min(TRIAL, SHARE * sorted(times)[len(times) // 2] * steps)
     return sorted(times)[len(times) // 2]
 
 
 def _compiled(
-    pinned: Execution,
-    network: torch.nn.Module,
-    data: Data,
-    settings: Training,
-    plan: Plan,
-    eager: float,
-    estimate: float,
-) -> tuple[bool, str]:
+    pinned: Execution, network: torch.nn.Module, data: Data, settings: Training, plan: Plan, eager: float, reasons: dict[str, str]
+) -> Plan:  # fmt: skip
+    """Whether steps are compiled: where what is left to train is long enough, and it was measured to be faster."""
     if pinned.compile is not None:
-        return pinned.compile, "as the recipe says"
+        reasons["compile"] = "as the recipe says"
+        return plan.model_copy(update={"compile": pinned.compile})
+    estimate = eager * _steps(data, settings)
     if any(isinstance(part, Lists) for block in data.rows.inputs.values() for part in block.values()):
-        return False, "rows of unlike length would be compiled again for each length"
-    if estimate < WORTH_COMPILING:
-        return False, f"about {estimate:.0f} s of training at most: compiling takes longer than it saves"
-    seconds = _seconds_a_step(network, data, settings, plan.model_copy(update={"compile": True}))
-    return seconds < 0.9 * eager, f"measured a step: compiled {seconds * 1e3:.2f} ms, not compiled {eager * 1e3:.2f} ms"
+        reasons["compile"] = "rows of unlike length would be compiled again for each length"
+    elif estimate < WORTH_COMPILING:
+        reasons["compile"] = f"about {estimate:.0f} s of training at most: compiling takes longer than it saves"
+    else:
+        trial = plan.model_copy(update={"compile": True})
+        own = Trial(network, data, settings, trial)
+        seconds, why = _seconds_compiled(own, trial)
+        reasons["compile"] = why or f"measured a step: compiled {seconds * 1e3:.2f} ms, not {eager * 1e3:.2f} ms"
+        if seconds < 0.8 * eager:
+            return trial
+    return plan
+
+
+def _seconds_compiled(own: Trial, plan: Plan) -> tuple[float, str]:
+    """The seconds of a compiled step; infinite, and why, where there is no compiler that works."""
+    count = plan.steps_a_call
+    take = Tape(own.step).steps if plan.record else own.step.steps
+    rows = torch.cat([own.part(number) for number in range(count)])
+    rates = [float(own.step.rate)] * count
+    from torch._inductor.exc import InductorError
+
+    try:
+        for _ in range(3):  # the first records, the second compiles
+            take(rows, rates)
+        return _timed(lambda number: take(rows, rates), 1000) / count, ""
+    except InductorError as error:  # no C++ compiler, mostly
+        return math.inf, f"torch.compile does not work here: {str(error).splitlines()[0][:100]}"

@@ -20,4 +20,4 @@ def order(rows: Tensor, *, seed: int, epoch: int) -> Tensor:
 
 def share(batch: Tensor, *, rank: int, world: int) -> Tensor:
     """Return the rows of a step that the process `rank` of `world` works on."""
-    return batch[rank::world]
+    return batch if world == 1 else batch[rank::world]

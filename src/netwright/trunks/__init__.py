@@ -1,3 +1,3 @@
 """Trunks: the families of networks. One folder each: `settings.py` (no torch) and `net.py`."""
 
-HELPERS = ("family", "base")
+HELPERS = ("base", "cells", "family", "fusion")

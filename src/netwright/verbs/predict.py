@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from netwright.errors import InputError, Problem
 from netwright.events import say
-from netwright.model import load
+from netwright.model import flat, load
 from netwright.run import replacing
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ def predict(run: str | Path, data: Any, *, output: str | Path | None = None) -> 
     frame = load(run).predict(data)
     if output is None:
         text = io.StringIO()
-        frame.write_csv(text)
+        flat(frame).write_csv(text)
         return text.getvalue()
     with replacing(Path(output)) as temporary:
         if ending == ".csv":
-            frame.write_csv(temporary)
+            flat(frame).write_csv(temporary)
         elif ending == ".jsonl":
             frame.write_ndjson(temporary)
         else:

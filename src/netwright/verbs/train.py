@@ -6,7 +6,7 @@ import copy
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,22 @@ import numpy as np
 import torch
 
 import netwright
-from netwright import project
+from netwright import auto, project
 from netwright.choose import family_settings
 from netwright.errors import InputError, Interrupted, Problem
 from netwright.events import Event, listening, say
 from netwright.kinds.category import Category
 from netwright.measuring import cross_validated, measured
-from netwright.model import Model, load
+from netwright.model import Model, flat, load
 from netwright.plan import Plan
 from netwright.project import Project, Work
 from netwright.recipe import Recipe, validate
 from netwright.recipe_file import read_recipe, to_yaml
+from netwright.report.kept import all as kept_for_report
+from netwright.report.kept.clock import Clock
+from netwright.report.notebook import watching
 from netwright.run import VERSION, Run, write_json, write_text
+from netwright.sources.address import address, refuse_password, shown
 from netwright.sources.table import Table
 from netwright.splitting import Parts
 from netwright.training import checkpoint
@@ -58,6 +62,22 @@ def train(
     >>> round(model.predict([{"x": 100}])["y_predicted"][0])
     300
     """
+    with watching():
+        return _trained(
+            data, target=target, model=model, output=output, recipe=recipe, resume=resume, settings=settings
+        )
+
+
+def _trained(
+    data: Any,
+    *,
+    target: str | list[str] | tuple[str, ...] | None,
+    model: str | Path | Mapping[str, Any] | torch.nn.Module | None,
+    output: str | Path | None,
+    recipe: str | Path | Recipe | None,
+    resume: str | Path | None,
+    settings: Mapping[str, Any] | None,
+) -> Model:
     world = World.joined()
     module = model if isinstance(model, torch.nn.Module) else None
     if resume is not None:
@@ -69,7 +89,7 @@ def train(
         raise InputError(
             Problem("DATA", "no data is named", fix="give a file, as in netwright train reviews.csv --target stars")
         )
-    if "family" in declared.model:
+    if "family" in declared.model and declared.model["family"] != auto.NAME:
         chosen = family_settings(declared.model)  # before any row is read
         if isinstance(chosen, Module) and module is None:
             fix = "netwright.train(data, model=your_module), or name a family, as in --model mlp"
@@ -78,9 +98,11 @@ def train(
             )
     source = declared.data if data is None else data
     folder = _free_folder(source, output)
+    clock = Clock()
     with listening(said := []):
         table = project.read(declared, source)
-        ready = _prepared(declared, table)
+        clock.lap("reading")
+        ready = _prepared(declared, table, clock)
     if world.rank:
         return _finished(ready, None, None, module, world)
     run = Run.create(folder)
@@ -130,7 +152,7 @@ def declare(
     values = base.model_dump(exclude_unset=True) if base is not None else {}
     _merge(values, dict(settings or {}))
     if isinstance(data, str | Path):
-        values["data"] = str(data)
+        values["data"] = shown(data)
     if target is not None:
         values["target"] = target if isinstance(target, str) else tuple(target)
     if isinstance(model, torch.nn.Module):
@@ -140,7 +162,11 @@ def declare(
     elif model is not None:
         named, given = _named(str(model)), _as_model(values)
         values["model"] = {**given, **named} if "start" not in named else {**named, **given, "family": named["family"]}
-    return validate(Recipe, values)
+    declared = validate(Recipe, values)
+    refuse_password(declared.data, setting="data")
+    refuse_password(declared.split.validation_data, setting="split.validation_data")
+    refuse_password(declared.split.test_data, setting="split.test_data")
+    return declared
 
 
 def _as_model(values: dict[str, Any]) -> dict[str, Any]:
@@ -169,15 +195,22 @@ def _free_folder(data: Any, output: str | Path | None) -> Path:
     if output is not None:
         Run.refuse_existing(Path(output))
         return Path(output)
-    path = (
-        Path(data).resolve().name if isinstance(data, str | Path) else data.name if isinstance(data, Table) else "table"
-    )
-    name = re.sub(r"[^\w.-]+", "-", path.split(".")[0])
+    name = re.sub(r"[^\w.-]+", "-", _source_name(data).split(".")[0])
     folder, number = Path("runs") / name, 1
     while folder.exists():
         number += 1
         folder = Path("runs") / f"{name}-{number}"
     return folder
+
+
+def _source_name(data: Any) -> str:
+    """The name of a file, a folder, a database or a table."""
+    place = address(data) if isinstance(data, str) else None
+    if place is not None:
+        return place.name
+    if isinstance(data, str | Path):
+        return Path(data).resolve().name
+    return data.name if isinstance(data, Table) else "table"
 
 
 def _write_about(run: Run, table: Table) -> None:
@@ -206,14 +239,16 @@ def _resumed(folder: Path, data: Any, module: torch.nn.Module | None, world: Wor
         fix = "give it again: netwright.train(data, resume=...)"
         raise InputError(Problem("data", f"{folder} was trained on data in memory", fix=fix))
     source = recipe.data if data is None else data  # a file that was moved is named anew: its content decides
+    clock = Clock()
     table = project.read(recipe, source)
+    clock.lap("reading")
     if table.fingerprint != about["fingerprint"]:
         fix = f"put it back, or begin anew, or go on from its weights: netwright train DATA --model {folder}"
         what = f"has changed since {folder} was begun"
-        place = str(source) if isinstance(source, str | Path) else "data"
+        place = shown(source) if isinstance(source, str | Path) else "data"
         raise InputError(Problem(place, what, allowed="the same content, byte for byte", fix=fix))
     plan = Plan.model_validate(run.read(run.plan)) if run.plan.exists() else None
-    ready = _prepared(recipe, table)
+    ready = _prepared(recipe, table, clock)
     with _left(run, fresh=False), listening(run.log):
         return _finished(ready, run, plan, module, world)
 
@@ -225,20 +260,29 @@ class Ready:
     described: Project
     parts: Parts
     work: Work
+    clock: Clock
+    tried: list[auto.Try]
 
 
-def _prepared(recipe: Recipe, table: Table) -> Ready:
+def _prepared(recipe: Recipe, table: Table, clock: Clock) -> Ready:
     start = Run.open(recipe.model["start"]) if recipe.model.get("start") else None
     if start is not None:
         recipe = _taken_over(recipe, start)
     described = project.describe_rows(recipe, table)
     parts = project.divide(described)
+    clock.lap("finding the kinds, dividing the rows")
     own = parts
     if recipe.split.folds:  # the folds test; the network that is kept learns from those rows too
         own = Parts(np.sort(np.concatenate([parts.train, parts.test])), parts.validation, np.zeros(0, np.int64))
         text = f"{recipe.split.folds} folds test every row once; the network that is kept learns from {len(own.train):,} rows"
         say("choice", "split.folds", f"{text}, and {len(own.validation):,} choose its weights")
+    tried: list[auto.Try] = []
+    if recipe.model.get("family") == auto.NAME:
+        chosen, tried = auto.pick(described, own, World.joined())
+        clock.lap("trying families")
+        described = replace(described, recipe=chosen)
     work = project.prepare_rows(described, own, start=start)
+    clock.lap("fitting the kinds, encoding the rows")
     for kind in work.fitted.targets.values():
         if isinstance(kind, Category) and len(kind.classes) < 2:
             held = (
@@ -248,7 +292,7 @@ def _prepared(recipe: Recipe, table: Table) -> Ready:
             )
             fix = "give more rows, or divide them otherwise: --split.column, --split.test 0 --split.validation 0"
             raise InputError(Problem(f"target {kind.columns[0]}", held, allowed="at least two classes", fix=fix))
-    return Ready(described, parts, work)
+    return Ready(described, parts, work, clock, tried)
 
 
 def _begun(run: Run, table: Table, ready: Ready, said: list[Event]) -> None:
@@ -265,8 +309,9 @@ def _finished(ready: Ready, run: Run | None, plan: Plan | None, module: torch.nn
     work, untrained = ready.work, copy.deepcopy(module)  # the folds' networks must not start from trained weights
     kept = run.checkpoint if run is not None else None
     network, plan, history = project.train(
-        work, plan=plan, kept=kept, module=module, world=world, ready=_keep_plan(run)
+        work, plan=plan, kept=kept, module=module, world=world, ready=_keep_plan(run, ready.clock)
     )
+    ready.clock.lap("training")
     model = Model(network, work.fitted, work.recipe, plan, run)
     if run is None:
         return model
@@ -276,16 +321,27 @@ def _finished(ready: Ready, run: Run | None, plan: Plan | None, module: torch.nn
     else:
         metrics, predictions = measured(work, ready.described.table, model)
     metrics["history"] = history
+    if ready.tried:
+        metrics["tried"] = [one.to_json() for one in ready.tried]
+    write_json(run.trust, {key: trust.to_json() for key, trust in model.trust.items()})
     write_json(run.metrics, metrics)
-    write_text(run.predictions, predictions.write_csv())
+    write_text(run.predictions, flat(predictions).write_csv())
+    ready.clock.lap("measuring, fitting the baselines")
     write_json(run.about, {**run.read(run.about), "state": "done"})
-    say("result", "run.saved", f"saved in {run.folder}", folder=str(run.folder))
+    kept_for_report.report(run, ready.described, work, model, ready.clock)
+    say("result", "run.saved", f"saved in {run.folder}; the report: {run.report}", folder=str(run.folder))
     return model
 
 
-def _keep_plan(run: Run | None) -> Any:
+def _keep_plan(run: Run | None, clock: Clock) -> Any:
     """Return what writes the plan once it is chosen, before step 1."""
-    return (lambda plan: write_json(run.plan, plan.model_dump(mode="json"))) if run is not None else (lambda plan: None)
+
+    def keep(plan: Plan) -> None:
+        clock.lap("choosing the plan")
+        if run is not None:
+            write_json(run.plan, plan.model_dump(mode="json"))
+
+    return keep
 
 
 def _taken_over(recipe: Recipe, start: Run) -> Recipe:

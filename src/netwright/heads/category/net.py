@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from netwright.batch import Block
+from netwright.batch import Block, Goal
 from netwright.errors import InputError, Problem
-from netwright.heads.base import Direct, Goal, Readout, over_members, present
+from netwright.heads.base import Direct, Readout, over_members, present
 from netwright.heads.category.settings import Settings
 from netwright.kinds.category import FIRST, Category
 from netwright.randomness import Draw

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from netwright.batch import Block
-from netwright.heads.base import Direct, Goal, Readout, over_members, present
+from netwright.batch import Block, Goal
+from netwright.heads.base import Direct, Readout, over_members, present
 from netwright.heads.labels.settings import Settings
 from netwright.kinds.labels import Labels
 from netwright.randomness import Draw

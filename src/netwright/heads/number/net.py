@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 from torch import Tensor
+from torch.nn import functional as F
 
-from netwright.batch import Block
-from netwright.heads.base import Direct, Goal, Readout, over_members, present
+from netwright.batch import Block, Goal
+from netwright.heads.base import Direct, Readout, over_members, present
 from netwright.heads.number.settings import Settings
 from netwright.kinds.number import Number
 from netwright.randomness import Draw
@@ -37,16 +38,17 @@ class Net(Direct):
         values = target["values"]
         assert isinstance(values, Tensor)
         values = values[:, 0]  # (B,)
-        absent = values.isnan()
-        return None, Goal({"value": values.masked_fill(absent, 0.0)}, present(~absent))
+        missing = target.get("values_missing")
+        weight = present(~missing[:, 0]) if isinstance(missing, Tensor) else None
+        return None, Goal({"value": values.contiguous()}, weight)
 
     def loss(self, signal: Signal, goal: Goal, memory: Memory) -> Tensor:
         answer, value = self.readout(signal)[..., 0], goal.values["value"]  # (B,) or (B, K); (B,)
         assert isinstance(value, Tensor) and answer.shape[0] == value.shape[0]
-        error = answer - (value[:, None] if answer.ndim == 2 else value)
+        value = value[:, None].expand_as(answer) if answer.ndim == 2 else value
         if self.settings.loss == "mse":
-            return over_members(error.square())
-        size = error.abs()
+            return over_members(F.mse_loss(answer, value, reduction="none"))
+        size = (answer - value).abs()
         if self.settings.loss == "mae":
             return over_members(size)
         delta = self.settings.delta

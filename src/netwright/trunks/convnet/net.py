@@ -15,46 +15,71 @@ from netwright.shapes import Shape
 from netwright.signal import Memory, Signal
 from netwright.trunks.base import Trunk
 from netwright.trunks.convnet.settings import Settings
+from netwright.trunks.fusion import Fusion, largest
 
 GROUP = 8  # channels normalised together
 
 
 class Net(Trunk):
-    """Each image through the residual net; with other inputs, all pooled, joined, and fused by two dense layers."""
+    """Each image through the residual net, each text through windows of words; all pooled, joined, and fused."""
 
     def __init__(self, settings: Settings, inputs: Sequence[Shape], outputs: int) -> None:
         super().__init__()
         s = settings
         assert s.width is not None and s.stages is not None and s.blocks is not None and s.dropout is not None
         self.nets = nn.ModuleList()
-        vectors = 0
-        for shape in inputs:
-            if shape.layout != "grid":
-                vectors += shape.width
-                continue
-            self.nets.append(_residual(shape.width, s.width, s.stages, s.blocks))
+        widths: list[int] = []
         D = s.width * 2 ** (s.stages - 1)
-        self.dropout = nn.Dropout(s.dropout)
-        self.fuse = None
-        if vectors or len(self.nets) > 1:
-            joined = D * len(self.nets) + vectors
-            self.fuse = nn.Sequential(nn.Linear(joined, 2 * D), nn.ReLU(), nn.Linear(2 * D, D), nn.ReLU())
+        for shape in inputs:
+            if shape.layout == "grid":
+                self.nets.append(_residual(shape.width, s.width, s.stages, s.blocks))
+                widths.append(D)
+            elif shape.layout == "sequence":
+                assert s.windows is not None and s.filters is not None
+                self.nets.append(Windows(shape.width, s.filters, s.windows, s.dropout))
+                widths.append(s.filters * len(s.windows))
+            else:
+                widths.append(shape.width)
+        self.fusion = Fusion(widths, D, s.dropout)
+        lone = len(inputs) == 1 and inputs[0].layout == "grid"  # a head may want to know where in the image
         size = inputs[0].size
         for _ in range(s.stages):
             size = tuple(-(-side // 2) for side in size)
-        self.out = Shape("vector", D) if self.fuse else Shape("grid", D, size=size)
+        self.out = Shape("grid", D, size=size) if lone else Shape("vector", self.fusion.width)
 
     def read(self, signals: Sequence[Signal]) -> Memory:
-        grids = [signal for signal in signals if signal.layout == "grid"]
-        seen = [
-            net(grid.values.contiguous(memory_format=torch.channels_last))
-            for net, grid in zip(self.nets, grids, strict=True)
-        ]
-        if self.fuse is None:
-            return Memory(Signal(self.dropout(seen[0]), "grid"))
-        vectors = [signal.values for signal in signals if signal.layout == "vector"]
-        pooled = [grid.flatten(2).mean(2) for grid in seen]  # (B, D)
-        return Memory(Signal(self.fuse(self.dropout(torch.cat([*pooled, *vectors], 1))), "vector"))
+        nets, parts = iter(self.nets), []
+        for signal in signals:
+            if signal.layout == "vector":
+                parts.append(signal.values)
+            elif signal.layout == "sequence":
+                parts.append(next(nets)(signal))
+            else:
+                grid = next(nets)(signal.values.contiguous(memory_format=torch.channels_last))
+                if self.out.layout == "grid":
+                    return Memory(Signal(self.fusion.dropout(grid), "grid"))
+                parts.append(grid.flatten(2).mean(2))  # (B, D)
+        return Memory(Signal(self.fusion(parts), "vector"))
+
+
+class Windows(nn.Module):
+    """max over places of relu(conv_k x), for windows of several widths k (Kim 2014). B rows, T words, D width."""
+
+    def __init__(self, inputs: int, filters: int, sizes: Sequence[int], dropout: float) -> None:
+        super().__init__()
+        self.sizes, self.dropout = tuple(sizes), nn.Dropout(dropout)
+        self.maps = nn.ModuleList(nn.Conv1d(inputs, filters, size) for size in sizes)
+
+    def forward(self, signal: Signal) -> Tensor:
+        """(B, T, D) -> (B, filters · windows)."""
+        x = self.dropout(signal.values)
+        if signal.document is not None:
+            x = x * (signal.document >= 0)[..., None]  # padding must not leak into its neighbours
+        x, out = x.transpose(1, 2), []
+        for layer, size in zip(self.maps, self.sizes, strict=True):
+            seen = layer(F.pad(x, (0, size - 1)))  # a window that begins on a real word may end behind the text
+            out.append(largest(Signal(seen.transpose(1, 2), "sequence", document=signal.document)))
+        return F.relu(torch.cat(out, 1))  # the largest of rectified values is the rectified largest
 
 
 def _residual(channels: int, width: int, stages: int, blocks: int) -> nn.Sequential:

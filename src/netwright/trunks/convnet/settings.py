@@ -1,15 +1,26 @@
-"""Convolutional network: a small residual net for images (He et al. 2016, arXiv 1512.03385), with group
-normalisation (Wu & He 2018, arXiv 1803.08494), which uses no batch statistics, so that a row's answer is its own.
+"""Convolutional network.
+
+Images: a small residual net (He et al. 2016, arXiv 1512.03385), with group normalisation (Wu & He 2018, arXiv
+1803.08494), which uses no batch statistics, so that a row's answer is its own. Texts: one-dimensional windows of several
+widths over word vectors, the largest answer of each filter (Kim 2014, arXiv 1408.5882).
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from netwright.shapes import Want
 from netwright.trunks.family import Choice, Choices, DataFacts, Family
+
+
+def _widths(value: Any) -> Any:
+    """Accept `3,4,5`."""
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+Widths = Annotated[tuple[Annotated[int, Field(ge=1, le=32)], ...], BeforeValidator(_widths)]
 
 
 class Settings(Family):
@@ -26,8 +37,30 @@ class Settings(Family):
         default=None, ge=0, lt=1, description="share of pooled features silenced while training"
     )
 
+    windows: Widths | None = Field(default=None, description="texts: the widths of windows, in words")
+    filters: int | None = Field(default=None, ge=1, description="texts: filters of each window width")
+    embedding_width: int | None = Field(default=None, ge=1, description="texts: values that a word is embedded into")
+    vocabulary: int | None = Field(default=None, ge=16, description="texts: words that have a vector")
+    length: int | None = Field(default=None, ge=1, description="texts: words that a text is cut to")
+
     def chosen(self, facts: DataFacts) -> Choices:
         """Small by default: it must train on a laptop."""
+        text = {} if "text" not in facts.kinds else {
+            "windows": Choice((3, 4, 5), "Kim 2014"),
+            "filters": Choice(100, "Kim 2014"),
+            "embedding_width": Choice(128, "the ladder's default"),
+            "vocabulary": Choice(20_000, "rarer words are too rare to learn"),
+            "length": Choice(400 if facts.words > 60 else 128, f"texts are {facts.words:.0f} words long on average"),
+        }  # fmt: skip
+        return text | self._of_images(facts)
+
+    @staticmethod
+    def _of_images(facts: DataFacts) -> Choices:
+        if "image" not in facts.kinds:
+            return {
+                "width": Choice(32, "there is no image"), "stages": Choice(2, "there is no image"),
+                "blocks": Choice(1, "there is no image"), "dropout": Choice(0.5, "Kim 2014"),
+            }  # fmt: skip
         return {
             "width": Choice(32, "a first stage of 32 channels trains on a laptop's processor"),
             "stages": Choice(3 if facts.pixels <= 3 * 64 * 64 else 4, f"images of {facts.pixels:,} values"),
@@ -37,6 +70,16 @@ class Settings(Family):
 
     def training(self, facts: DataFacts) -> Choices:
         """AdamW with one cycle, and shifted images."""
+        if "image" not in facts.kinds:
+            return {
+                "optimizer": Choice("adamw", "robust to the learning rate"),
+                "learning_rate": Choice(0.001, "Adam's published default"),
+                "weight_decay": Choice(0.01, "a little"),
+                "batch_size": Choice(64 if facts.rows >= 4000 else 32, f"{facts.rows:,} training rows"),
+                "epochs": Choice(8 if facts.rows >= 4000 else 25, "an upper end; early stopping decides"),
+                "patience": Choice(2 if facts.rows >= 4000 else 6, "word vectors learnt from nothing overfit soon"),
+                "schedule": Choice("cosine", "falls smoothly to nothing"),
+            }
         return {
             "optimizer": Choice("adamw", "robust to the learning rate"),
             "learning_rate": Choice(0.003, "peak of the cycle"),
@@ -51,20 +94,27 @@ class Settings(Family):
         }
 
     def brings(self, kind: str) -> dict[str, Any]:
-        """Other columns come as vectors."""
-        return {"number": {"scale": "robust"}, "text": {"tokens": "ngrams", "vocabulary": 2**17}}.get(kind, {})
+        """Texts as words of a vocabulary, other columns as vectors."""
+        if kind == "text":
+            return {"tokens": "words", "vocabulary": self.vocabulary or 20_000, "length": self.length or 256}
+        return {"number": {"scale": "robust"}}.get(kind, {})
 
     def want(self, kind: str, *, outputs: int) -> Want:
-        """Images as grids, all else as vectors."""
-        return Want("grid") if kind == "image" else Want("vector", 64 if kind == "text" else None)
+        """Images as grids, texts as sequences, all else as vectors."""
+        if kind == "text":
+            return Want("sequence", self.embedding_width or 128, {"deviation": 0.1})
+        return Want("grid") if kind == "image" else Want("vector")
 
     def refuse(self, facts: DataFacts) -> str | None:
-        """Without an image it has nothing to convolve."""
-        if "image" not in facts.kinds:
-            return "there is no image among the inputs; mlp reads tables, transformer reads all"
+        """Without an image or a text it has nothing to convolve."""
+        if not {"image", "text"} & set(facts.kinds):
+            return "there is no image or text among the inputs; mlp reads tables, transformer reads all"
         return super().refuse(facts)
 
     @classmethod
     def tiny(cls) -> Settings:
-        """One stage of 8 channels."""
-        return cls(width=16, stages=1, blocks=1, dropout=0.0)
+        """One stage of 16 channels, 16 filters."""
+        return cls(
+            width=16, stages=1, blocks=1, dropout=0.0, windows=(2, 3), filters=16, embedding_width=16, vocabulary=64,
+            length=16,
+        )  # fmt: skip

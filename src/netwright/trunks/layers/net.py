@@ -15,6 +15,7 @@ from netwright.errors import InputError, Problem
 from netwright.shapes import Shape
 from netwright.signal import Memory, Signal
 from netwright.trunks.base import Trunk
+from netwright.trunks.cells import Cells
 from netwright.trunks.layers.settings import (
     ActivationLayer,
     Attention,
@@ -42,8 +43,8 @@ ACTIVATIONS: dict[str, Callable[[Tensor, int], Tensor]] = {
     "silu": lambda x, _: F.silu(x),
     "softmax": lambda x, axis: x.softmax(axis),
 }
+RISING = ("relu", "leaky_relu", "sigmoid", "tanh")
 RMS_EPSILON = 1e-6  # Llama's; torch's own default follows the precision, and in bfloat16 it is 0.008
-RECURRENT: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
 class Net(Trunk):
@@ -71,6 +72,8 @@ class Net(Trunk):
         signal = (
             signals[0] if len(signals) == 1 else Signal(torch.cat([signal.values for signal in signals], 1), "vector")
         )
+        if signal.layout == "grid":  # the layout that processors convolve and pool fastest
+            signal = replace(signal, values=signal.values.contiguous(memory_format=torch.channels_last))
         for layer in self.layers:
             signal = layer(signal)
         return Memory(signal)
@@ -87,6 +90,10 @@ def stack(entries: Sequence[Entry], shape: Shape, where: str, *, folds: bool = F
         if last and isinstance(entry.layer, ActivationLayer) and entry.layer.name in ("softmax", "sigmoid"):
             continue
         layer = BUILDERS[entry.name](entry, shape, f"{where}.{number}.{entry.name}")
+        before = layers[-1] if len(layers) else None
+        if isinstance(layer, _Pool) and not layer.mean and isinstance(before, _Map) and before.activation in RISING:
+            # the largest of rising values is the rising value of the largest: activate after pooling, a quarter of them
+            layer.activation, before.activation = before.activation, "identity"
         if last and isinstance(layer, _Map) and layer.activation in ("softmax", "sigmoid"):
             layer.activation = "identity"
         layers.append(layer)
@@ -107,6 +114,8 @@ class _Map(Step):
         self, inner: nn.Module, activation: str, init: Initial | None, out: Shape, *, same: bool = False
     ) -> None:
         super().__init__()
+        if isinstance(inner, nn.Conv2d):
+            inner = inner.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.inner, self.activation, self.out, self.same = inner, activation, out, same
         relu_like = activation in ("relu", "leaky_relu", "gelu", "silu")
         initialise(inner.weight, init or ("he" if relu_like else "glorot"))  # type: ignore[arg-type]
@@ -200,13 +209,18 @@ def _convolution(entry: Entry, shape: Shape, where: str) -> Step:
 class _Pool(Step):
     def __init__(self, size: int, mean: bool, shape: Shape) -> None:
         super().__init__()
-        self.size, self.mean = size, mean
+        self.size, self.mean, self.activation = size, mean, "identity"
         if shape.layout == "sequence":
             self.out = replace(shape, length=None if shape.length is None else shape.length // size)
         else:
             self.out = replace(shape, size=tuple(side // size for side in shape.size))
 
     def forward(self, signal: Signal) -> Signal:
+        pooled = self._pooled(signal)
+        axis = 1 if signal.layout in ("grid", "volume") else -1
+        return replace(pooled, values=ACTIVATIONS[self.activation](pooled.values, axis))
+
+    def _pooled(self, signal: Signal) -> Signal:
         x = signal.values
         if signal.layout == "grid":
             return replace(signal, values=(F.avg_pool2d if self.mean else F.max_pool2d)(x, self.size))
@@ -322,44 +336,18 @@ class _Activation(Step):
 
 
 class _Recurrent(Step):
-    """One or two recurrent networks; the second reads each row backwards from its own last token (by a gather)."""
+    """Recurrent cells, which give the last state of each row or all states."""
 
     def __init__(self, name: str, layer: Recurrent, shape: Shape) -> None:
         super().__init__()
         self.gives = layer.gives
-        ways = 2 if layer.both_ways else 1
-        self.ways = nn.ModuleList(RECURRENT[name](shape.width, layer.units, batch_first=True) for _ in range(ways))
-        for way in self.ways:
-            for key, weight in way.named_parameters():
-                if key.startswith("weight_hh"):  # each gate's square orthogonal, as Keras does
-                    for gate in weight.chunk(weight.shape[0] // layer.units):
-                        nn.init.orthogonal_(gate)
-                elif key.startswith("weight"):
-                    for gate in weight.chunk(weight.shape[0] // layer.units):
-                        nn.init.xavier_uniform_(gate)
-                else:
-                    nn.init.zeros_(weight)
-            if name == "lstm":  # remember by default (Jozefowicz, Zaremba & Sutskever 2015)
-                nn.init.ones_(way.bias_ih_l0[layer.units : 2 * layer.units])  # type: ignore[index]
-        width = layer.units * ways
+        self.cells = Cells(name, shape.width, layer.units, both_ways=layer.both_ways)
+        width = self.cells.width
         self.out = replace(shape, width=width) if layer.gives == "sequence" else Shape("vector", width)
 
     def forward(self, signal: Signal) -> Signal:
-        x = signal.values
-        B, T, _ = x.shape
-        length = (signal.documents() >= 0).sum(1).clamp(min=1)  # (B,)
-        place = torch.arange(T, device=x.device).expand(B, T)
-        back = torch.where(place < length[:, None], length[:, None] - 1 - place, place)  # (B, T)
-        outs = [self.ways[0](x)[0]]
-        if len(self.ways) == 2:
-            turned = x.gather(1, back[..., None].expand_as(x))
-            outs.append(self.ways[1](turned)[0])
-        if self.gives == "last":
-            last = [out[torch.arange(B, device=x.device), length - 1] for out in outs]
-            return Signal(torch.cat(last, 1), "vector")
-        if len(outs) == 2:
-            outs[1] = outs[1].gather(1, back[..., None].expand_as(outs[1]))
-        return replace(signal, values=torch.cat(outs, 2))
+        states, last = self.cells(signal.values, (signal.documents() >= 0).sum(1).clamp(min=1))
+        return Signal(last, "vector") if self.gives == "last" else replace(signal, values=states)
 
 
 class _Attention(Step):

@@ -28,7 +28,7 @@ class Net(Trunk):
         s = settings
         assert s.width is not None and s.depth is not None and s.members is not None
         assert s.dropout is not None and s.activation is not None
-        width = sum(shape.width for shape in inputs)
+        width = inside = sum(shape.width for shape in inputs)
         self.members = s.members
         layers: list[nn.Module] = []
         for index in range(s.depth):
@@ -37,14 +37,15 @@ class Net(Trunk):
             )
             layers += [ACTIVATIONS[s.activation](), nn.Dropout(s.dropout)]
             width = s.width
-        self.layers = nn.Sequential(*layers)
-        self.out = Shape("vector", width, members=s.members)
+        self.layers, self.skip = nn.Sequential(*layers), bool(s.skip)
+        self.out = Shape("vector", width + (inside if self.skip else 0), members=s.members)
 
     def read(self, signals: Sequence[Signal]) -> Memory:
         x = torch.cat([signal.values for signal in signals], 1)  # (B, D)
         if self.members:
             x = x[:, None].expand(-1, self.members, -1)  # (B, K, D)
-        return Memory(Signal(self.layers(x), "vector"))
+        hidden = self.layers(x)
+        return Memory(Signal(torch.cat([hidden, x], -1) if self.skip else hidden, "vector"))
 
 
 class Shared(nn.Module):

@@ -16,7 +16,10 @@ from pydantic import Field
 from netwright.shapes import Want
 from netwright.trunks.family import Choice, Choices, DataFacts, Family
 
+FEW = 2000  # training rows below which more is done against overfitting
 LARGE = 4000  # training rows from which one cycle of the learning rate replaced early stopping (measured: docs/log.md)
+BINS = 256  # of an embedded number: on Adult validation log-losses of 0.280 (48), 0.274 (128), 0.272 (256)
+SMALL = "a linear model is a hard rival there (sub-samples of Adult and satellite: docs/log.md)"
 TABM = {
     "optimizer": Choice("adamw", "TabM's default"),
     "weight_decay": Choice(0.0003, "TabM's default"),
@@ -41,10 +44,12 @@ class Settings(Family):
     activation: Literal["relu", "gelu", "silu", "tanh", "sigmoid", "leaky_relu"] | None = Field(
         None, description="the hidden neurons' non-linearity"
     )
+    skip: bool | None = Field(default=None, description="whether the head also sees the inputs, past the hidden layers")
     embedding: Literal["none", "periodic", "piecewise"] | None = Field(
         default=None, description="how numbers are embedded"
     )
     embedding_width: int | None = Field(default=None, ge=2, description="values that a number is embedded into")
+    bins: int | None = Field(default=None, ge=2, le=4096, description="bins of a piecewise embedded number")
     text_width: int | None = Field(
         default=None, ge=1, description="values that a text's bag of n-grams is embedded into"
     )
@@ -53,7 +58,7 @@ class Settings(Family):
         """An ensemble of 16 on tables; more width for more rows."""
         table = all(kind in TABLE for kind in facts.kinds)
         numbers = facts.kinds.get("number", 0)
-        few = facts.rows < 2000
+        few = facts.rows < FEW
         small = facts.rows < 20_000
         members = (
             16 if small else 8,
@@ -62,12 +67,14 @@ class Settings(Family):
         plain = (0, "the inputs are no table: one network")
         return {
             "members": Choice(*(members if table else plain)),
-            "width": Choice(256 if facts.rows >= 2000 else 128, f"{facts.rows:,} training rows"),
+            "width": Choice(64 if few else 256, f"{facts.rows:,} training rows"),
             "depth": Choice(2, "TabM's default is 3; 2 cost a third less and scored alike here (docs/log.md)"),
-            "dropout": Choice(0.2 if few else 0.1, "few rows: more than TabM's 0.1" if few else "TabM's default"),
+            "dropout": Choice(0.3 if few else 0.1, f"few rows: {SMALL}" if few else "TabM's default"),
             "activation": Choice("relu", "TabM's default"),
+            "skip": Choice(few, f"few rows: {SMALL}" if few else "many rows: the hidden layers learn it"),
             "embedding": self._embedding(numbers, few),
             "embedding_width": Choice(4, "RealMLP's default"),
+            "bins": Choice(BINS, "they cost no time, and let a network bend where trees cut (docs/log.md)"),
             "text_width": Choice(64, "fastText's order of size"),
         }  # fmt: skip
 
@@ -94,9 +101,14 @@ class Settings(Family):
                 ),
                 "patience": Choice(0, "the cycle must end to be worth its while"),
             }
+        few = facts.rows < FEW
         return {
             **TABM,
-            "learning_rate": Choice(0.002, "TabM's default"),
+            "weight_decay": Choice(0.03, f"few rows: {SMALL}") if few else TABM["weight_decay"],
+            "learning_rate": Choice(
+                0.001 if few else 0.002,
+                "half of TabM's default: early stopping is then finer" if few else "TabM's default",
+            ),
             "batch_size": Choice(128 if facts.rows >= 1000 else 32, f"{facts.rows:,} training rows"),
             "epochs": Choice(200, "an upper end; early stopping decides"),
             "patience": Choice(
@@ -108,7 +120,7 @@ class Settings(Family):
     def brings(self, kind: str) -> dict[str, Any]:
         """Numbers robustly scaled (with bins where embedded piecewise); texts as hashed n-grams; images small."""
         return {
-            "number": {"scale": "robust", "bins": 48 if self.embedding == "piecewise" else 0},
+            "number": {"scale": "robust", "bins": (self.bins or BINS) if self.embedding == "piecewise" else 0},
             "text": {"tokens": "ngrams", "vocabulary": 2**17},
             "image": {"size": 0},
         }.get(kind, {})

@@ -1,0 +1,136 @@
+"""`--model auto`: the families that fit are tried on a growing slice of the training rows, and the best one is kept.
+
+Successive halving (Jamieson & Talwalkar 2016, arXiv 1502.07943): all families on a few rows, the better half on four
+times as many. All tries together are to take no longer than the training that follows: a slow family is stopped where
+the best one of its round had ended, and no round begins that would break the rule.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from netwright import choose, measure, prepare, project, rooms
+from netwright.errors import InputError
+from netwright.events import quiet, say
+from netwright.project import Project
+from netwright.recipe import Recipe
+from netwright.seeds import generator
+from netwright.splitting import Parts
+from netwright.training.state import Score
+from netwright.training.world import World
+
+NAME = "auto"
+SHARE, LEAST, MOST = 3, 600, 4000  # the first slice: a third of the rows, but at least and at most so many
+GROWTH = 4
+VALIDATION = 4000  # validation rows that are looked at
+LEAVE = 2.0  # seconds that every try may take
+OWN = ("module", "layers", "pretrained")  # they need more than rows: a module, a stack, a checkpoint
+
+
+@dataclass
+class Try:
+    """One family on one slice: its best validation score and its seconds; `stopped`: it was cut off."""
+
+    family: str
+    rows: int
+    score: float
+    seconds: float
+    stopped: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return vars(self).copy()
+
+
+class _Enough(Exception):
+    """A try has used up its time."""
+
+
+def pick(described: Project, parts: Parts, world: World) -> tuple[Recipe, list[Try]]:
+    """Return the recipe with the family that did best, and all tries. Raises `InputError` where no family fits."""
+    recipe = described.recipe
+    facts = prepare.facts(described.described, len(parts.train))
+    alive = [name for name in rooms.names("trunks") if name not in OWN and choose.fits(name, facts)]
+    kinds = {str(column.kind) for column in described.described.targets}
+    name = recipe.training.metric or measure.SELECTS[next(iter(kinds))] if len(kinds) == 1 else "score"
+    n, tries = len(parts.train), []
+    rows = n if len(alive) == 1 else min(n, max(LEAST, min(MOST, n // SHARE)))
+    spent = 0.0
+    while len(alive) > 1:
+        part = _slice(parts, rows, recipe.training.seed or 0)
+        fastest = None
+        found: list[Try] = []
+        better = "lower"
+        for family in alive:
+            limit = None if fastest is None else LEAVE + fastest
+            result, better = _tried(described, part, family, limit, world)
+            found.append(result)
+            fastest = max(fastest or 0.0, result.seconds) if not result.stopped else fastest
+            spent += result.seconds
+            say("result", "auto.try", f"{NAME}: {family} on {rows:,} rows: {name} {result.score:.4g} in {result.seconds:.1f} s" + (" (stopped)" if result.stopped else ""), **result.to_json())  # fmt: skip
+        found.sort(key=lambda one: one.score, reverse=better == "higher")
+        tries += found
+        alive = [one.family for one in found[: max(1, len(found) // 2)]]
+        ahead = sum(one.seconds for one in found[: len(alive)]) * GROWTH
+        if rows == n or spent + ahead > 0.8 * found[0].seconds * n / rows:
+            alive = alive[:1]
+        rows = min(n, rows * GROWTH)
+    reason = f"the best of {len({one.family for one in tries})} families on {tries[-1].rows:,} rows" if tries else "the only family that fits"  # fmt: skip
+    say(
+        "choice",
+        "auto",
+        f"{NAME}: {alive[0]}, {reason}; its tries took {spent:.1f} s",
+        tried=[one.to_json() for one in tries],
+    )
+    return recipe.model_copy(update={"model": {**recipe.model, "family": alive[0]}}), tries
+
+
+def _slice(parts: Parts, rows: int, seed: int) -> Parts:
+    """So many training rows, and validation rows to judge by, drawn once for all families."""
+    random = generator(seed, NAME, rows)
+
+    def some(part: np.ndarray, most: int) -> np.ndarray:
+        return part if len(part) <= most else np.sort(random.choice(part, most, replace=False))
+
+    if not len(parts.validation):  # there is none: a fifth of the slice judges
+        drawn = random.permutation(parts.train)[:rows]
+        cut = max(1, len(drawn) // 5)
+        return Parts(np.sort(drawn[cut:]), np.sort(drawn[:cut]), np.zeros(0, np.int64))
+    return Parts(some(parts.train, rows), some(parts.validation, VALIDATION), np.zeros(0, np.int64))
+
+
+def _tried(described: Project, parts: Parts, family: str, limit: float | None, world: World) -> tuple[Try, str]:
+    """Train a family with its own defaults; stop it after `limit` seconds. Return the try, and which scores are better."""
+    recipe = described.recipe.model_copy(update={"model": {"family": family}})
+    began, scores, better, stopped = time.perf_counter(), [], "lower", False
+
+    def watched(score: Score) -> Score:
+        nonlocal better
+        better = score.better
+
+        def compute() -> float:
+            scores.append(score.compute())
+            if limit is not None and time.perf_counter() - began > limit:
+                raise _Enough
+            return scores[-1]
+
+        return Score(compute, score.name, score.better)
+
+    with quiet():
+        try:
+            work = project.prepare_rows(
+                Project(recipe, described.described, described.weight, described.classes), parts
+            )
+            project.train(work, plan=None, kept=None, module=None, world=world, ready=lambda plan: None, watch=watched)
+        except _Enough:
+            stopped = True
+        except InputError as error:  # this family cannot learn these rows (its loss diverged, say): others may
+            say("notice", "auto.failed", f"{family}: {error}")
+    worst = float("-inf") if better == "higher" else float("inf")
+    known = [value for value in scores if np.isfinite(value)] or [worst]
+    best = max(known) if better == "higher" else min(known)
+    return Try(family, len(parts.train), best, time.perf_counter() - began, stopped), better

@@ -1,0 +1,93 @@
+"""The verdict: a target's headline score beside the best baseline's, as one sentence.
+
+The rule is the one by which the training says it: the network is better where the best baseline lies below its
+interval, worse where it lies above, else about as good.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from netwright.report.page.found import Found
+from netwright.report.page.html import cut
+from netwright.report.page.written import named, score, share
+
+Standing = Literal["better", "same", "worse", "alone", "unknown"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a target's answers stand: `metric` with its `value`, `low` and `high`, and the best baseline's."""
+
+    target: str
+    kind: str
+    metric: str
+    ours: dict[str, Any]
+    rival: str
+    theirs: float | None
+    standing: Standing
+    part: str
+    count: int
+
+
+def verdict(found: Found, target: str) -> Verdict:
+    """Return the verdict on a target's answers."""
+    told = [event["data"] for event in found.said("verdict") if event["data"].get("target") == target]
+    metric = told[-1]["metric"] if told else ""
+    ours = found.measured(target).get(metric) or {"value": None, "low": None, "high": None}
+    tried = {name: (values.get(metric) or {}).get("value") for name, values in found.baselines(target).items()}
+    known = {name: value for name, value in tried.items() if value is not None}
+    rival = max(known, key=lambda name: known[name]) if known else ""
+    theirs = known.get(rival)
+    if ours["value"] is None:
+        standing: Standing = "unknown"
+    elif theirs is None:
+        standing = "alone"
+    else:
+        standing = "better" if ours["low"] > theirs else "worse" if ours["high"] < theirs else "same"
+    answered = found.answers.get(target)
+    return Verdict(
+        target,
+        found.kind(target),
+        metric,
+        ours,
+        rival,
+        theirs,
+        standing,
+        "" if found.metrics.get("folds") else found.part,
+        len(answered) if answered else 0,
+    )
+
+
+def sentence(told: Verdict) -> str:
+    """Return the verdict in words."""
+    if told.standing == "unknown":
+        reason = told.ours.get("reason") or "no rows were left to measure on"
+        return f"How good the answers for {cut(told.target, 60)} are is not known: {reason}."
+    text = _achieved(told)
+    theirs = f"{told.rival} ({shown(told.metric, told.theirs)})"
+    if told.standing == "better":
+        return f"{text}: better than the best baseline, {theirs}."
+    if told.standing == "same":
+        return f"{text}: about as good as the best baseline, {theirs}."
+    if told.standing == "worse":
+        return f"{text}. The baseline {theirs} does better: use that instead, or try another family."
+    return f"{text}."
+
+
+def _achieved(told: Verdict) -> str:
+    value, target = told.ours["value"], cut(told.target, 60)
+    where = f"{told.count:,} {told.part + ' ' if told.part else ''}row{'' if told.count == 1 else 's'}"
+    if told.kind == "category":
+        return f"The network answers {target} rightly in {share(value)} of {where}"
+    if told.kind == "number":
+        if value <= 0:
+            return f"On {where} the network answers {target} no better than its mean would (R² {score(value)})"
+        return f"The network explains {share(value)} of how {target} varies over {where}"
+    return f"The network reaches {score(value)} for {target} on {where} ({named(told.metric)})"
+
+
+def shown(metric: str, value: float | None) -> str:
+    """Return a headline score: shares as percentages."""
+    return share(value) if metric in ("accuracy", "r2") else score(value)

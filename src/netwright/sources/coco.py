@@ -1,0 +1,238 @@
+"""COCO's layout: a JSON file of images, annotations and categories, the images in a folder beside it. A row an image."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netwright.errors import InputError, Problem
+from netwright.events import say, say_rows
+from netwright.sources.content import hasher, load, pieces, to_utf8
+from netwright.sources.splits import split_of
+
+if TYPE_CHECKING:
+    from netwright.recipe import Read
+    from netwright.sources.table import Table
+
+FORMS = ("COCO's annotations.json, or the folder that holds it beside its images",)
+_KEYS = ("images", "annotations", "categories")
+_OPENS = re.compile(rb'^(\xef\xbb\xbf)?\s*\{\s*"(info|licenses|images|annotations|categories)"\s*:\s*[\[{]')
+_PLACES = ("annotations.json", "_annotations.coco.json", "annotations/*.json", "*/_annotations.coco.json")
+_ALLOWED = "an object with lists of images, annotations and categories"
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image of an annotation file: where it lies, its split, and what is on it."""
+
+    path: Path
+    name: str
+    split: str | None
+    boxes: list[dict[str, Any]]
+
+
+def claims(data: Any) -> bool:
+    """Say whether `data` is an annotation file of COCO's layout, or a folder that holds one.
+
+    >>> claims(Path("a.csv"))
+    False
+    """
+    return isinstance(data, Path) and bool(_files(data))
+
+
+def read(data: Path, settings: Read) -> Table:
+    """Read it into a table: `image` (a path that opens), what is on it, and `boxes`.
+
+    Where each image has one category the column is `category`, else `categories`, a list. `boxes` is a list of objects
+    with category, x, y, width and height, in pixels from the top left. The id of a row is the image's file name. Images
+    that are named and not there are refused, or left out, as `read.bad_rows` says. Several files are splits where their
+    names say so (instances_train2017, valid/). Raises `InputError` for files that are no such JSON.
+
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> from netwright.recipe import Read
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> Image.new("L", (2, 2)).save(folder / "1.png")
+    >>> boxes = [{"image_id": 1, "category_id": 7, "bbox": [0, 0, 1, 2]}]
+    >>> held = {"images": [{"id": 1, "file_name": "1.png"}], "categories": [{"id": 7, "name": "cat"}], "annotations": boxes}
+    >>> _ = (folder / "annotations.json").write_text(json.dumps(held))
+    >>> read(folder, Read()).frame.select("category").rows()
+    [('cat',)]
+    """
+    import numpy as np
+    import polars as pl
+
+    from netwright.sources.records import column
+    from netwright.sources.table import Table
+
+    root = data if data.is_dir() else data.parent
+    images, content = [], hasher()
+    for file in _files(data):
+        raw, _ = load(file)
+        content.update(raw)
+        held = _held(to_utf8(raw, settings.encoding, name=file.name), file.name)
+        images += _images(held, file, root)
+    images = _there(images, settings, root)
+    for image in images:
+        content.update(image.name.encode())
+        for piece in pieces(image.path):
+            content.update(piece)
+    labels = _labels(images)
+    boxes = column("boxes", [image.boxes for image in images], where=data.name)
+    frame = pl.DataFrame([pl.Series("image", [str(image.path) for image in images]), labels, boxes])
+    splits = [image.split for image in images]
+    n = len(images)
+    return Table(
+        frame,
+        tuple(image.name for image in images),
+        np.arange(n, dtype=np.int32),
+        np.zeros(n, np.int64),
+        fingerprint=content.hexdigest(),
+        splits=np.array(splits) if None not in splits and len(set(splits)) > 1 else None,
+        name=root.resolve().name,
+    )
+
+
+def _files(data: Path) -> list[Path]:
+    """Return the annotation files: `data` itself, or those in the folder."""
+    if data.is_dir():
+        for place in _PLACES:
+            found = [path for path in sorted(data.glob(place)) if _is_coco(path)]
+            if found:
+                return found
+        return []
+    return [data] if _is_coco(data) else []
+
+
+def _is_coco(path: Path) -> bool:
+    """Whether a JSON file opens as COCO's do and has its three keys; captions and key points have no boxes."""
+    if path.suffix.lower() != ".json" or not path.is_file():
+        return False
+    try:
+        with path.open("rb") as stream:
+            if not _OPENS.match(stream.read(4096)):
+                return False
+        raw = path.read_bytes()
+    except OSError:
+        return False  # reading it will say what is wrong
+    return all(f'"{key}"'.encode() in raw for key in _KEYS)
+
+
+def _held(raw: bytes, name: str) -> dict[str, Any]:
+    try:
+        held = json.loads(raw)
+    except ValueError as error:
+        raise InputError(Problem(name, f"is not JSON: {error}", allowed=_ALLOWED)) from error
+    lacking = [key for key in _KEYS if not isinstance(held.get(key), list)]
+    if lacking:
+        raise InputError(Problem(name, f"holds no list of {', '.join(lacking)}", allowed=_ALLOWED))
+    if not held["images"]:
+        raise InputError(Problem(name, "holds an empty list of images", allowed=_ALLOWED))
+    return held
+
+
+def _images(held: Mapping[str, Any], file: Path, root: Path) -> list[Image]:
+    """Return the images of one annotation file, each with its boxes."""
+    problems: list[Problem] = []
+    names = _named(held["categories"], "categories", "name", file.name, problems)
+    files = _named(held["images"], "images", "file_name", file.name, problems)
+    boxes: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+    crowds = 0
+    for place, entry in enumerate(held["annotations"], start=1):
+        where = f"{file.name}: annotation {entry.get('id', place) if isinstance(entry, dict) else place}"
+        box = _box(entry, names, files, where, problems)
+        crowds += bool(box is not None and entry.get("iscrowd"))
+        if box is not None and not entry.get("iscrowd"):
+            boxes[entry["image_id"]].append(box)
+    if problems:
+        total = Problem(file.name, f"{len(problems):,} of its entries cannot be read")
+        raise InputError(*problems[:5], *([total] if len(problems) > 5 else []))
+    if crowds:
+        say("notice", "read.crowds", f"{file.name}: {crowds:,} annotations of crowds are left out of the boxes")
+    split = _split(file, root)
+    return [Image(_path(name, file, root, split), name, split and split[0], boxes[key]) for key, name in files.items()]
+
+
+def _named(entries: list[Any], kind: str, field: str, where: str, problems: list[Problem]) -> dict[Any, str]:
+    """Return names by id, for categories and images."""
+    found: dict[Any, str] = {}
+    for place, entry in enumerate(entries, start=1):
+        if not isinstance(entry, dict) or "id" not in entry or not isinstance(entry.get(field), str):
+            problems.append(Problem(f"{where}: {kind} {place}", f"has no id or no {field}"))
+        elif entry["id"] in found:
+            problems.append(Problem(f"{where}: {kind} {place}", f"the id {entry['id']} stands twice"))
+        else:
+            found[entry["id"]] = entry[field]
+    return found
+
+
+def _box(
+    entry: Any, names: Mapping[Any, str], files: Mapping[Any, str], where: str, problems: list[Problem]
+) -> dict[str, Any] | None:
+    """Return an annotation as a box, or None with a problem."""
+    if not isinstance(entry, dict):
+        problems.append(Problem(where, "is no object"))
+        return None
+    for key, known in (("image_id", files), ("category_id", names)):
+        if entry.get(key) not in known:
+            problems.append(Problem(where, f"its {key} {entry.get(key)!r} is not in the file"))
+            return None
+    box = entry.get("bbox")
+    if not isinstance(box, list) or len(box) != 4 or not all(isinstance(part, int | float) for part in box):
+        problems.append(Problem(where, f"its bbox is {box!r}", allowed="[x, y, width, height]"))
+        return None
+    sides = dict(zip(("x", "y", "width", "height"), map(float, box), strict=True))
+    return {"category": names[entry["category_id"]], **sides}
+
+
+def _split(file: Path, root: Path) -> tuple[str, str] | None:
+    """Return the split that a file's name or folder says (instances_val2017, valid/), and the word that says it."""
+    words = re.split(r"[_.\-]", file.stem) + ([file.parent.name] if file.parent != root else [])
+    for word in words:
+        split = split_of(word.rstrip("0123456789"))
+        if split:
+            return split, word
+    return None
+
+
+def _path(name: str, file: Path, root: Path, split: tuple[str, str] | None) -> Path:
+    """Return where an image lies: beside its annotation file, or in the folders in which they are kept."""
+    word = split[1] if split else ""
+    places = (file.parent, root, root / "images", root / word, root / "images" / word, file.parent / "images", file.parent.parent / "images", file.parent.parent / word)  # fmt: skip
+    return next((place / name for place in places if (place / name).is_file()), file.parent / name)
+
+
+def _there(images: list[Image], settings: Read, root: Path) -> list[Image]:
+    """Return the images that are there; what becomes of the others the settings say."""
+    lost = [image.name for image in images if not image.path.is_file()]
+    if lost and (settings.bad_rows == "refuse" or len(lost) == len(images)):
+        shown = ", ".join(lost[:5]) + (", ..." if len(lost) > 5 else "")
+        fix = "put them beside the annotations or into images/" + (
+            "" if len(lost) == len(images) else ", or leave these rows out with --read.bad_rows leave_out"
+        )
+        raise InputError(Problem(str(root), f"{len(lost):,} of {len(images):,} images are not there: {shown}", fix=fix))
+    if lost:
+        say_rows("read.bad_rows", f"{len(lost):,} rows left out, because their images are not there", lost)
+    return [image for image in images if image.path.is_file()]
+
+
+def _labels(images: list[Image]) -> Any:
+    """Return the column of what is on the images: one category each where all have one, else lists."""
+    import polars as pl
+
+    found = [sorted({box["category"] for box in image.boxes}) for image in images]
+    counts = Counter(map(len, found))
+    if set(counts) == {1}:
+        return pl.Series("category", [names[0] for names in found])
+    if counts[0]:
+        bare = [image.name for image, names in zip(images, found, strict=True) if not names]
+        say_rows(
+            "read.unlabelled", f"{len(bare):,} images have no annotation: their list is empty", bare, kind="notice"
+        )
+    say("choice", "read.categories", "categories is a list, because not every image has just one category")
+    return pl.Series("categories", found, dtype=pl.List(pl.String))

@@ -1,0 +1,329 @@
+"""A recorded step: the operations of one training step, written down once and then only repeated.
+
+In a small network most of a step is Python's and autograd's own work, not arithmetic. A tape keeps what the step did
+to its tensors (forward, backward, clipping, optimizer) as a straight function of row numbers, and repeats that: the
+same kernels on the same values, so the same bits. `Tape.why_not` says where it cannot be done; `planning` proves on a
+copy that it was done rightly.
+
+The recorder is torch's dispatch mode, which sees each operation below autograd (a private module of torch, used in
+this file alone).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from netwright.batch import Lists
+from netwright.training import optimizers
+from netwright.training.step import Step
+
+Call = tuple[Any, tuple[Any, ...], dict[str, Any], Any]
+_MOVING = (torch.Tag.dynamic_output_shape, torch.Tag.data_dependent_output)
+
+
+class Unrecordable(Exception):
+    """A step whose operations depend on its rows' values."""
+
+
+class Tape:
+    """Repeats a step for any rows of the first step's number; the first call records."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self._recorded: Recorded | None = None
+        self._replay: Callable[[Tensor], Tensor] | None = None
+        self._compiled: Callable[[Tensor, Tensor], Tensor] | None = None
+        self._size = step.rows * step.plan.steps_a_call
+
+    @staticmethod
+    def why_not(step: Step) -> str | None:
+        """Say why a step cannot be recorded, or None."""
+        if step.device.type != "cpu":
+            return "only steps on a processor are recorded"
+        if step.world.size > 1 or step.settings.accumulate not in (None, 1):
+            return "gradients are gathered over batches or processes"
+        if not optimizers.reads_a_tensor(step.optimizer):
+            return f"{step.settings.optimizer} reads its learning rate as a plain number"
+        blocks = [*step.data.rows.inputs.values(), *step.data.rows.targets.values()]
+        if any(isinstance(part, Lists) for block in blocks for part in block.values()):
+            return "rows are of unlike length"
+        return "augmentation draws numbers by epoch" if step.settings.augment else None
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """Take a step on these rows; return its loss."""
+        if len(rows) != self.step.rows:  # the last rows of an epoch
+            return self.step(rows)
+        if self._replay is None:
+            if not self.step.optimizer.state:  # the first step also makes the optimizer's state
+                return self.step(rows)
+            loss, recorded = record(self.step, rows)
+            if self.step.draw is not None and self.step.draw.calls:
+                raise Unrecordable("random numbers are drawn by epoch and row")
+            self._recorded, self._replay = recorded, recorded.function(direct=True)
+            return loss
+        with torch.no_grad():
+            return self._replay(rows)
+
+    def steps(self, rows: Tensor, rates: list[float]) -> Tensor:
+        """Take a step for each rate; return their losses (steps,)."""
+        if self._compiled is not None and len(rows) == self.step.rows * len(rates) == self._size:
+            with torch.no_grad():
+                return self._compiled(rows.view(len(rates), -1), torch.tensor(rates, dtype=torch.float64))
+        losses = []
+        for part, rate in zip(rows.split(self.step.rows), rates, strict=True):
+            self.step.set_rate(rate)
+            losses.append(self(part))
+        if self.step.plan.compile and self._recorded is not None and self._compiled is None:
+            self._compiled = self._program(self._recorded.function(direct=False))
+        return torch.stack(losses)
+
+    def _program(self, replay: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+        """Compile all steps of a call into one program of (steps, B) rows and (steps,) rates."""
+        rate, count = self.step.rate, self.step.plan.steps_a_call
+
+        def several(rows: Tensor, rates: Tensor) -> Tensor:
+            losses = []
+            for number in range(count):
+                rate.copy_(rates[number])
+                losses.append(replay(rows[number]))
+            return torch.stack(losses)
+
+        return torch.compile(several, fullgraph=True, dynamic=False)
+
+
+def record(step: Callable[[Tensor], Tensor], rows: Tensor) -> tuple[Tensor, Recorded]:
+    """Take a step and return its loss, and what repeats it on other rows.
+
+    Raises `Unrecordable` where an operation's outcome depends on values in a way that a repetition would not see.
+    """
+    with _Recorder() as recorder:
+        loss = step(rows)
+    return loss.clone(), _written(recorder.calls, rows, loss)
+
+
+class _Recorder(TorchDispatchMode):
+    """Keeps each operation with its arguments and results (all of them alive, so that no two share an id)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[Call] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.namespace == "profiler":
+            return func(*args, **(kwargs or {}))
+        if any(tag in func.tags for tag in _MOVING) and not _by_number(func, args):
+            raise Unrecordable(f"{func} depends on the rows' values")
+        out = func(*args, **(kwargs or {}))
+        self.calls.append((func, args, kwargs or {}, out))
+        return out
+
+
+def _by_number(func: Any, args: tuple[Any, ...]) -> bool:
+    """Say whether this picks elements by their numbers, not by a mask: then its shape does not move."""
+    masks = (torch.bool, torch.uint8)
+    picks = func in (torch.ops.aten.index.Tensor, torch.ops.aten.index_put_.default, torch.ops.aten.index_put.default)
+    return picks and all(index is None or index.dtype not in masks for index in args[1])
+
+
+def _written(calls: list[Call], rows: Tensor, loss: Tensor) -> Recorded:
+    """Write the calls as the lines of one function of `rows`, each value freed after its last use."""
+    names: dict[int, str] = {id(rows): "rows"}
+    kept: dict[str, Any] = {}
+    turned: dict[str, str] = {}  # a transposed value, and what it was before
+    lines: list[tuple[str, str, bool]] = []
+    copies: set[int] = set()
+    aten = torch.ops.aten
+
+    def shown(value: Any) -> str:
+        if isinstance(value, Tensor):
+            if id(value) not in names:  # a weight, a buffer, the optimizer's state, the data: there before the step
+                names[id(value)] = name = f"kept_{len(kept)}"
+                kept[name] = value
+            return names[id(value)]
+        if isinstance(value, list | tuple):
+            return f"[{', '.join(shown(item) for item in value)}]"
+        if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+            return repr(value)
+        name = f"kept_{len(kept)}"
+        kept[name] = value
+        return name
+
+    last_use = _last_uses(calls)
+    for number, (func, args, kwargs, out) in enumerate(calls):
+        if func is aten.detach.default or _whole(func, args, out):
+            names[id(out)] = shown(args[0])
+            continue
+        if func is aten.t.default and shown(args[0]) in turned:
+            names[id(out)] = turned[shown(args[0])]
+            continue
+        if func is aten.ones_like.default and _unchanged(out, calls):  # the same in each step
+            shown(out)
+            continue
+        if func is aten.new_empty_strided.default and _only_a_copy(calls, number, last_use):
+            names[id(out)] = shown(args[0])  # autograd copies a gradient that somebody else (the recorder) holds too
+            copies.add(number + 1)
+            continue
+        if number in copies:
+            continue
+        given = ", ".join([shown(arg) for arg in args] + [f"{key}={shown(value)}" for key, value in kwargs.items()])
+        target = _named(out, names, len(lines))
+        if func is aten.t.default:
+            turned[target] = shown(args[0])
+        function = f"do_{len(lines)}"
+        kept[function] = func
+        acts = func._schema.is_mutable or torch.Tag.nondeterministic_seeded in func.tags
+        lines.append((target, f"{function}({given})", acts))
+    return Recorded(_alive(lines, names[id(loss)]), names[id(loss)], kept)
+
+
+def _named(out: Any, names: dict[int, str], number: int) -> str:
+    """Return the left side of a line: new names for what is new, nothing where it changed its arguments in place."""
+    if isinstance(out, Tensor):
+        if id(out) in names:
+            return ""
+        names[id(out)] = f"v{number}"
+        return names[id(out)]
+    if not isinstance(out, list | tuple):
+        return ""
+    parts = []
+    for index, item in enumerate(out):
+        if isinstance(item, Tensor) and id(item) not in names:
+            names[id(item)] = f"v{number}_{index}"
+            parts.append(names[id(item)])
+        else:
+            parts.append("_")
+    return f"[{', '.join(parts)}]" if any(part != "_" for part in parts) else ""
+
+
+def _whole(func: Any, args: tuple[Any, ...], out: Any) -> bool:
+    """Say whether a slice is all of what it is taken from."""
+    return func is torch.ops.aten.slice.Tensor and out.shape == args[0].shape and out.stride() == args[0].stride()
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _tensors(item)
+
+
+def _last_uses(calls: list[Call]) -> dict[int, int]:
+    """Return, by the address of a storage, the last call that reads or writes it."""
+    out: dict[int, int] = {}
+    for number, (_, args, kwargs, _) in enumerate(calls):
+        for tensor in _tensors([*args, *kwargs.values()]):
+            out[tensor.untyped_storage().data_ptr()] = number
+    return out
+
+
+def _unchanged(out: Tensor, calls: list[Call]) -> bool:
+    """Say whether no call writes into a tensor."""
+    return not any(
+        func._schema.is_mutable and any(tensor is out for tensor in _tensors([*args, *kwargs.values()]))
+        for func, args, kwargs, _ in calls
+    )
+
+
+def _only_a_copy(calls: list[Call], number: int, last_use: dict[int, int]) -> bool:
+    """Say whether this call and the next make a copy of a tensor that nobody looks at again."""
+    (_, args, _, out), (following, given, _, _) = calls[number], calls[number + 1]
+    same = following is torch.ops.aten.copy_.default and given[0] is out and given[1] is args[0]
+    source = args[0]
+    return (
+        same and source.stride() == out.stride() and source.dtype == out.dtype
+        and last_use[source.untyped_storage().data_ptr()] == number + 1
+    )  # fmt: skip
+
+
+def _alive(lines: list[tuple[str, str, bool]], last: str) -> list[str]:
+    """Return the lines whose results are read or that act, with each name deleted after the last line that reads it."""
+    word = re.compile(r"\bv\d+(?:_\d+)?\b")
+    used: set[str] = {last}
+    out: list[str] = []
+    for target, text, acts in reversed(lines):
+        made, read = set(word.findall(target)), set(word.findall(text))
+        if not acts and not made & used:
+            continue
+        gone = sorted((read | made) - used)
+        used |= read
+        line = f"{target} = {text}" if target else text
+        out.append(line + (f"; del {', '.join(gone)}" if gone else ""))
+    return out[::-1]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A step's operations as lines of code, what they call and hold by name, and the name of the loss."""
+
+    lines: list[str]
+    loss: str
+    kept: dict[str, Any]
+
+    def function(self, *, direct: bool) -> Callable[[Tensor], Tensor]:
+        """Return the function of row numbers. `direct`: through torch's own functions where they do the same."""
+        body = "\n    ".join([*self.lines, f"return {self.loss}"])
+        swap = _direct if direct else _compilable
+        calls = {name: swap(value) if name.startswith("do_") else value for name, value in self.kept.items()}
+        exec(compile(f"def replay(rows):\n    {body}\n", "<recorded step>", "exec"), calls)  # only lines written above
+        return calls["replay"]
+
+
+def _direct(func: Any) -> Any:
+    """Return torch's own function for an operation where there is one of the same form: it is called twice as fast."""
+    return _SAME.get(func, func._op)
+
+
+def _compilable(func: Any) -> Any:
+    """Return what a compiler can see through in place of an operation: the fused Adam is closed to it."""
+    return _adamw if func is torch.ops.aten._fused_adamw_.tensor_lr else func
+
+
+def _adamw(
+    weights: list[Tensor], gradients: list[Tensor], means: list[Tensor], squares: list[Tensor], _: list[Tensor], steps: list[Tensor],
+    *, lr: Tensor, beta1: float, beta2: float, weight_decay: float, eps: float, amsgrad: bool, maximize: bool,
+) -> None:  # fmt: skip
+    """AdamW as the fused operation computes it (the formula stands in `optimizers`); equal within rounding."""
+    assert not amsgrad and not maximize
+    for w, g, m, v, step in zip(weights, gradients, means, squares, steps, strict=True):
+        if weight_decay:
+            w.mul_(1 - lr * weight_decay)
+        m.lerp_(g, 1 - beta1)
+        v.mul_(beta2).addcmul_(g, g, value=1 - beta2)
+        size = lr / (1 - beta1**step)
+        w.sub_(size * m / (v.sqrt() / (1 - beta2**step).sqrt() + eps))
+
+
+def _same() -> dict[Any, Any]:
+    aten = torch.ops.aten
+    alike = {
+        "add": ("Tensor",), "addmm": ("default",), "bitwise_not": ("default",), "bmm": ("default",), "cat": ("default",),
+        "clamp": ("default",), "convolution": ("default",), "cos": ("default",), "div": ("Tensor",), "exp": ("default",),
+        "index_select": ("default",), "isnan": ("default",), "log": ("default",), "maximum": ("default",),
+        "mean": ("default", "dim"), "minimum": ("default",), "mm": ("default",), "mul": ("Tensor", "Scalar"),
+        "neg": ("default",), "pow": ("Tensor_Scalar",), "relu": ("default",), "select": ("int",), "sigmoid": ("default",),
+        "sin": ("default",), "sqrt": ("default",), "stack": ("default",), "sub": ("Tensor",),
+        "sum": ("default", "dim_IntList"), "t": ("default",), "tanh": ("default",), "transpose": ("int",),
+        "unsqueeze": ("default",), "where": ("self",), "_foreach_add_": ("Scalar",), "_fused_adamw_": ("tensor_lr",),
+        "_fused_sgd_": ("tensor_lr",),
+    }  # fmt: skip
+    table = {
+        getattr(getattr(aten, name), form): getattr(torch, name) for name, forms in alike.items() for form in forms
+    }
+    methods = {
+        "view": ("default",), "expand": ("default",), "permute": ("default",), "masked_fill": ("Scalar",), "copy_": ("default",),
+    }  # fmt: skip
+    return table | {
+        getattr(getattr(aten, name), form): getattr(Tensor, name) for name, forms in methods.items() for form in forms
+    }
+
+
+_SAME = _same()

@@ -1,0 +1,52 @@
+"""`--model auto` keeps a family that is good, says what it tried, and leaves an ordinary run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import netwright as nw
+from netwright import auto
+from netwright.events import Event, listening
+from netwright.training import planning
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "TRIAL", 0.0)
+    monkeypatch.setattr(auto, "LEAVE", 0.3)
+
+
+def table(bent: bool, rows: int = 1500) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(rows, 3))
+    y = np.sin(3 * x[:, 0]) * x[:, 1] if bent else x @ [1.0, -2.0, 0.5]
+    return {"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "y": y + 0.05 * random.normal(size=rows)}
+
+
+@pytest.mark.parametrize(("bent", "families"), [(False, ("linear", "mlp")), (True, ("mlp", "transformer"))])
+def test_the_family_that_fits_is_kept(tmp_path: Path, bent: bool, families: tuple[str, ...]) -> None:
+    settings = {"training": {"epochs": 60, "patience": 5}}
+    said: list[Event] = []
+    with listening(said):
+        model = nw.train(table(bent), target="y", model="auto", output=tmp_path / "run", settings=settings)
+    assert model.recipe.model["family"] in families
+    tried = model.metrics["tried"]
+    assert {one["family"] for one in tried} >= {"linear", "mlp", "transformer"}
+    assert set(tried[0]) == {"family", "rows", "score", "seconds", "stopped"}
+    assert sum(event.name == "auto.try" for event in said) == len(tried)
+    assert [event.text for event in said if event.name == "auto"][0].startswith(
+        f"auto: {model.recipe.model['family']}, the best of"
+    )
+    assert sum(event.name == "network" for event in said) == 1  # the tries themselves are quiet
+    assert nw.load(tmp_path / "run").predict(table(bent, 5)).height == 5
+
+
+def test_where_one_family_fits_nothing_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auto, "OWN", (*auto.OWN, "linear", "transformer"))
+    model = nw.train(
+        table(False, 60), target="y", model="auto", output=tmp_path / "run", settings={"training": {"epochs": 2}}
+    )
+    assert model.recipe.model["family"] == "mlp" and "tried" not in model.metrics

@@ -1,0 +1,126 @@
+"""A recorded step repeats the step bit for bit, and refuses what it cannot repeat."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from netwright.errors import InputError
+from netwright.plan import Plan
+from netwright.project import start_network
+from netwright.recipe import Execution
+from netwright.training import planning
+from netwright.training.loop import Loop
+from netwright.training.step import Step
+from netwright.training.tape import Tape, Unrecordable, record
+from netwright.training.world import World
+
+from .small import worked
+
+ROWS = 120
+RECORDED = Plan(record=True, steps_a_call=4)
+
+
+def data(gaps: bool = False) -> dict[str, Any]:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(ROWS, 3))
+    x[::7, 1] = np.nan if gaps else 0.0
+    return {
+        "a": x[:, 0], "b": x[:, 1], "few": np.array(list("uvw"))[np.arange(ROWS) % 3], "y": x[:, 0] - x[:, 2],
+        "c": np.array(list("pq"))[(x[:, 2] > 0).astype(int)],
+    }  # fmt: skip
+
+
+def work(model: dict[str, Any], target: list[str], **training: Any) -> Any:
+    given = {"epochs": 2, "batch_size": 16, "optimizer": "adamw", "learning_rate": 0.01, **training}
+    return worked(data(gaps=True), target, model, {"training": given, "split": {"validation": 0, "test": 0}})
+
+
+MODELS = {
+    "dense": {"family": "layers", "layers": [{"dense": {"units": 8, "activation": "relu"}}, {"dense": 1}]},
+    "ensemble": {"family": "mlp", "width": 8, "depth": 2, "members": 3, "dropout": 0.3, "embedding": "piecewise", "bins": 8},
+    "attention": {"family": "transformer", "width": 16, "depth": 1, "heads": 2, "dropout": 0.1},
+    "linear": {"family": "linear"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "training",
+    [{}, {"optimizer": "momentum"}, {"gradient_clip": 0.1, "l1": 0.01, "l2": 0.01, "weight_decay": 0.1}, {"schedule": "one_cycle"}],
+    ids=["adamw", "momentum", "clipped", "one_cycle"],
+)  # fmt: skip
+def test_a_recorded_training_gives_the_same_bits(name: str, training: dict[str, Any]) -> None:
+    if training.get("weight_decay") and training.get("optimizer", "adamw") != "adamw":
+        return
+    own = work(MODELS[name], ["y"], **training)
+    network, rows = start_network(own, Plan(), None)
+    twin = copy.deepcopy(network)
+    plain = Loop(network, rows, None, own.recipe.training, Plan(), kept=None).run()
+    recorded = Loop(twin, rows, None, own.recipe.training, RECORDED, kept=None).run()
+    assert [entry["loss"] for entry in plain] == [entry["loss"] for entry in recorded]
+    for first, second in zip(network.parameters(), twin.parameters(), strict=True):
+        assert torch.equal(first, second)
+
+
+def test_two_targets_with_unlike_shares_and_a_class_weight() -> None:
+    own = worked(data(), ["y", "c"], MODELS["ensemble"], {
+        "heads": {"c": {"share": 0.3, "class_weights": "balanced"}}, "split": {"validation": 0, "test": 0},
+        "training": {"epochs": 2, "batch_size": 16, "optimizer": "adam"},
+    })  # fmt: skip
+    network, rows = start_network(own, Plan(), None)
+    twin = copy.deepcopy(network)
+    plain = Loop(network, rows, None, own.recipe.training, Plan(), kept=None).run()
+    assert Loop(twin, rows, None, own.recipe.training, RECORDED, kept=None).run()[-1]["loss"] == plain[-1]["loss"]
+
+
+def test_what_depends_on_values_is_refused() -> None:
+    value = torch.arange(4.0)
+    with pytest.raises(Unrecordable, match="depends on the rows' values"):
+        record(lambda rows: value[value > rows.sum()].sum(), torch.arange(2))
+    with pytest.raises(Unrecordable, match="depends on the rows' values"):
+        record(lambda rows: value.sum() * float(rows.sum()), torch.arange(2))
+
+
+def test_a_step_that_cannot_be_recorded_says_why() -> None:
+    def why(**training: Any) -> str | None:
+        own = work(MODELS["dense"], ["y"], **training)
+        network, rows = start_network(own, Plan(), None)
+        return Tape.why_not(Step(network, rows, own.recipe.training, Plan(), World()))
+
+    assert why() is None
+    assert why(accumulate=2) == "gradients are gathered over batches or processes"
+    assert why(optimizer="rmsprop") == "rmsprop reads its learning rate as a plain number"
+
+
+def test_the_plan_records_where_it_is_faster_and_obeys_the_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "TRIAL", 0.0)
+    own = work(MODELS["dense"], ["y"], epochs=40)
+
+    def plan(**given: Any) -> Plan:
+        return planning.choose(
+            Execution(**given), lambda trial: start_network(own, trial, None), own.recipe.training, World()
+        )
+
+    assert plan().record and "recorded" in plan().reasons["record"]
+    assert not plan(record=False).record
+    assert plan(record=True, steps_a_call=3).steps_a_call == 3
+    own = work(MODELS["dense"], ["y"], epochs=40, optimizer="rmsprop")
+    with pytest.raises(InputError, match="plan.record: this step cannot be recorded: rmsprop reads"):
+        plan(record=True)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch's own compiler
+def test_a_compiled_call_gives_the_same_weights_within_rounding() -> None:
+    own = work(MODELS["dense"], ["y"], epochs=3)
+    network, rows = start_network(own, Plan(), None)
+    twin = copy.deepcopy(network)
+    Loop(network, rows, None, own.recipe.training, RECORDED, kept=None).run()
+    compiled = Plan(record=True, compile=True, steps_a_call=2)
+    Loop(twin, rows, None, own.recipe.training, compiled, kept=None).run()
+    for first, second in zip(network.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(first, second, atol=1e-4, rtol=1e-3)

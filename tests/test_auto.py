@@ -50,3 +50,15 @@ def test_where_one_family_fits_nothing_is_tried(tmp_path: Path, monkeypatch: pyt
         table(False, 60), target="y", model="auto", output=tmp_path / "run", settings={"training": {"epochs": 2}}
     )
     assert model.recipe.model["family"] == "mlp" and "tried" not in model.metrics
+
+
+def test_a_family_that_fails_has_no_score_and_is_not_kept(tmp_path: Path) -> None:
+    settings = {
+        "training": {"epochs": 4, "learning_rate": 1e30, "optimizer": "sgd", "batch_size": 32, "gradient_clip": 0}
+    }
+    one = auto.Try("mlp", 10, float("inf"), 1.0, True)
+    assert one.to_json()["score"] is None
+    with pytest.raises(
+        nw.InputError, match="no longer a finite number"
+    ):  # all of them diverge: the message is training's
+        nw.train(table(False), target="y", model="auto", output=tmp_path / "run", settings=settings)

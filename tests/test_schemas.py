@@ -82,7 +82,7 @@ RECIPE = {
 KIND_SETTINGS = {
     "category": "kind minimum order",
     "date": "kind",
-    "image": "kind size channels",
+    "image": "kind size channels mirror",
     "labels": "kind separator minimum",
     "number": "kind scale bins",
     "text": "kind tokens vocabulary length lowercase",

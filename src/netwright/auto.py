@@ -42,8 +42,8 @@ class Try:
     stopped: bool
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values."""
-        return vars(self).copy()
+        """Return plain values; a try without a score (it diverged, or was stopped before its first epoch's end) has None."""
+        return {**vars(self), "score": self.score if np.isfinite(self.score) else None}
 
 
 class _Enough(Exception):

@@ -199,7 +199,7 @@ class Execution(Settings):
 class Recipe(Settings):
     """The whole declaration: data, inputs, targets, model, split, training."""
 
-    data: str | None = Field(default=None, description="a file or folder of rows")
+    data: str | None = Field(default=None, description="a file, a folder, or a database of rows")
     target: Names = Field(default=(), description="the columns to predict")
     inputs: Names | None = Field(default=None, description="the columns to predict from; all others if not given")
     leave_out: Names = Field(default=(), description="columns that are neither")

@@ -256,7 +256,7 @@ def test_a_run_keeps_no_password(tmp_path, monkeypatch):
 
 
 def test_a_recipe_with_a_password_is_refused(refused):
-    from netwright.verbs.train import declare
+    from netwright.declare import declare
 
     place = {"data": "postgresql://ann:secret@localhost/shop", "split": {"test_data": "postgresql://a:secret@b/c"}}
     for settings in (place, {"split": place["split"]}):

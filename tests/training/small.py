@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from netwright import project
+from netwright.declare import declare
 from netwright.model import Model
 from netwright.plan import Plan
 from netwright.project import Work
 from netwright.training.world import World
-from netwright.verbs.train import declare
 
 
 def worked(data: Any, target: str | list[str], model: Any, settings: Mapping[str, Any] | None = None) -> Work:

@@ -144,6 +144,23 @@ def test_an_epoch_takes_each_row_once_in_another_order_each_time() -> None:
     assert first.tolist() != second.tolist() and first.tolist() == order(rows, seed=3, epoch=0).tolist()
 
 
+def test_batches_of_texts_are_of_like_length_and_still_random() -> None:
+    lengths = torch.randint(1, 100, (1000,), generator=torch.Generator().manual_seed(0))
+    rows = torch.arange(20, 990)
+    first, second = (order(rows, seed=3, epoch=epoch, lengths=lengths, size=16) for epoch in (0, 1))
+    assert first.sort().values.tolist() == rows.tolist() and first.tolist() != second.tolist()
+
+    def padded(ordered: Tensor) -> int:
+        return sum(int(lengths[batch].max()) * len(batch) for batch in ordered.split(16))
+
+    assert padded(first) < 1.1 * int(lengths[rows].sum())
+    assert padded(order(rows, seed=3, epoch=0)) > 1.7 * int(lengths[rows].sum())
+    means = torch.stack([lengths[batch].float().mean() for batch in first[:960].split(16)])
+    assert float(means[:30].mean()) == pytest.approx(
+        float(means[30:].mean()), rel=0.3
+    )  # short and long ones take turns
+
+
 @pytest.mark.parametrize("world", [1, 2, 3])
 def test_processes_divide_a_batch_among_them(world: int) -> None:
     batch = torch.arange(10)

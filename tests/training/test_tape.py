@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -81,9 +82,9 @@ def test_two_targets_with_unlike_shares_and_a_class_weight() -> None:
 def test_what_depends_on_values_is_refused() -> None:
     value = torch.arange(4.0)
     with pytest.raises(Unrecordable, match="depends on the rows' values"):
-        record(lambda rows: value[value > rows.sum()].sum(), torch.arange(2))
+        record(lambda rows: value[value > rows.sum()].sum(), torch.arange(2), torch.ones(()))
     with pytest.raises(Unrecordable, match="depends on the rows' values"):
-        record(lambda rows: value.sum() * float(rows.sum()), torch.arange(2))
+        record(lambda rows: value.sum() * float(rows.sum()), torch.arange(2), torch.ones(()))
 
 
 def test_a_step_that_cannot_be_recorded_says_why() -> None:
@@ -115,12 +116,20 @@ def test_the_plan_records_where_it_is_faster_and_obeys_the_recipe(monkeypatch: p
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch's own compiler
-def test_a_compiled_call_gives_the_same_weights_within_rounding() -> None:
-    own = work(MODELS["dense"], ["y"], epochs=3)
-    network, rows = start_network(own, Plan(), None)
-    twin = copy.deepcopy(network)
-    Loop(network, rows, None, own.recipe.training, RECORDED, kept=None).run()
+def test_a_compiled_training_is_the_same_within_rounding_and_resumes_bit_for_bit(tmp_path: Path) -> None:
+    own = work(MODELS["dense"], ["y"], epochs=3, schedule="linear")
     compiled = Plan(record=True, compile=True, steps_a_call=2)
-    Loop(twin, rows, None, own.recipe.training, compiled, kept=None).run()
-    for first, second in zip(network.parameters(), twin.parameters(), strict=True):
-        torch.testing.assert_close(first, second, atol=1e-4, rtol=1e-3)
+    networks, rows = {}, None
+    for name in ("plain", "whole", "resumed"):
+        networks[name], rows = start_network(own, Plan(), None)
+    Loop(networks["plain"], rows, None, own.recipe.training, RECORDED, kept=None).run()
+    Loop(networks["whole"], rows, None, own.recipe.training, compiled, kept=None).run()
+    first = Loop(networks["resumed"], rows, None, own.recipe.training, compiled, kept=tmp_path / "kept")
+    for rows_of_a_call in list(first.calls())[:2]:  # stopped in the middle of the first epoch
+        first.step(rows_of_a_call)
+    first._save(0.0)
+    Loop(networks["resumed"], rows, None, own.recipe.training, compiled, kept=tmp_path / "kept").run()
+    pairs = zip(*(network.parameters() for network in networks.values()), strict=True)
+    for plain, whole, resumed in pairs:
+        torch.testing.assert_close(plain, whole, atol=1e-4, rtol=1e-3)
+        assert torch.equal(whole, resumed)

@@ -36,6 +36,10 @@ class Options(base.Options):
         description="pixels a side that images are scaled to; 0: their own if all alike, else 64",
     )
     channels: Literal[0, 1, 3] = Field(default=0, description="1: grey, 3: colours; 0: as the images are")
+    mirror: bool | None = Field(
+        default=None,
+        description="whether a mirrored image means the same, so that training may mirror it; left out: colours yes, grey no",
+    )
 
 
 class Image(base.Kind):
@@ -51,6 +55,7 @@ class Image(base.Kind):
     channels: int
     mean: float
     deviation: float
+    mirror: bool | None = None  # None: a run of before this setting
 
     @classmethod
     def sniff(cls, facts: Facts, role: base.Role) -> base.Guess | None:
@@ -90,7 +95,11 @@ class Image(base.Kind):
                 "image.size",
                 f"{column.name}: images are scaled to {height}×{wide} pixels; they come in {len(sizes)} sizes",
             )
-        bare = cls(columns=(column.name,), height=height, wide=wide, channels=channels, mean=0.0, deviation=1.0)
+        # a mirrored photo is a photo; a mirrored digit or letter is none
+        mirror = channels == 3 if options.mirror is None else options.mirror
+        bare = cls(
+            columns=(column.name,), height=height, wide=wide, channels=channels, mean=0.0, deviation=1.0, mirror=mirror
+        )  # fmt: skip
         seen = np.stack([bare._sized(image) for image in found]) if found else np.zeros((1, height, wide, channels))
         return bare.model_copy(update={"mean": float(seen.mean() / 255), "deviation": float(seen.std() / 255) or 1.0})
 

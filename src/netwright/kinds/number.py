@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Scale = Literal["standard", "robust", "quantile", "none"]
 LARGEST = 1e38  # about the largest float32
+_ALL = slice(None)
 QUANTILES = 257  # knots of the quantile scale: 0.4 % of the rows each
 
 
@@ -43,6 +44,7 @@ class Number(base.Kind):
     """Fitted number columns (a block of C)."""
 
     many: ClassVar[bool] = True
+    by_rows: ClassVar[bool] = True
     Options: ClassVar[type[base.Options]] = Options
 
     kind: Literal["number"] = "number"
@@ -71,25 +73,27 @@ class Number(base.Kind):
         if role == "target" and options.scale not in ("standard", "none"):
             where, what = f"columns.{frame.columns[0]}.scale", f"{options.scale} cannot be undone, as a target's must"
             raise InputError(Problem(where, what, allowed="standard, none"))
-        values = np.column_stack([_floats(frame[name]) for name in frame.columns])
-        with np.errstate(all="ignore"):
-            center, spread = zip(
-                *(_scale(column[np.isfinite(column)], options.scale) for column in values.T), strict=True
-            )
-        present = [column[np.isfinite(column)] for column in values.T]
-        knots = tuple(
-            tuple(np.quantile(column, np.linspace(0, 1, QUANTILES)).tolist()) if len(column) else (0.0,) * QUANTILES
-            for column in (present if options.scale == "quantile" else ())
-        )
-        fitted = cls(
-            columns=tuple(frame.columns), scale=options.scale, center=center, spread=spread, knots=knots,
-            low=tuple(float(column.min()) if len(column) else 0.0 for column in present),
-            high=tuple(float(column.max()) if len(column) else 0.0 for column in present),
-            missing=tuple(bool(np.isnan(column).any()) for column in values.T),
-            whole=tuple(frame[name].dtype.is_integer() for name in frame.columns),
-        )  # fmt: skip
+        facts: list[dict[str, Any]] = []
+        for name in frame.columns:  # one at a time: of a large table all together would take several times its memory
+            values = _floats(frame[name])
+            present = values[np.isfinite(values)]
+            with np.errstate(all="ignore"):
+                center, spread = _scale(present, options.scale)
+            facts.append({
+                "center": center, "spread": spread, "low": float(present.min()) if len(present) else 0.0,
+                "high": float(present.max()) if len(present) else 0.0, "missing": bool(np.isnan(values).any()),
+                "whole": frame[name].dtype.is_integer(), "knots": _knots(present) if options.scale == "quantile" else (),
+            })  # fmt: skip
+        every: dict[str, Any] = {name: tuple(each[name] for each in facts) for name in facts[0]}
+        if options.scale != "quantile":
+            every["knots"] = ()
+        fitted = cls(columns=tuple(frame.columns), scale=options.scale, **every)
         if options.bins:
-            fitted = fitted.model_copy(update={"edges": _edges(fitted._scaled(values), options.bins)})
+            edges = (
+                _edges(fitted._scaled(_floats(frame[name])[:, None], slice(at, at + 1))[:, 0], options.bins)
+                for at, name in enumerate(frame.columns)
+            )
+            fitted = fitted.model_copy(update={"edges": tuple(edges)})
         return fitted
 
     @property
@@ -104,16 +108,17 @@ class Number(base.Kind):
             out[:, index] = _floats(frame[name], ids=ids)
         return {"values": self._scaled(out).astype(np.float32)}
 
-    def _scaled(self, values: np.ndarray) -> np.ndarray:
+    def _scaled(self, values: np.ndarray, columns: slice = _ALL) -> np.ndarray:
+        """Return values (n, k) of these columns on the network's scale."""
         if self.scale == "quantile":
             from scipy.special import ndtri
 
             levels = np.linspace(0, 1, QUANTILES)
-            ranks = np.column_stack(
-                [np.interp(column, knots, levels) for column, knots in zip(values.T, self.knots, strict=True)]
-            )
+            pairs = zip(values.T, self.knots[columns], strict=True)
+            ranks = np.column_stack([np.interp(column, knots, levels) for column, knots in pairs])
             return np.where(np.isfinite(values), ndtri(np.clip(ranks, 1e-4, 1 - 1e-4)), np.nan)
-        out = ((values - np.array(self.center)) / np.array(self.spread)).clip(-LARGEST, LARGEST)
+        center, spread = np.array(self.center[columns]), np.array(self.spread[columns])
+        out = ((values - center) / spread).clip(-LARGEST, LARGEST)
         if self.scale == "robust":
             out = out / np.sqrt(1 + (out / 3) ** 2)
         return out
@@ -158,6 +163,7 @@ def _floats(column: pl.Series, ids: base.RowIds | None = None) -> np.ndarray:
                 "number.unreadable",
                 f"{column.name}: not numbers, such as {first!r}; taken as missing",
                 ids(lost.tolist()),
+                column=column.name,
             )
         elif coerced:
             from netwright.events import say
@@ -166,6 +172,7 @@ def _floats(column: pl.Series, ids: base.RowIds | None = None) -> np.ndarray:
                 "notice",
                 "number.text",
                 f"{column.name}: numbers written as text, such as {column.drop_nulls()[0]!r}, were read as numbers",
+                column=column.name,
             )
         infinite = np.flatnonzero(np.abs(values) > LARGEST)
         if len(infinite):
@@ -173,6 +180,7 @@ def _floats(column: pl.Series, ids: base.RowIds | None = None) -> np.ndarray:
                 "number.infinite",
                 f"{column.name}: values that are infinite or beyond {LARGEST:.0e}, taken as missing",
                 ids(infinite.tolist()),
+                column=column.name,
             )
     return np.where(np.abs(values) <= LARGEST, values, np.nan)
 
@@ -194,19 +202,23 @@ def _scale(column: np.ndarray, scale: Scale) -> tuple[float, float]:
     return float(middle), spread
 
 
-def _edges(scaled: np.ndarray, bins: int) -> tuple[tuple[float, ...], ...]:
-    """Cut points of each column, at least two and all different.
+def _knots(present: np.ndarray) -> tuple[float, ...]:
+    if not len(present):
+        return (0.0,) * QUANTILES
+    return tuple(np.quantile(present, np.linspace(0, 1, QUANTILES)).tolist())
+
+
+def _edges(scaled: np.ndarray, bins: int) -> tuple[float, ...]:
+    """Cut points of a column, at least two and all different.
 
     By quantile of the rows (Gorishniy et al. 2022, section 3.2), and as many by quantile of the distinct values: where
     nine rows in ten are 0, the rows' own quantiles leave no cut for the rest (Adult's capital gain: docs/log.md).
     """
-    levels, out = np.linspace(0, 1, bins // 2 + 1), []
-    for column in scaled.T:
-        # in float32, as the network holds them: cut points that differ in float64 alone would make a bin of no size
-        present = column[np.isfinite(column)].astype(np.float32)
-        cuts = np.array([0.0, 1.0], np.float32)
-        if len(present):
-            both = [np.quantile(present, levels), np.quantile(np.unique(present), levels, method="nearest")]
-            cuts = np.unique(np.concatenate(both).astype(np.float32))
-        out.append(tuple(float(cut) for cut in (cuts if len(cuts) > 1 else np.array([cuts[0], cuts[0] + 1]))))
-    return tuple(out)
+    levels = np.linspace(0, 1, bins // 2 + 1)
+    # in float32, as the network holds them: cut points that differ in float64 alone would make a bin of no size
+    present = scaled[np.isfinite(scaled)].astype(np.float32)
+    cuts = np.array([0.0, 1.0], np.float32)
+    if len(present):
+        both = [np.quantile(present, levels), np.quantile(np.unique(present), levels, method="nearest")]
+        cuts = np.unique(np.concatenate(both).astype(np.float32))
+    return tuple(float(cut) for cut in (cuts if len(cuts) > 1 else np.array([cuts[0], cuts[0] + 1])))

@@ -145,7 +145,7 @@ def _sureness(answered: Answered) -> Markup:
     figure.boxes(edges[:-1], 0, width, above, OTHER)
     figure.boxes(edges[:-1], above, width, below, ACCENT)
     figure.axes.set(xlim=(low - 0.01, 1.01), ylim=(0, 1.06 * (above + below).max()))
-    figure.counts()
+    figure.whole("y")
     legend = [(OTHER, f"right ({int(right.sum()):,})"), (ACCENT, f"wrong ({int((~right).sum()):,})")]
     return figure.html(tag("b", "How sure the answers are"), legend)
 

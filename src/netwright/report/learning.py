@@ -98,6 +98,5 @@ def _curve(epochs: np.ndarray, values: list[float], what: str, kept: int, colour
     axes.axvline(kept, color=MUTED, linewidth=1, dashes=(3, 3))
     axes.plot(epochs[::step], line[::step], color=colour)
     axes.plot([kept], [line[at]], "o", color=colour, markersize=8, markeredgecolor=PAPER, markeredgewidth=2)
-    if len(epochs) < 6:
-        axes.set_xticks(epochs)
+    figure.whole("x")
     return figure.html(joined([tag("b", what[:1].upper() + what[1:]), f": {score(line[at])} at epoch {kept}"]))

@@ -103,5 +103,5 @@ def _histogram(error: np.ndarray, name: str) -> Markup:
     figure.boxes(edges[:-1], 0, np.diff(edges) * 0.92, counts, OTHER)
     figure.axes.axvline(0, color=MUTED, linewidth=1, dashes=(3, 3))
     figure.axes.set(xlim=(low, high), ylim=(0, 1.06 * counts.max()))
-    figure.counts()
+    figure.whole("y")
     return figure.html(tag("b", "How often answers are how far off"))

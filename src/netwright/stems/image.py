@@ -16,7 +16,7 @@ from netwright.shapes import Shape, Want
 from netwright.signal import Signal
 from netwright.stems.base import Stem as Base
 
-SHIFT = 8  # augmentation moves an image by up to 1/8 of its side, as CIFAR's usual 4 of 32 pixels
+SHIFT = 14  # augmentation moves an image by up to 1/14 of its side: 2 of 28 pixels
 
 
 class Stem(Base):
@@ -25,7 +25,7 @@ class Stem(Base):
     def __init__(self, kind: Image, want: Want) -> None:
         super().__init__()
         self.form, self.mean, self.deviation = want.form, kind.mean, kind.deviation
-        self.mirror = kind.channels == 3  # a mirrored photo is a photo; a mirrored digit or letter is none
+        self.mirror = kind.channels == 3 if kind.mirror is None else kind.mirror
         C, H, W = kind.channels, kind.height, kind.wide
         if want.form == "grid":
             self.out = Shape("grid", C, size=(H, W))

@@ -45,6 +45,7 @@ class Loop:
         self.epochs = settings.epochs or 1
         self.seed = settings.seed or 0
         self.schedule = Schedule(settings, steps=self.epochs * self.steps_an_epoch, steps_an_epoch=self.steps_an_epoch)
+        self.lengths = self.take.lengths()
         self.at = Progress()
         self.best: dict[str, Tensor] = {}
         self.random: dict[str, Tensor] | None = None
@@ -86,7 +87,9 @@ class Loop:
             self.random = None
         self.network.train()
         self.take.epoch = self.at.epoch
-        ordered = sampler.order(self.data.train, seed=self.seed, epoch=self.at.epoch)
+        ordered = sampler.order(
+            self.data.train, seed=self.seed, epoch=self.at.epoch, lengths=self.lengths, size=self.take.rows
+        )
         left = ordered[self.at.step * self.take.rows :]
         if len(left):
             yield from left.split(self.take.rows * self.plan.steps_a_call)

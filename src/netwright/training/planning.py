@@ -29,6 +29,7 @@ TRIAL = 0.4  # seconds spent on a candidate, at most
 SHARE = 0.02  # of the estimated training that a candidate's trial may take
 SHORT = 5.0  # estimated seconds of training below which threads are not compared
 WORTH_COMPILING = 240.0  # estimated seconds from which a compilation (20 to 60 s here) may pay
+TRIED = 1000  # steps of an epoch from which a trial looks at a part of the rows
 STEPS_A_CALL = 16  # of a recorded step: one look at the clock for all; compiled, one program
 
 
@@ -38,7 +39,10 @@ class Trial:
     def __init__(self, network: torch.nn.Module, data: Data, settings: Training, plan: Plan) -> None:
         self.step = Step(copy.deepcopy(network).train(), data, settings, plan, World())
         self.step.set_rate((settings.learning_rate or 1e-3) * 1e-3)  # a trial of many steps must not diverge
-        self.rows = sampler.order(data.train, seed=0, epoch=0).split(self.step.rows)
+        # some rows from everywhere are enough to time steps; the order of all of ten million would take 160 MB
+        some = data.train[:: max(1, len(data.train) // (TRIED * self.step.rows))]
+        ordered = sampler.order(some, seed=0, epoch=0, lengths=self.step.lengths(), size=self.step.rows)
+        self.rows = ordered.split(self.step.rows)
 
     def part(self, number: int) -> Tensor:
         """Return the rows of a step; all steps but an epoch's last are alike."""

@@ -7,15 +7,28 @@ from torch import Tensor
 
 from netwright.seeds import seed_for
 
+WINDOW = (
+    64  # batches among which rows are sorted by length: enough to save nearly all padding, few enough to stay random
+)
 
-def order(rows: Tensor, *, seed: int, epoch: int) -> Tensor:
+
+def order(rows: Tensor, *, seed: int, epoch: int, lengths: Tensor | None = None, size: int = 1) -> Tensor:
     """Return the rows of an epoch in their shuffled order.
+
+    With `lengths` (by row number) every `size` rows that follow one another are of like length, so that little of a batch
+    is padding: rows are shuffled, sorted by length within windows of some batches, and the batches shuffled again.
 
     >>> order(torch.arange(4), seed=0, epoch=1).sort().values.tolist()
     [0, 1, 2, 3]
     """
     generator = torch.Generator().manual_seed(seed_for(seed, "order", epoch))
-    return rows[torch.randperm(len(rows), generator=generator)]
+    mixed = rows[torch.randperm(len(rows), generator=generator)]
+    if lengths is None or len(rows) <= size:
+        return mixed
+    sorted_ = torch.cat([part[lengths[part].argsort(stable=True)] for part in mixed.split(size * WINDOW)])
+    whole = len(sorted_) // size
+    batches = sorted_[: whole * size].view(whole, size)
+    return torch.cat([batches[torch.randperm(whole, generator=generator)].flatten(), sorted_[whole * size :]])
 
 
 def share(batch: Tensor, *, rank: int, world: int) -> Tensor:

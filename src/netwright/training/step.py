@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netwright.batch import Batch
+from netwright.batch import Batch, Lists
 from netwright.plan import Plan
 from netwright.randomness import Draw
 from netwright.recipe import Training
@@ -38,6 +38,13 @@ class Step:
         self.draw: Draw | None = None  # of the last batch
         compiled: Any = torch.compile(network) if plan.compile and not plan.record else network
         self.forward = world.wrap(compiled, self.device)
+
+    def lengths(self) -> Tensor | None:
+        """(n,) how many tokens each row is padded for, or None where no row is padded."""
+        blocks = self.data.rows.inputs.values()
+        lists = [block.get("ids") for block in blocks if "weights" not in block]  # a bag is not padded
+        known = [part.lengths.cpu() for part in lists if isinstance(part, Lists)]
+        return torch.stack(known).sum(0) if known else None
 
     def set_rate(self, rate: float) -> None:
         """Set the learning rate of the steps to come."""

@@ -39,7 +39,7 @@ class Tape:
     def __init__(self, step: Step) -> None:
         self.step = step
         self._recorded: Recorded | None = None
-        self._replay: Callable[[Tensor], Tensor] | None = None
+        self._replay: Callable[[Tensor, Tensor], Tensor] | None = None
         self._compiled: Callable[[Tensor, Tensor], Tensor] | None = None
         self._size = step.rows * step.plan.steps_a_call
 
@@ -64,49 +64,67 @@ class Tape:
         if self._replay is None:
             if not self.step.optimizer.state:  # the first step also makes the optimizer's state
                 return self.step(rows)
-            loss, recorded = record(self.step, rows)
+            loss, recorded = record(self.step, rows, self.step.rate)
             if self.step.draw is not None and self.step.draw.calls:
                 raise Unrecordable("random numbers are drawn by epoch and row")
             self._recorded, self._replay = recorded, recorded.function(direct=True)
             return loss
         with torch.no_grad():
-            return self._replay(rows)
+            return self._replay(rows, self.step.rate)
 
     def steps(self, rows: Tensor, rates: list[float]) -> Tensor:
         """Take a step for each rate; return their losses (steps,)."""
-        if self._compiled is not None and len(rows) == self.step.rows * len(rates) == self._size:
+        if self.step.plan.compile and len(rows) == self._size:
+            if self._compiled is None:
+                self._compiled = self._program(self._rehearsed(rows).function(direct=False))
             with torch.no_grad():
                 return self._compiled(rows.view(len(rates), -1), torch.tensor(rates, dtype=torch.float64))
         losses = []
         for part, rate in zip(rows.split(self.step.rows), rates, strict=True):
             self.step.set_rate(rate)
             losses.append(self(part))
-        if self.step.plan.compile and self._recorded is not None and self._compiled is None:
-            self._compiled = self._program(self._recorded.function(direct=False))
         return torch.stack(losses)
 
-    def _program(self, replay: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    def _rehearsed(self, rows: Tensor) -> Recorded:
+        """Record a step and undo it, so that all whole calls are compiled ones: a resumed training gives the same bits."""
+        optimizer = self.step.optimizer
+        network = [*self.step.network.parameters(), *self.step.network.buffers()]
+        before, random = [tensor.detach().clone() for tensor in network], torch.get_rng_state()
+        state = [value.clone() for values in optimizer.state.values() for value in values.values()]
+        part = rows[: self.step.rows]
+        self.step.set_rate(1e-3)  # any rate: it is read from its tensor
+        while self._recorded is None:  # the first step makes the optimizer's state, the second is recorded
+            self(part)
+        with torch.no_grad():
+            for tensor, value in zip(network, before, strict=True):
+                tensor.copy_(value)
+            held = [value for values in optimizer.state.values() for value in values.values()]
+            for tensor, value in zip(held, state or [torch.zeros_like(tensor) for tensor in held], strict=True):
+                tensor.copy_(value)
+        torch.set_rng_state(random)
+        return self._recorded
+
+    def _program(self, replay: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
         """Compile all steps of a call into one program of (steps, B) rows and (steps,) rates."""
-        rate, count = self.step.rate, self.step.plan.steps_a_call
+        count = self.step.plan.steps_a_call
 
         def several(rows: Tensor, rates: Tensor) -> Tensor:
             losses = []
             for number in range(count):
-                rate.copy_(rates[number])
-                losses.append(replay(rows[number]))
+                losses.append(replay(rows[number], rates[number]))
             return torch.stack(losses)
 
         return torch.compile(several, fullgraph=True, dynamic=False)
 
 
-def record(step: Callable[[Tensor], Tensor], rows: Tensor) -> tuple[Tensor, Recorded]:
-    """Take a step and return its loss, and what repeats it on other rows.
+def record(step: Callable[[Tensor], Tensor], rows: Tensor, rate: Tensor) -> tuple[Tensor, Recorded]:
+    """Take a step and return its loss, and what repeats it on other rows, at another rate.
 
     Raises `Unrecordable` where an operation's outcome depends on values in a way that a repetition would not see.
     """
     with _Recorder() as recorder:
         loss = step(rows)
-    return loss.clone(), _written(recorder.calls, rows, loss)
+    return loss.clone(), _written(recorder.calls, rows, rate, loss)
 
 
 class _Recorder(TorchDispatchMode):
@@ -133,9 +151,9 @@ def _by_number(func: Any, args: tuple[Any, ...]) -> bool:
     return picks and all(index is None or index.dtype not in masks for index in args[1])
 
 
-def _written(calls: list[Call], rows: Tensor, loss: Tensor) -> Recorded:
+def _written(calls: list[Call], rows: Tensor, rate: Tensor, loss: Tensor) -> Recorded:
     """Write the calls as the lines of one function of `rows`, each value freed after its last use."""
-    names: dict[int, str] = {id(rows): "rows"}
+    names: dict[int, str] = {id(rows): "rows", id(rate): "rate"}
     kept: dict[str, Any] = {}
     turned: dict[str, str] = {}  # a transposed value, and what it was before
     lines: list[tuple[str, str, bool]] = []
@@ -268,12 +286,14 @@ class Recorded:
     loss: str
     kept: dict[str, Any]
 
-    def function(self, *, direct: bool) -> Callable[[Tensor], Tensor]:
-        """Return the function of row numbers. `direct`: through torch's own functions where they do the same."""
+    def function(self, *, direct: bool) -> Callable[[Tensor, Tensor], Tensor]:
+        """Return the function of row numbers and rate. `direct`: through torch's own functions where they do the same."""
         body = "\n    ".join([*self.lines, f"return {self.loss}"])
         swap = _direct if direct else _compilable
         calls = {name: swap(value) if name.startswith("do_") else value for name, value in self.kept.items()}
-        exec(compile(f"def replay(rows):\n    {body}\n", "<recorded step>", "exec"), calls)  # only lines written above
+        exec(
+            compile(f"def replay(rows, rate):\n    {body}\n", "<recorded step>", "exec"), calls
+        )  # only lines written above
         return calls["replay"]
 
 

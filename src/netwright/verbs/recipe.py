@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from netwright import project
+from netwright.declare import declare
 from netwright.recipe_file import to_yaml
-from netwright.verbs.train import declare
 
 
 def recipe(

@@ -16,6 +16,7 @@ import torch
 import netwright
 from netwright import auto, project
 from netwright.choose import family_settings
+from netwright.declare import declare
 from netwright.errors import InputError, Interrupted, Problem
 from netwright.events import Event, listening, say
 from netwright.kinds.category import Category
@@ -23,13 +24,13 @@ from netwright.measuring import cross_validated, measured
 from netwright.model import Model, flat, load
 from netwright.plan import Plan
 from netwright.project import Project, Work
-from netwright.recipe import Recipe, validate
+from netwright.recipe import Recipe
 from netwright.recipe_file import read_recipe, to_yaml
 from netwright.report.kept import all as kept_for_report
 from netwright.report.kept.clock import Clock
 from netwright.report.notebook import watching
 from netwright.run import VERSION, Run, write_json, write_text
-from netwright.sources.address import address, refuse_password, shown
+from netwright.sources.address import address, shown
 from netwright.sources.table import Table
 from netwright.splitting import Parts
 from netwright.training import checkpoint
@@ -137,57 +138,6 @@ def _alone(folder: Path, given: Mapping[str, Any]) -> None:
         what = f"{', '.join(named)} cannot change while a run is resumed"
         fix = f"leave it out, or begin a new run from its weights: netwright train DATA --model {folder}"
         raise InputError(Problem("--resume", what, fix=fix))
-
-
-def declare(
-    data: Any,
-    *,
-    target: str | list[str] | tuple[str, ...] | None,
-    model: Any,
-    recipe: str | Path | Recipe | None,
-    settings: Mapping[str, Any] | None,
-) -> Recipe:
-    """Return the recipe that the arguments of `train` declare. Raises `InputError` with all problems."""
-    base = read_recipe(recipe) if isinstance(recipe, str | Path) else recipe
-    values = base.model_dump(exclude_unset=True) if base is not None else {}
-    _merge(values, dict(settings or {}))
-    if isinstance(data, str | Path):
-        values["data"] = shown(data)
-    if target is not None:
-        values["target"] = target if isinstance(target, str) else tuple(target)
-    if isinstance(model, torch.nn.Module):
-        values["model"] = {"family": "module", "name": type(model).__name__}
-    elif isinstance(model, Mapping):
-        values["model"] = {**_as_model(values), **model}
-    elif model is not None:
-        named, given = _named(str(model)), _as_model(values)
-        values["model"] = {**given, **named} if "start" not in named else {**named, **given, "family": named["family"]}
-    declared = validate(Recipe, values)
-    refuse_password(declared.data, setting="data")
-    refuse_password(declared.split.validation_data, setting="split.validation_data")
-    refuse_password(declared.split.test_data, setting="split.test_data")
-    return declared
-
-
-def _as_model(values: dict[str, Any]) -> dict[str, Any]:
-    given = values.get("model") or {}
-    return {"family": given} if isinstance(given, str) else dict(given)
-
-
-def _named(model: str) -> dict[str, Any]:
-    """A family's name as settings; the folder of a run as that run's family and where to start from."""
-    if not (Path(model) / "run.json").exists():
-        return {"family": model}
-    run = Run.open(model)
-    return {**read_recipe(run.recipe).model, "start": model}
-
-
-def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
-    for name, value in values.items():
-        if isinstance(value, Mapping) and isinstance(into.get(name), dict):
-            _merge(into[name], value)
-        else:
-            into[name] = value
 
 
 def _free_folder(data: Any, output: str | Path | None) -> Path:

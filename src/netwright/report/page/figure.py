@@ -12,7 +12,7 @@ import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from markupsafe import Markup
@@ -93,11 +93,14 @@ class Figure:
         shape = PathPatch(Path(points.reshape(-1, 2), marks), facecolor=colour, alpha=alpha, linewidth=0)
         self.axes.add_patch(shape)
 
-    def counts(self) -> None:
-        """Write the upright axis in whole numbers."""
+    def whole(self, axis: Literal["x", "y"]) -> None:
+        """Mark an axis at whole numbers alone."""
         from matplotlib.ticker import MaxNLocator
 
-        self.axes.yaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+        upright = axis == "y"
+        (self.axes.yaxis if upright else self.axes.xaxis).set_major_locator(
+            MaxNLocator(5, integer=True, steps=[1, 2, 5, 10])
+        )
 
     def html(self, caption: Any = None, legend: Sequence[tuple[str, Any]] = ()) -> Markup:
         """Return the figure with its caption and legend: pairs of a colour of this module and a text."""

@@ -84,9 +84,9 @@ class Settings(Family):
             "optimizer": Choice("adamw", "robust to the learning rate"),
             "learning_rate": Choice(0.003, "peak of the cycle"),
             "weight_decay": Choice(0.01, "a little"),
-            "batch_size": Choice(128 if facts.rows >= 10_000 else 32, f"{facts.rows:,} training rows"),
+            "batch_size": Choice(32, "small batches learn more of each image (docs/log.md)"),
             "epochs": Choice(
-                6 if facts.rows >= 20_000 else 12 if facts.rows >= 5_000 else 30, f"{facts.rows:,} training rows"
+                8 if facts.rows >= 20_000 else 12 if facts.rows >= 5_000 else 30, f"{facts.rows:,} training rows"
             ),
             "schedule": Choice("one_cycle", "up and down once reaches a good score in few epochs (Smith & Topin 2018)"),
             "patience": Choice(0, "the cycle must end to be worth its while"),

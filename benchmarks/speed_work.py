@@ -19,9 +19,9 @@ class Work:
 
 WORK = {
     "dense, cold": Work("dense", 3_200, 32, 10),
-    "dense, steady": Work("dense", 160_000, 32, 2),
-    "convnet": Work("convnet", 6_400, 32, 2),
-    "lstm": Work("lstm", 960, 32, 2),
+    "dense, steady": Work("dense", 64_000, 32, 3),
+    "convnet": Work("convnet", 3_200, 32, 3),
+    "lstm": Work("lstm", 480, 32, 3),
     "table": Work("table", 100_000, 200, 3),
 }
 

@@ -152,7 +152,17 @@ def test_the_public_names():
         "train",
     ]
     public = [name for name in vars(nw.Model) if not name.startswith("_")]
-    assert public == ["targets", "metrics", "answers", "trusted", "predict", "decode", "evaluate", "measured"]
+    assert public == [
+        "targets",
+        "metrics",
+        "answers",
+        "trusted",
+        "predict",
+        "predictions",
+        "decode",
+        "evaluate",
+        "measured",
+    ]
 
 
 def test_the_verbs_and_their_arguments():

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
+import netwright as nw
 from netwright import trust
 from netwright.errors import InputError
+from netwright.events import Event, listening
 from netwright.recipe import Trust as Settings
 
 
@@ -86,6 +90,26 @@ def test_the_threshold_is_the_best_for_its_metric() -> None:
     chosen = learned.apply(answer)["choice"]
     best = max(f1_score(truth, second >= cut) for cut in np.linspace(0.05, 0.6, 100))
     assert f1_score(truth, chosen) >= best - 0.01
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_few_rows_that_are_all_right_make_no_answer_surer(seed: int) -> None:
+    """On 27 validation rows of wine, which had chosen the epoch, a temperature of 0.22 once made test answers far too sure."""
+    truth, shown = drawn(27, sharp=3.0, seed=seed)
+    sure = np.full_like(shown, 0.02)
+    sure[np.arange(27), truth] = 0.96
+    assert trust.fit("category", truth, {"probability": sure}, None, Settings()).temperature >= 1.0
+
+
+def test_a_threshold_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    rows = {"x": [k % 7 / 3 for k in range(90)], "y": ["a", "b", "c"] * 30}
+    said: list[Event] = []
+    with listening(said), pytest.raises(InputError, match="trust.threshold: there are 3 classes"):
+        nw.train(rows, target="y", output=tmp_path / "run", settings={"trust": {"threshold": "f1"}})
+    assert "network" not in [event.name for event in said] and not (tmp_path / "run").exists()
+    two = {"x": [k % 7 / 3 for k in range(90)], "y": ["a", "b"] * 45}
+    with pytest.raises(InputError, match="trust.threshold: 'f2' does not measure"):
+        nw.train(two, target="y", output=tmp_path / "run", settings={"trust": {"threshold": "f2"}})
 
 
 def test_a_threshold_for_what_has_none_is_refused() -> None:

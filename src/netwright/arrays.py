@@ -1,4 +1,4 @@
-"""Encoded columns as arrays: dense ones, and ragged ones as values with offsets. n rows."""
+"""Encoded columns as arrays: dense ones, those with their gaps beside them, ragged ones with offsets. n rows."""
 
 from __future__ import annotations
 
@@ -52,10 +52,32 @@ class Ragged:
         return out, lengths
 
 
-Array = np.ndarray | Ragged
+@dataclass(frozen=True)
+class Gapped:
+    """An array of floats (n, ...) whose gaps stand beside it: where `missing` is true, `values` holds 0 and means NaN.
+
+    A large array is kept so, since a network needs it so, and no copy of it is to be made in memory.
+
+    >>> Gapped(np.array([1.0, 0.0]), np.array([False, True])).take(np.array([1, 0])).tolist()
+    [nan, 1.0]
+    """
+
+    values: np.ndarray
+    missing: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        """Return these rows with NaN in their gaps."""
+        values = self.values[rows]
+        return np.where(self.missing[rows], values.dtype.type(np.nan), values)
+
+
+Array = np.ndarray | Ragged | Gapped
 Arrays = dict[str, Array]
 
 
 def take(arrays: Arrays, rows: np.ndarray) -> Arrays:
     """Return these rows of every array."""
-    return {name: array.take(rows) if isinstance(array, Ragged) else array[rows] for name, array in arrays.items()}
+    return {name: array[rows] if isinstance(array, np.ndarray) else array.take(rows) for name, array in arrays.items()}

@@ -26,6 +26,7 @@ from netwright.training.world import World
 NAME = "auto"
 SHARE, LEAST, MOST = 3, 600, 4000  # the first slice: a third of the rows, but at least and at most so many
 GROWTH = 4
+FEW = 100  # rows to judge by, below which the luckiest of many families would win
 VALIDATION = 4000  # validation rows that are looked at
 LEAVE = 2.0  # seconds that every try may take
 OWN = ("module", "layers", "pretrained")  # they need more than rows: a module, a stack, a checkpoint
@@ -55,6 +56,15 @@ def pick(described: Project, parts: Parts, world: World) -> tuple[Recipe, list[T
     recipe = described.recipe
     facts = prepare.facts(described.described, len(parts.train))
     alive = [name for name in rooms.names("trunks") if name not in OWN and choose.fits(name, facts)]
+    judged = len(parts.validation) or len(parts.train) // 5
+    if judged < FEW and len(alive) > 2:
+        usual = [name for name in ("linear", "mlp", "convnet") if name in alive][:2]
+        say(
+            "notice",
+            "auto.few",
+            f"{NAME}: {judged} rows to judge by cannot tell many families apart: {' and '.join(usual)} are tried",
+        )
+        alive = usual
     kinds = {str(column.kind) for column in described.described.targets}
     name = recipe.training.metric or measure.SELECTS[next(iter(kinds))] if len(kinds) == 1 else "score"
     n, tries = len(parts.train), []

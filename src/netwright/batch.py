@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from netwright.arrays import Arrays, Ragged
+from netwright.arrays import Arrays, Gapped, Ragged
 from netwright.randomness import Draw
 
 
@@ -102,7 +102,10 @@ def tensors(arrays: Arrays, device: torch.device | str = "cpu") -> Block:
         if isinstance(array, Ragged):
             out[name] = Lists(_tensor(array.values), _tensor(array.offsets)).to(device)
             continue
-        if array.dtype.kind == "f" and np.isnan(np.min(array, initial=0.0)):  # a minimum carries a NaN on
+        if isinstance(array, Gapped):
+            out[f"{name}_missing"] = torch.from_numpy(array.missing).to(device)
+            array = array.values
+        elif array.dtype.kind == "f" and np.isnan(np.min(array, initial=0.0)):  # a minimum carries a NaN on
             missing = np.isnan(array)
             out[f"{name}_missing"] = torch.from_numpy(missing).to(device)
             array = np.where(missing, array.dtype.type(0), array)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
@@ -54,11 +54,41 @@ def say(kind: Level, name: str, text: str, **data: Any) -> Event:
     return event
 
 
-def say_rows(name: str, text: str, rows: list[str], *, kind: Level = "warning", **data: Any) -> Event:
+def say_rows(name: str, text: str, rows: Sequence[str], *, kind: Level = "warning", **data: Any) -> Event:
     """Say what happened to certain rows: the count and the first row ids are added to the text and the data."""
-    first = rows[:5]
-    more = f" and {len(rows) - len(first):,} more" if len(rows) > len(first) else ""
-    return say(kind, name, f"{text} ({', '.join(first)}{more})", count=len(rows), rows=rows[:20], **data)
+    shown = _shown(rows[:5], len(rows))
+    return say(kind, name, text + shown, count=len(rows), rows=list(rows[:20]), **data)
+
+
+def _shown(first: Sequence[str], count: int) -> str:
+    more = f" and {count - len(first):,} more" if count > len(first) else ""
+    return f" ({', '.join(first)}{more})"
+
+
+def say_together(heard: list[Event]) -> None:
+    """Say what was heard of slices of the rows as if it were said of all at once.
+
+    Of events of one name about one column the first is said, with all their rows counted.
+
+    >>> with listening(heard := []):
+    ...     for row in ("a.csv:1", "a.csv:7"):
+    ...         _ = say_rows("number.unreadable", "x: not numbers", [row], column="x")
+    >>> with listening(said := []):
+    ...     say_together(heard)
+    >>> [event.text for event in said]
+    ['x: not numbers (a.csv:1, a.csv:7)']
+    """
+    groups: dict[Any, list[Event]] = {}
+    for event in heard:
+        groups.setdefault((event.kind, event.name, event.data.get("column")), []).append(event)
+    for events in groups.values():
+        first, data = events[0], dict(events[0].data)
+        if "rows" not in data or len(events) == 1:
+            say(first.kind, first.name, first.text, **data)
+            continue
+        text = first.text.removesuffix(_shown(data.pop("rows")[:5], data.pop("count")))
+        count, rows = (sum(e.data["count"] for e in events), [row for e in events for row in e.data["rows"]][:20])
+        say(first.kind, first.name, text + _shown(rows[:5], count), count=count, rows=rows, **data)
 
 
 @contextmanager

@@ -20,11 +20,13 @@ from netwright.kinds.category import Category
 from netwright.kinds.number import Number
 from netwright.model import Answers, Model, answers, compared, joined, kind_name
 from netwright.project import Project, Work
+from netwright.seeds import generator
 from netwright.sources.table import Table
 from netwright.splitting import Parts, grouped
 from netwright.training.world import World
 from netwright.trust import Trust
 
+BASELINE_ROWS = 300_000  # what a baseline learns of more rows hardly shows in the third digit (assumed)
 HEADLINE = {"category": "accuracy", "number": "r2", "labels": "f1_micro"}
 
 
@@ -110,7 +112,7 @@ def _baselines(work: Work, table: Table, shown: np.ndarray) -> dict[str, Any]:
         truths = {}
         parts = []
         for rows in (work.parts.train, work.parts.validation, shown):
-            here = rows[~kind.absent(take(work.targets[key], rows))]
+            here = _few(rows[~kind.absent(take(work.targets[key], rows))])
             weight = None if work.weight is None else work.weight[here]
             truth, _, _ = compared(kind, take(work.targets[key], here), {"value": np.zeros(len(here))}, weight)
             pixels = {
@@ -131,6 +133,15 @@ def _baselines(work: Work, table: Table, shown: np.ndarray) -> dict[str, Any]:
                     "seconds": round(result["seconds"], 3),
                 }
     return out if len(out) > 1 else next(iter(out.values()))
+
+
+def _few(rows: np.ndarray) -> np.ndarray:
+    """At most BASELINE_ROWS of the rows, before anything is gathered of them; said where some are left."""
+    if len(rows) <= BASELINE_ROWS:
+        return rows
+    text = f"baselines see {BASELINE_ROWS:,} of {len(rows):,} rows, drawn at random, to bound their time and memory"
+    say("notice", "baseline.rows", text, rows=BASELINE_ROWS, of=len(rows))
+    return np.sort(generator(0, "baseline").choice(rows, BASELINE_ROWS, replace=False))
 
 
 def _say_verdict(metrics: dict[str, Any], work: Work, part: str) -> None:

@@ -17,8 +17,9 @@ from safetensors.torch import load_file
 from netwright import answer, choose, measure, rooms, sources
 from netwright.arrays import Arrays
 from netwright.batch import Rows, tensors
+from netwright.encoding import SLICE
 from netwright.errors import InputError, Problem
-from netwright.events import say_rows
+from netwright.events import Event, listening, quiet, say_rows, say_together
 from netwright.kinds.base import Kind
 from netwright.kinds.category import FIRST, Category
 from netwright.kinds.labels import Labels
@@ -76,8 +77,21 @@ class Model:
         targets `p_TARGET_CLASS`); `TARGET_set`, the classes that hold the truth as often as `trust.coverage` says, or
         `TARGET_low` and `TARGET_high`. Raises `InputError` where an input column is missing or a value cannot be read.
         """
+        return pl.concat(self.predictions(data, read=read))
+
+    def predictions(self, data: Any, *, read: Read | None = None) -> Iterator[pl.DataFrame]:
+        """Yield what `predict` returns, some hundred thousand rows at a time: of many millions all take gigabytes."""
         table = sources.read(data, settings=read or self.recipe.read)
-        return self.decode(table, self.answers(self.fitted.encode(table), len(table)))
+        if len(table) <= SLICE:
+            yield self.decode(table, self.answers(self.fitted.encode(table), len(table)))
+            return
+        fitted, heard = self.fitted.ready(table), list[Event]()
+        for at in range(0, len(table), SLICE):
+            part = table.slice(at, SLICE)
+            with quiet(), listening(heard):
+                encoded = fitted.encode(part)
+            yield self.decode(part, self.answers(encoded, len(part)))
+        say_together(heard)
 
     def decode(self, table: Table, found: Answers) -> pl.DataFrame:
         """Return answers as columns beside the rows' ids and, where they are known, the targets."""
@@ -98,7 +112,9 @@ class Model:
         targets = self.fitted.encode_targets(table)
         lost = np.logical_and.reduce([kind.absent(targets[key]) for key, kind in self.fitted.targets.items()])
         if lost.any():
-            say_rows("target.unknown", "rows without a usable target are not measured", table.ids(np.flatnonzero(lost)))
+            say_rows(
+                "target.unknown", "rows without a usable target are not measured", table.named(np.flatnonzero(lost))
+            )
         found = self.answers(self.fitted.encode(table), len(table))
         return {"metrics": self.measured(targets, found, None), "rows": int((~lost).sum())}
 

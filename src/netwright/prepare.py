@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from netwright import cache
+from netwright import encoding
 from netwright.arrays import Arrays
 from netwright.errors import InputError, Problem, nearest
 from netwright.events import say, say_rows
 from netwright.kinds.base import Kind, Role
+from netwright.kinds.facts import LOOK, Facts
 from netwright.kinds.infer import TARGETS, Column, check_options, infer, kind_class
 from netwright.recipe import Recipe
+from netwright.seeds import generator
 from netwright.sources.table import Table
 from netwright.trunks.family import DataFacts, Family
+
+MOST = 1_000_000  # training rows that kinds are fitted on: a mean is then known within a thousandth of the deviation
+FIRST = 100_000  # values looked at before all are
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,20 @@ class Fitted:
         )
         return cls(inputs, targets, dict(value["left_out"]))
 
+    def ready(self, table: Table) -> Fitted:
+        """Return the kinds with what they must know of a whole table to encode its slices one by one."""
+        self._check(table)
+        inputs = {
+            key: kind.ready(table.frame.select(kind.columns), encoding.SLICE) for key, kind in self.inputs.items()
+        }
+        return replace(self, inputs=inputs)
+
     def encode(self, table: Table) -> dict[str, Arrays]:
         """Encode a table's input columns; raises `InputError` naming each column that it lacks."""
+        self._check(table)
+        return {key: _encoded(kind, table) for key, kind in self.inputs.items()}
+
+    def _check(self, table: Table) -> None:
         lacking = [name for name in self.columns if name not in table.columns]
         if lacking:
             named = ", ".join(map(repr, lacking[:10])) + (f" and {len(lacking) - 10} more" if len(lacking) > 10 else "")
@@ -71,14 +87,16 @@ class Fitted:
             raise InputError(Problem(table.name, what, fix=f"it has: {', '.join(table.columns[:30])}"))
         for kind in self.inputs.values():
             _check_nested(kind, table, kind.columns)
-        return {key: _encoded(kind, table) for key, kind in self.inputs.items()}
 
     def encode_targets(self, table: Table) -> dict[str, Arrays]:
         """Encode a table's target columns."""
         table.require([kind.columns[0] for kind in self.targets.values()], setting="target")
         for kind in self.targets.values():
             _check_nested(kind, table, kind.columns)
-        return {key: kind.encode(table.frame.select(kind.columns), _ids(table)) for key, kind in self.targets.items()}
+        return {
+            key: encoding.encoded_target(kind, table.frame.select(kind.columns), table)
+            for key, kind in self.targets.items()
+        }
 
 
 def located(column: pl.Series, folder: str) -> pl.Series:
@@ -105,17 +123,7 @@ def _encoded(kind: Kind, table: Table) -> Arrays:
     frame = table.frame.select(kind.columns)
     if kind.costly:
         frame = frame.select(located(column, table.folder) for column in frame)
-    if not kind.costly or not table.fingerprint:
-        return kind.encode(frame, _ids(table))
-    rows = hashlib.blake2b(
-        np.ascontiguousarray(table.file).tobytes() + np.ascontiguousarray(table.line).tobytes(), digest_size=16
-    )
-    key = f"{table.fingerprint} {rows.hexdigest()} {kind.outside(frame)} {kind.model_dump_json()}"
-    return cache.kept(key, lambda: kind.encode(frame, _ids(table)))
-
-
-def _ids(table: Table) -> Any:
-    return lambda rows: table.ids(rows)
+    return encoding.encoded(kind, frame, table)
 
 
 def describe(table: Table, recipe: Recipe) -> Described:
@@ -136,6 +144,9 @@ def describe(table: Table, recipe: Recipe) -> Described:
         *(name for name in (recipe.weight, recipe.split.column, recipe.split.group) if name),
     }
     names = recipe.inputs if recipe.inputs is not None else [name for name in table.columns if name not in kept_apart]
+    if len(table) > LOOK:
+        text = f"the columns' kinds are told from {LOOK:,} of the {len(table):,} rows at most, evenly taken"
+        say("notice", "kinds.look", text, rows=LOOK, of=len(table))
     targets = tuple(_kind_of(table, name, recipe, "target") for name in recipe.target)
     found = [_kind_of(table, name, recipe, "input") for name in names]
     inputs = tuple(column for column in found if column.kind is not None)
@@ -193,22 +204,32 @@ def _with_target(table: Table, recipe: Recipe) -> Table:
     """The rows that have at least one target; the others are said."""
     absent = np.ones(len(table), bool)
     for name in recipe.target:
-        column = table.frame[name]
-        gone = column.is_null()
-        if column.dtype.is_float():
-            gone = gone | column.is_nan().fill_null(False)
-        elif column.dtype == pl.String:
-            gone = gone | (column.str.strip_chars() == "").fill_null(False)
-        absent &= gone.to_numpy()
+        absent &= _gone(table.frame[name])
     if absent.all():
         raise InputError(Problem(table.name, f"no row has a {' or '.join(recipe.target)}", fix="name another --target"))
     if absent.any():
         lost = np.flatnonzero(absent)
         say_rows(
-            "target.missing", f"{len(lost):,} rows without {' and '.join(recipe.target)} are left out", table.ids(lost)
+            "target.missing",
+            f"{len(lost):,} rows without {' and '.join(recipe.target)} are left out",
+            table.named(lost),
         )
         table = table.take(np.flatnonzero(~absent))
     return table
+
+
+def _gone(column: pl.Series) -> np.ndarray:
+    """(n,) which values of a target are missing. Slice by slice: texts without blanks are copies."""
+    out = np.empty(len(column), bool)
+    for at in range(0, len(column), encoding.SLICE):
+        part = column.slice(at, encoding.SLICE)
+        gone = part.is_null()
+        if column.dtype.is_float():
+            gone = gone | part.is_nan().fill_null(False)
+        elif column.dtype == pl.String:
+            gone = gone | (part.str.strip_chars() == "").fill_null(False)
+        out[at : at + len(part)] = gone.to_numpy()
+    return out
 
 
 def _kind_of(table: Table, name: str, recipe: Recipe, role: Role) -> Column:
@@ -227,19 +248,15 @@ def _kind_of(table: Table, name: str, recipe: Recipe, role: Role) -> Column:
                 )
             )
         values = table.frame[name].drop_nulls()
-        if column.kind == "category" and values.n_unique() < 2:
+        if column.kind == "category" and _alike(values):
             raise InputError(
                 Problem(f"target {name}", f"has one value only: {values[0]!r}", fix="give rows of at least two classes")
             )
-        if (
-            column.kind == "category"
-            and "kind" not in recipe.columns.get(name, {})
-            and 2 < values.n_unique() == len(values)
-        ):
+        if column.kind == "category" and "kind" not in recipe.columns.get(name, {}) and _all_differ(values):
             what = f"all its {len(values):,} values are different texts, so that no class is seen twice"
             fix = f"name another --target; --columns.{name}.kind category takes each as a class all the same"
             raise InputError(Problem(f"target {name}", what, allowed="numbers, categories, labels", fix=fix))
-        if column.kind == "number" and values.n_unique() < 2:
+        if column.kind == "number" and _alike(values):
             raise InputError(
                 Problem(f"target {name}", f"is always {values[0]!r}", fix="give rows whose target differs")
             )
@@ -255,10 +272,19 @@ def _kind_of(table: Table, name: str, recipe: Recipe, role: Role) -> Column:
     return column
 
 
+def _alike(values: pl.Series) -> bool:
+    """Whether there are no two values; a look at the first ones mostly spares counting them all."""
+    return values.head(FIRST).n_unique() < 2 and values.n_unique() < 2
+
+
+def _all_differ(values: pl.Series) -> bool:
+    """Whether there are more than two values, no two alike."""
+    first = values.head(FIRST)
+    return first.n_unique() == len(first) and 2 < values.n_unique() == len(values)
+
+
 def facts(described: Described, training_rows: int) -> DataFacts:
     """Return what a family may know of the data before it chooses."""
-    from netwright.kinds.facts import Facts
-
     kinds: dict[str, int] = {}
     pixels, words = 0, 0.0
     for column in described.inputs:
@@ -266,7 +292,7 @@ def facts(described: Described, training_rows: int) -> DataFacts:
         kinds[kind] = kinds.get(kind, 0) + 1
         values = described.table.frame[column.name]
         if kind == "text":
-            words = max(words, Facts(values).words)
+            words = max(words, Facts.of(values).words)
         if kind == "image":
             # the image's size decides whether dense layers can read it: look before fitting
             options = check_options("image", column.given, f"columns.{column.name}")
@@ -278,7 +304,9 @@ def facts(described: Described, training_rows: int) -> DataFacts:
 
 def fit(described: Described, family: Family, train: np.ndarray) -> tuple[Fitted, dict[str, dict[str, Any]]]:
     """Fit the kinds on the training rows; also return each column's full settings, for the recipe."""
-    frame = described.table.frame[train]
+    table = described.table.frame
+    some = _some(train)
+    frame = table[some]
     frame = frame.with_columns(
         located(frame[c.name], described.table.folder) for c in described.inputs if c.kind == "image"
     )
@@ -300,8 +328,19 @@ def fit(described: Described, family: Family, train: np.ndarray) -> tuple[Fitted
     for index, column in enumerate(described.targets, 1):
         options = check_options(column.kind or "", column.given, f"columns.{column.name}")
         settings[column.name] = options.model_dump(mode="json")
-        targets[f"target_{index}"] = kind_class(column.kind or "").fit(frame.select([column.name]), options, "target")
+        # of a target every class must be known, however rare
+        own = table.select(column.name)[train] if len(some) < len(train) and column.kind != "number" else frame
+        targets[f"target_{index}"] = kind_class(column.kind or "").fit(own.select([column.name]), options, "target")
     return Fitted(inputs, targets, described.left_out), settings
+
+
+def _some(train: np.ndarray) -> np.ndarray:
+    """The training rows, or MOST of them drawn at random, that kinds are fitted on, which is said."""
+    if len(train) <= MOST:
+        return train
+    text = f"scales and lists of values are learnt from {MOST:,} of the {len(train):,} training rows, drawn at random"
+    say("notice", "kinds.sample", text, rows=MOST, of=len(train))
+    return np.sort(generator(0, "fit").choice(train, MOST, replace=False))
 
 
 def _known(kind: str, brought: dict[str, Any]) -> dict[str, Any]:

@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 import torch
 
-from netwright import choose, measure, prepare, sources, splitting
+from netwright import choose, measure, prepare, sources, splitting, trust
 from netwright.arrays import Arrays, take
 from netwright.batch import Rows, tensors
+from netwright.encoding import SLICE
 from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
 from netwright.kinds.category import Category
@@ -106,8 +107,17 @@ def describe_rows(recipe: Recipe, table: Table) -> Project:
     category = next((column.name for column in described.targets if column.kind == "category"), None)
     classes = None
     if category is not None:
-        classes = described.table.frame[category].cast(pl.String).rank("dense").fill_null(0).to_numpy().astype(np.int64)
+        classes = _numbered(described.table.frame[category])
     return Project(recipe, described, weight, classes)
+
+
+def _numbered(column: pl.Series) -> np.ndarray:
+    """(n,) int32: the number of each value among all values in their order, from 1; 0 where it is missing."""
+    parts = [column.slice(at, SLICE) for at in range(0, len(column), SLICE)]  # as texts they are copies
+    values = pl.concat([part.cast(pl.String).unique() for part in parts]).unique().drop_nulls().sort()
+    numbers = range(1, len(values) + 1)
+    found = [part.cast(pl.String).replace_strict(values, numbers, default=0, return_dtype=pl.Int32) for part in parts]
+    return np.concatenate([part.fill_null(0).to_numpy() for part in found])
 
 
 def divide(project: Project) -> Parts:
@@ -132,6 +142,7 @@ def prepare_rows(project: Project, parts: Parts, *, start: Run | None = None) ->
     else:
         fitted, settings = Fitted.from_json(start.read(start.kinds)), recipe.columns
     for kind in fitted.targets.values():
+        trust.check(kind_name(kind), class_count(kind), recipe.trust)
         if training.metric is not None:  # named wrongly, it is refused before anything is encoded
             measure.metric(kind_name(kind), training.metric, classes=class_count(kind))
     inputs, targets = fitted.encode(project.table), fitted.encode_targets(project.table)
@@ -165,7 +176,7 @@ def _without_unknown(table: Table, fitted: Fitted, targets: dict[str, Arrays], p
         names = ", ".join(kind.columns[0] for kind in fitted.targets.values())
         fix = "name another --target, or its kind with --columns.NAME.kind"
         raise InputError(Problem(f"target {names}", "no training row has a value that can be read", fix=fix))
-    say_rows("target.unknown", "rows whose target is not usable are left out", table.ids(np.flatnonzero(absent)))
+    say_rows("target.unknown", "rows whose target is not usable are left out", table.named(np.flatnonzero(absent)))
     return Parts(*(part[~absent[part]] for part in (parts.train, parts.validation, parts.test)))
 
 

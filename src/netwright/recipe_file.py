@@ -39,7 +39,7 @@ def to_yaml(recipe: Recipe, reasons: Mapping[str, str] | None = None) -> str:
     """Return a recipe as YAML text; behind each value stand its meaning and, where it was chosen, the reason.
 
     >>> print(to_yaml(Recipe(data="a.csv", target=("y",))).splitlines()[1])
-    data: a.csv  # a file or folder of rows
+    data: a.csv  # a file, a folder, or a database of rows
     """
     lines = ["# netwright train --recipe THIS_FILE runs it. Values that are null are chosen, and the choice is said."]
     _write(lines, recipe, "", dict(reasons or {}))

@@ -16,6 +16,7 @@ from netwright.recipe import Split
 from netwright.seeds import generator
 from netwright.sources.table import Table
 
+_SLICE = 2**20
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 NAMES = {
     "train": TRAIN,
@@ -157,12 +158,22 @@ def _at_random(rows: np.ndarray, classes: np.ndarray | None, validation: float, 
     order = _dealt(rows, classes, seed=seed)
     n = len(order)
     # row k of the dealt order goes to a part where k·share passes a whole number: even over classes, however small
-    place = np.arange(n)
-    is_test = np.floor((place + 1) * test + 0.5) > np.floor(place * test + 0.5)
-    rest = np.cumsum(~is_test) - 1
-    share = validation / (1 - test)
-    is_validation = ~is_test & (np.floor((rest + 1) * share + 0.5) > np.floor(rest * share + 0.5))
-    return Parts(np.sort(order[~is_test & ~is_validation]), np.sort(order[is_validation]), np.sort(order[is_test]))
+    is_test = _passes(np.arange(n, dtype=np.int32 if n < 2**31 else np.int64), test)
+    rest = np.cumsum(~is_test, dtype=np.int32 if n < 2**31 else np.int64) - 1
+    is_validation = ~is_test & _passes(rest, validation / (1 - test))
+    del rest
+    train = order[~is_test & ~is_validation]
+    train.sort()
+    return Parts(train, np.sort(order[is_validation]), np.sort(order[is_test]))
+
+
+def _passes(places: np.ndarray, share: float) -> np.ndarray:
+    """(n,) whether place·share passes a whole number there. Slice by slice: of many rows its steps take much memory."""
+    out = np.empty(len(places), bool)
+    for at in range(0, len(places), _SLICE):
+        place = places[at : at + _SLICE].astype(np.int64)
+        out[at : at + _SLICE] = np.floor((place + 1) * share + 0.5) > np.floor(place * share + 0.5)
+    return out
 
 
 def _by_marks(

@@ -3,7 +3,9 @@
 All of it is learnt from the validation rows, kept in the run's `trust.json`, and applied to every answer.
 
 - temperature (Guo et al. 2017, arXiv 1706.04599): p_c^(1/T) / Σ_k p_k^(1/T), with the T of the lowest validation
-  log-loss. Used only where that gain is surely no chance, so that the log-loss of new rows is not to rise.
+  log-loss, each truth counted with a little doubt as Platt (1999) does. Used only where that gain is surely no chance,
+  and below 1 (surer answers) only with many validation rows, which made the network's best epoch look good: the
+  log-loss of new rows is not to rise.
 - split conformal prediction (Vovk et al. 2005; Lei et al. 2018, arXiv 1604.04173): with q the ⌈(n + 1) c⌉-th smallest
   |truth - answer| of n validation rows, [answer - q, answer + q] holds the truth of a new row with chance at least c,
   whatever the network is, if new rows are drawn as these were. The weights were chosen on the same validation rows,
@@ -29,6 +31,7 @@ from netwright.recipe import Trust as Settings
 
 Arrays = dict[str, np.ndarray]
 LEAST = 20  # validation rows below which nothing is learnt from them
+MANY = 200  # validation rows from which answers may be made surer
 SURE = 2.0  # standard errors by which a temperature must lower the validation log-loss
 
 
@@ -84,6 +87,7 @@ def fit(kind: str, truth: np.ndarray, answer: Arrays, weight: np.ndarray | None,
         return Trust(coverage=settings.coverage)
     if kind == "number":
         return Trust(reach=_reach(np.abs(truth - answer["value"]), settings.coverage), coverage=settings.coverage)
+    check(kind, answer["probability"].shape[1], settings)
     before = answer["probability"]
     temperature = _temperature(truth, before, weight) if settings.calibrate else 1.0
     after = tempered(before, temperature)
@@ -125,11 +129,19 @@ def _temperature(truth: np.ndarray, probability: np.ndarray, weight: np.ndarray 
     """The temperature of the lowest log-loss, or 1 where its gain over 1 may be chance."""
     from scipy.optimize import minimize_scalar
 
-    def loss(log: float) -> float:
-        return float(np.average(_losses(truth, tempered(probability, math.exp(log))), weights=weight))
+    n, classes = probability.shape
+    doubt = classes / (n + classes)
 
-    best = math.exp(minimize_scalar(loss, bounds=(-1.5, 1.5), method="bounded").x)
-    gain = _losses(truth, probability) - _losses(truth, tempered(probability, best))
+    def losses(temperature: float) -> np.ndarray:
+        shown = tempered(probability, temperature)
+        return (1 - doubt) * _losses(truth, shown) - doubt * np.log(np.clip(shown, 1e-12, 1.0)).mean(1)
+
+    def loss(log: float) -> float:
+        return float(np.average(losses(math.exp(log)), weights=weight))
+
+    least = -1.5 if n >= MANY else 0.0
+    best = math.exp(minimize_scalar(loss, bounds=(least, 1.5), method="bounded").x)
+    gain = losses(1.0) - losses(best)
     error = float(gain.std()) / math.sqrt(len(gain))
     return best if float(np.average(gain, weights=weight)) > SURE * error else 1.0
 
@@ -146,18 +158,23 @@ def _sets(probability: np.ndarray, reach: float) -> np.ndarray:
     return sets
 
 
-def _threshold(truth: np.ndarray, probability: np.ndarray, weight: np.ndarray | None, metric: str) -> float:
-    """The threshold of the second class at which a metric is best: half way between two rows' probabilities."""
-    if probability.shape[1] != 2:
-        raise InputError(
-            Problem("trust.threshold", f"there are {probability.shape[1]} classes", allowed="a target of two classes")
-        )
-    chosen = measure.metric("category", metric, classes=2)
-    if not chosen.decides:
+def check(kind: str, classes: int, settings: Settings) -> None:
+    """Raise `InputError` where no threshold can be chosen for what the recipe names."""
+    if settings.threshold is None:
+        return
+    if kind != "category" or classes != 2:
+        what = f"there are {classes} classes" if kind == "category" else f"a {kind} target has no classes"
+        raise InputError(Problem("trust.threshold", what, allowed="a target of two classes"))
+    if not measure.metric("category", settings.threshold, classes=2, setting="trust.threshold").decides:
         able = [name for name, each in measure.metrics_of("category", 2).items() if each.decides]
         raise InputError(
-            Problem("trust.threshold", f"{metric} does not depend on a threshold", allowed=", ".join(able))
+            Problem("trust.threshold", f"{settings.threshold} does not depend on a threshold", allowed=", ".join(able))
         )
+
+
+def _threshold(truth: np.ndarray, probability: np.ndarray, weight: np.ndarray | None, metric: str) -> float:
+    """The threshold of the second class at which a metric is best: half way between two rows' probabilities."""
+    chosen = measure.metric("category", metric, classes=2)
     second = np.unique(np.quantile(probability[:, 1], np.linspace(0, 1, 201)))
     between = np.concatenate([[0.5], (second[1:] + second[:-1]) / 2])
     sign = 1 if chosen.better == "higher" else -1

@@ -53,8 +53,8 @@ def answer(
         return fitted_answer(
             partial(HistGradientBoostingClassifier, **settings),
             partial(HistGradientBoostingRegressor, **settings),
-            train=known[:, there],
-            test=asked[:, there],
+            train=known if there.all() else known[:, there],
+            test=asked if there.all() else asked[:, there],
             truth=train.truth,
             weight=train.weight,
             target=target,

@@ -16,17 +16,17 @@ def numbers(frames: list[pl.DataFrame], columns: Mapping[str, str]) -> list[np.n
 
     All frames are read together, so that a date is read in the same form in each.
     """
-    found = []
-    for name in columns_of(columns, "number", "date"):
+    names, rows = columns_of(columns, "number", "date"), sum(frame.height for frame in frames)
+    out = np.empty((rows, len(names)))
+    for place, name in enumerate(names):
         joined = pl.concat([frame[name] for frame in frames])
         if columns[name] == "date":
             read = parse.dates(joined).cast(pl.Int64).cast(pl.Float64) / 1e6
         else:
             read = parse.numbers(joined)[0]
-        found.append(read.to_numpy())
-    rows = sum(frame.height for frame in frames)
-    out = np.column_stack(found) if found else np.zeros((rows, 0))
-    return np.split(np.where(np.isfinite(out), out, np.nan), np.cumsum([frame.height for frame in frames])[:-1])
+        values = read.to_numpy()
+        out[:, place] = np.where(np.isfinite(values), values, np.nan)
+    return np.split(out, np.cumsum([frame.height for frame in frames])[:-1])
 
 
 def categories(frame: pl.DataFrame, columns: Mapping[str, str]) -> np.ndarray:

@@ -36,12 +36,14 @@ class Kind(Settings):
     """A fitted kind: encodes columns into arrays and decodes a head's arrays into columns.
 
     `many`: whether columns of this kind with like settings make one block. `costly`: whether encoding takes so long
-    that what it gives is worth keeping. `nested`: whether a value may be a list, an array or bytes.
+    that what it gives is worth keeping. `nested`: whether a value may be a list, an array or bytes. `by_rows`: whether
+    rows are encoded alike whatever stands beside them, so that a large table may be encoded slice by slice.
     """
 
     many: ClassVar[bool] = False
     costly: ClassVar[bool] = False
     nested: ClassVar[bool] = False
+    by_rows: ClassVar[bool] = False
     Options: ClassVar[type[Options]]
 
     columns: tuple[str, ...]
@@ -59,6 +61,10 @@ class Kind(Settings):
     @abstractmethod
     def encode(self, frame: pl.DataFrame, ids: RowIds) -> Arrays:
         """Return the columns as arrays of n rows; what is dropped, cut or coerced is said with `ids`' row ids."""
+
+    def ready(self, frame: pl.DataFrame, size: int) -> Kind:
+        """Return the kind with what it must know of all rows to encode them in slices of `size` rows."""
+        return self
 
     def outside(self, frame: pl.DataFrame) -> str:
         """Return a text that changes when anything that encoding reads, but the table does not hold, has changed."""

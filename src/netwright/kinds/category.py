@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from netwright.kinds.facts import Facts
 
 UNSEEN, MISSING, FIRST = 0, 1, 2  # codes of an input; a target's codes count from 0, -1: absent
+SLICE = 2**20  # rows whose values are counted at once
 Stored = Literal["text", "whole", "number", "boolean"]
 
 
@@ -34,6 +35,7 @@ class Category(base.Kind):
     """Fitted category columns (a block of C)."""
 
     many: ClassVar[bool] = True
+    by_rows: ClassVar[bool] = True
     Options: ClassVar[type[base.Options]] = Options
 
     kind: Literal["category"] = "category"
@@ -99,6 +101,7 @@ class Category(base.Kind):
                 "category.unseen",
                 f"{column.name}: values not known from training, such as {first!r}; read as unknown",
                 ids(unseen.tolist()),
+                column=column.name,
             )
         return codes
 
@@ -178,13 +181,14 @@ def _text(column: pl.Series) -> pl.Series:
 def _values(column: pl.Series, options: Any, role: base.Role) -> tuple[tuple[str, ...], tuple[int, ...]]:
     import polars as pl
 
-    counted = (
-        _text(column)
-        .drop_nulls()
-        .alias("value")
-        .value_counts(name="rows")
-        .sort(["rows", "value"], descending=[True, False])
-    )
+    # slice by slice: of ten million rows as texts all at once would take a gigabyte
+    parts = [
+        _text(column.slice(at, SLICE)).drop_nulls().alias("value").value_counts(name="rows")
+        for at in range(0, max(len(column), 1), SLICE)
+    ]
+    if len(parts) > 1:
+        parts = [pl.concat(parts).group_by("value").agg(pl.col("rows").sum())]
+    counted = parts[0].sort(["rows", "value"], descending=[True, False])
     counts = dict(zip(counted["value"].to_list(), counted["rows"].to_list(), strict=True))
     if options.order:
         return options.order, tuple(counts.get(value, 0) for value in options.order)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import PrivateAttr
 
 from netwright.arrays import Arrays
 from netwright.events import say_rows
@@ -27,6 +28,7 @@ class Options(base.Options):
 class Date(base.Kind):
     """A fitted date column."""
 
+    by_rows: ClassVar[bool] = True
     Options: ClassVar[type[base.Options]] = Options
 
     kind: Literal["date"] = "date"
@@ -34,6 +36,7 @@ class Date(base.Kind):
     spread: float
     timed: bool
     missing: tuple[bool, ...]
+    _form: str | None = PrivateAttr(default=None)  # of a table that is encoded by slices; not saved: each has its own
 
     @classmethod
     def sniff(cls, facts: Facts, role: base.Role) -> base.Guess | None:
@@ -72,16 +75,25 @@ class Date(base.Kind):
         """How many values a row has: 7, or 9 with a time of day."""
         return len(self.missing)
 
+    def ready(self, frame: pl.DataFrame, size: int) -> Date:
+        """Return the kind with the one form in which most of all the rows' dates are written."""
+        from netwright.kinds import parse
+
+        column, known = frame[self.columns[0]], self.model_copy()
+        known._form = parse.date_form(lambda: (column.slice(at, size) for at in range(0, len(column), size)))
+        return known
+
     def encode(self, frame: pl.DataFrame, ids: base.RowIds) -> Arrays:
         """{"values": (n, 7 or 9) float32}: scaled time, then sine and cosine of week, month, year (and day)."""
         column = frame[self.columns[0]]
-        seconds = _seconds(column)
+        seconds = _seconds(column, self._form)
         lost = np.flatnonzero(np.isnan(seconds) & column.is_not_null().to_numpy())
         if len(lost):
             say_rows(
                 "date.unreadable",
                 f"{column.name}: not dates, such as {column[int(lost[0])]!r}; taken as missing",
                 ids(lost.tolist()),
+                column=column.name,
             )
         days = np.floor(seconds / DAY)
         moments = days.astype("datetime64[D]")
@@ -101,11 +113,11 @@ class Date(base.Kind):
         return {"values": out.astype(np.float32)}
 
 
-def _seconds(column: pl.Series) -> np.ndarray:
+def _seconds(column: pl.Series, form: str | None = None) -> np.ndarray:
     """(n,) seconds since 1970, NaN where there is no date."""
     import polars as pl
 
     from netwright.kinds import parse
 
-    micro = parse.dates(column).cast(pl.Int64)
+    micro = parse.dates(column, form).cast(pl.Int64)
     return micro.cast(pl.Float64).to_numpy() / 1e6

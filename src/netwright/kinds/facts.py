@@ -5,19 +5,47 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import polars as pl
 
 from netwright.kinds import parse
 
+LOOK = 1_000_000  # values looked at of a larger column, evenly taken
 SAMPLE = 5_000  # values looked at one by one; enough for shares to be right within about 1 %
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a column: its values (n rows) without judging them."""
+    """What is known of a column without judging it: `values` (n) are looked at, of a large column a part of `every`."""
 
     values: pl.Series
+    every: pl.Series | None = None
+
+    @classmethod
+    def of(cls, column: pl.Series) -> Facts:
+        """Return the facts of a column, or of at most LOOK of its values, evenly taken."""
+        if len(column) <= LOOK:
+            return cls(column)
+        look = column.gather_every(-(-len(column) // LOOK))
+        if look.null_count() == len(look):  # its few values may stand between
+            look = column.drop_nulls().head(LOOK)
+        return cls(look, column)
+
+    @property
+    def constant(self) -> bool:
+        """Whether all values are there and alike."""
+        if self.distinct != 1 or self.missing:
+            return False
+        return self.every is None or (not self.every.null_count() and bool((self.every == self.present[0]).all()))
+
+    @property
+    def in_a_row(self) -> bool:
+        """Whether whole numbers, all distinct, follow one another, in any order."""
+        if self.every is None:
+            return bool((self.present.sort().diff().drop_nulls() == 1).all())
+        span: Any = self.every.max() - self.every.min()  # type: ignore[operator]
+        return span == len(self.every) - self.every.null_count() - 1
 
     @property
     def name(self) -> str:

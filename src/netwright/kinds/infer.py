@@ -53,7 +53,7 @@ def infer(column: pl.Series, given: Mapping[str, Any], role: Role, setting: str 
             )
         check_options(asked, settings, where)
         return Column(column.name, asked, settings, "as the recipe says")
-    facts = Facts(column)
+    facts = Facts.of(column)
     if role == "input" and (reason := useless(facts)):
         return Column(column.name, None, settings, reason)
     choices = rooms.names("kinds") if role == "input" else TARGETS
@@ -78,17 +78,13 @@ def useless(facts: Facts) -> str | None:
         return "it has no values"
     if facts.nested:
         return None
-    if facts.distinct == 1 and facts.missing == 0:
+    if facts.constant:
         return f"all its values are {facts.present[0]!r}"
     if facts.distinct < n or n < 10:
         return None
     named = bool(_ID_NAME.search(facts.name))
-    if facts.is_number and facts.is_whole:
-        steps = facts.present.sort().diff().drop_nulls()
-        if named or bool((steps == 1).all()):
-            return "it looks like an identifier: all its values are distinct whole numbers" + (
-                "" if named else " in a row"
-            )
+    if facts.is_number and facts.is_whole and (named or facts.in_a_row):
+        return "it looks like an identifier: all its values are distinct whole numbers" + ("" if named else " in a row")
     if facts.is_text and named and facts.words <= 1.5:
         return "it looks like an identifier: all its values are distinct"
     if facts.is_text and facts.words <= 1.5 and facts.number_share < 0.95 and _codes(facts.sample):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import polars as pl
 
 _DATE_FORMS = (
@@ -40,8 +42,10 @@ def numbers(values: pl.Series) -> tuple[pl.Series, bool]:
     return read.fill_nan(None), True
 
 
-def dates(values: pl.Series) -> pl.Series:
+def dates(values: pl.Series, form: str | None = None) -> pl.Series:
     """Read strings as moments in time (microseconds, no zone) with the one form that reads most of them.
+
+    `form`: the form to read them in, where `date_form` has found it for more values than these.
 
     >>> dates(pl.Series(["2024-02-29", "x"])).to_list()
     [datetime.datetime(2024, 2, 29, 0, 0), None]
@@ -51,16 +55,45 @@ def dates(values: pl.Series) -> pl.Series:
         return values.cast(moment)
     if values.dtype == pl.Datetime:
         return values.dt.replace_time_zone(None).cast(moment)
-    text = values.cast(pl.String).str.strip_chars().str.replace(r"(Z|[+-]\d\d:?\d\d)$", "")
+    text = _bare(values)
+    if form is not None:
+        return _in_form(text, form)
     best: pl.Series | None = None
-    for form in _DATE_FORMS:
-        try:
-            read = text.str.to_datetime(form, strict=False, time_unit="us")
-        except pl.exceptions.ComputeError:  # polars refuses a form without hours for datetimes: read it as a date
-            read = text.str.to_date(form, strict=False).cast(moment)
+    for known in _DATE_FORMS:
+        read = _in_form(text, known)
         if best is None or read.null_count() < best.null_count():
             best = read
         if best.null_count() == text.null_count():
             break
     assert best is not None
     return best
+
+
+def date_form(slices: Callable[[], Iterable[pl.Series]]) -> str | None:
+    """Return the form in which `dates` would read all these slices together; None: they are no strings.
+
+    >>> date_form(lambda: [pl.Series(["01/02/2024"]), pl.Series(["31/12/2024"])])
+    '%d/%m/%Y'
+    """
+    if any(part.dtype in (pl.Date, pl.Datetime) for part in slices()):
+        return None
+    least, best = -1, _DATE_FORMS[0]
+    missing = sum(_bare(part).null_count() for part in slices())
+    for known in _DATE_FORMS:
+        lost = sum(_in_form(_bare(part), known).null_count() for part in slices())
+        if least < 0 or lost < least:
+            least, best = lost, known
+        if least == missing:
+            break
+    return best
+
+
+def _bare(values: pl.Series) -> pl.Series:
+    return values.cast(pl.String).str.strip_chars().str.replace(r"(Z|[+-]\d\d:?\d\d)$", "")
+
+
+def _in_form(text: pl.Series, form: str) -> pl.Series:
+    try:
+        return text.str.to_datetime(form, strict=False, time_unit="us")
+    except pl.exceptions.ComputeError:  # polars refuses a form without hours for datetimes: read it as a date
+        return text.str.to_date(form, strict=False).cast(pl.Datetime("us"))

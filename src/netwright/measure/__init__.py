@@ -42,8 +42,8 @@ def metrics_of(kind: str, classes: int = 0) -> dict[str, Metric]:
     return {found.name: found for found in _KINDS[kind](classes)}
 
 
-def metric(kind: str, name: str, classes: int = 0) -> Metric:
-    """Return one measure. Raises `InputError` with the nearest right name where there is none.
+def metric(kind: str, name: str, classes: int = 0, *, setting: str = "training.metric") -> Metric:
+    """Return one measure. Raises `InputError` with the nearest right name where there is none, naming the `setting`.
 
     >>> metric("number", "RMSE".lower()).better
     'lower'
@@ -51,7 +51,7 @@ def metric(kind: str, name: str, classes: int = 0) -> Metric:
     known = metrics_of(kind, classes)
     if name not in known:
         what = f"{name!r} does not measure a {kind} target" + (f" of {classes} classes" if classes else "")
-        raise InputError(Problem("training.metric", what, allowed=", ".join(known), fix=nearest(name, known)))
+        raise InputError(Problem(setting, what, allowed=", ".join(known), fix=nearest(name, known)))
     return known[name]
 
 

@@ -24,7 +24,7 @@ __all__ = ["HELPERS", "Read", "read"]
 
 HELPERS = (
     *("address", "cells", "content", "frames", "lines", "quotes", "records", "sniff", "splits", "table", "tree"),
-    *("sql_duckdb", "sql_postgres", "sql_sqlite", "values"),
+    *("large", "mapped", "sql_duckdb", "sql_postgres", "sql_sqlite", "values"),
 )
 _OWN = {"query": "sql", "sheet": "excel", "rows": "text"}  # settings that one source alone looks at
 _DEFAULT = Read()

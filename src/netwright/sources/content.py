@@ -8,6 +8,7 @@ import hashlib
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from mmap import mmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,12 +92,13 @@ def to_utf8(raw: bytes, encoding: str | None, *, name: str) -> bytes:
     """
     if encoding is None and raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding = "utf-16"
-    if encoding is None or codecs.lookup(encoding).name in ("utf-8", "utf-8-sig"):
+    if encoding is None or is_utf8(encoding):
         raw = raw.removeprefix(codecs.BOM_UTF8)
         if b"\0" in raw[:4096]:
             what = "holds null bytes, as UTF-16 without its mark does, or a file that is not text"
             raise InputError(Problem(name, what, fix="--read.encoding utf-16-le, if it is text"))
-        _check_utf8(raw, name)
+        if not raw.isascii():
+            check_utf8(raw, name)
         return raw
     try:
         return raw.decode(encoding).removeprefix("\ufeff").encode()
@@ -110,22 +112,27 @@ def to_utf8(raw: bytes, encoding: str | None, *, name: str) -> bytes:
         ) from error
 
 
-def _check_utf8(raw: bytes, name: str) -> None:
-    """Raise at the first byte that is not UTF-8. Works in pieces, cut at line ends, to keep memory small."""
-    if raw.isascii():
-        return
+def is_utf8(encoding: str | None) -> bool:
+    """Say whether this is UTF-8's name, or none at all, which means it."""
+    return encoding is None or codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
+
+
+def check_utf8(raw: bytes | mmap, name: str) -> None:
+    """Raise `InputError` at the first byte that is not UTF-8. Works in pieces, cut at line ends, to keep memory small."""
     start = 0
     while start < len(raw):
         stop = raw.rfind(b"\n", start, start + _PIECE) + 1 if start + _PIECE < len(raw) else len(raw)
         stop = stop or (raw.find(b"\n", start + _PIECE) + 1 or len(raw))
+        piece = raw[start:stop]
         try:
-            raw[start:stop].decode()
+            if not piece.isascii():
+                piece.decode()
         except UnicodeDecodeError as error:
             raise InputError(_broken(raw, start + error.start, name)) from error
         start = stop
 
 
-def _broken(raw: bytes, place: int, name: str) -> Problem:
+def _broken(raw: bytes | mmap, place: int, name: str) -> Problem:
     """Return the problem of a byte that is not UTF-8, with the encodings that would read the file."""
     opens = raw.rfind(b"\n", 0, place) + 1
     closes = raw.find(b"\n", place)
@@ -141,14 +148,17 @@ def _broken(raw: bytes, place: int, name: str) -> Problem:
     return Problem(where, f"{what}; {looks}", fix=" or ".join(f"--read.encoding {encoding}" for encoding in fits))
 
 
-def _line(raw: bytes, place: int) -> int:
+def _line(raw: bytes | mmap, place: int) -> int:
     """Return the number of the line in which a byte stands, counted from 1."""
-    return raw.count(b"\n", 0, place) + 1
+    return 1 + sum(raw[start : min(start + _PIECE, place)].count(b"\n") for start in range(0, place, _PIECE))
 
 
-def _decodes(raw: bytes, encoding: str) -> bool:
+def _decodes(raw: bytes | mmap, encoding: str) -> bool:
+    decoder = codecs.getincrementaldecoder(encoding)()
     try:
-        raw.decode(encoding)
+        for start in range(0, len(raw), _PIECE):
+            decoder.decode(raw[start : start + _PIECE])
+        decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return False
     return True

@@ -17,6 +17,7 @@ from netwright.sources.content import ends, load, to_utf8
 from netwright.sources.frames import unique_names
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
 
     from netwright.recipe import Read
@@ -53,16 +54,20 @@ def read(data: Path, settings: Read) -> Table:
     """
     import numpy as np
 
+    from netwright.sources import large
     from netwright.sources.cells import typed
     from netwright.sources.table import Table
 
+    table = large.read(data, settings)
+    if table is not None:
+        return table
     raw, fingerprint = load(data)
     raw = to_utf8(raw, settings.encoding, name=data.name)
     if b"\r" in raw and b"\n" not in raw:
         raw = raw.replace(b"\r", b"\n")  # the line ends of old Macintosh files
     if not raw.strip():
-        raise InputError(Problem(data.name, "the file is empty", fix="give a file with a header and rows"))
-    delimiter = settings.delimiter or _delimiter(raw, data)
+        raise InputError(empty(data.name))
+    delimiter = settings.delimiter or found_delimiter(raw, data)
     raw, rows, quotes = _rows(raw, delimiter, settings.quotes, data.name)
     rows = _without_blank(raw, rows, data.name)
     header, rows = _header(raw, rows, delimiter, quotes, settings.header, data.name)
@@ -70,7 +75,7 @@ def read(data: Path, settings: Read) -> Table:
     frame = _parse(raw, rows, header, delimiter, quotes)
     frame = typed(frame, settings.missing, name=data.name)
     if settings.header:
-        _doubt_header(frame, data.name)
+        doubt_header(frame, data.name)
     return Table(frame, (data.name,), np.zeros(len(rows), np.int32), rows.line, fingerprint=fingerprint, name=data.name)
 
 
@@ -89,7 +94,7 @@ def _parted(path: Path) -> bool:
     return guess is not None and guess.share == 1 and guess.lines > 1
 
 
-def _delimiter(raw: bytes, path: Path) -> str:
+def found_delimiter(raw: bytes, path: Path) -> str:
     """Return the delimiter found by looking, and say so where the file's ending does not already promise it."""
     from netwright.sources.sniff import sniff
 
@@ -135,29 +140,58 @@ def _without_blank(raw: bytes, rows: Rows, name: str) -> Rows:
     """Return the rows without blank lines; those between rows are said (blank lines at the end mean nothing)."""
     import numpy as np
 
-    wide = bool(rows.cells.max() > 1)
-    blank = rows.end - rows.start <= (50 if wide else 1)
-    for row in np.flatnonzero(blank & (rows.cells == 1)):
-        blank[row] = not raw[rows.start[row] : rows.end[row]].strip()
-    blank &= rows.cells == 1
+    blank = blank_lines(raw, rows, wide=bool(rows.cells.max() > 1))
     if not blank.any():
         return rows
     last = np.flatnonzero(~blank)[-1]
-    between = np.flatnonzero(blank[:last])
-    if len(between):
-        ids = [f"{name}:{line}" for line in rows.line[between]]
-        say_rows("read.blank_lines", f"{len(ids):,} blank lines are no rows", ids, kind="notice")
+    say_blank(rows.line[:last][blank[:last]], name)
     return rows.take(~blank)
+
+
+def blank_lines(raw: bytes, rows: Rows, *, wide: bool) -> np.ndarray:
+    """(n,) which rows are lines of blanks; in a text of one column (not `wide`) blanks are its cells."""
+    import numpy as np
+
+    blank = rows.end - rows.start <= (50 if wide else 1)
+    for row in np.flatnonzero(blank & (rows.cells == 1)):
+        blank[row] = not raw[rows.start[row] : rows.end[row]].strip()
+    return blank & (rows.cells == 1)
+
+
+def say_blank(lines: np.ndarray, name: str) -> None:
+    """Say the numbers of the blank lines between rows."""
+    from netwright.sources.table import Ids
+
+    if len(lines):
+        say_rows(
+            "read.blank_lines",
+            f"{len(lines):,} blank lines are no rows",
+            Ids(len(lines), lambda place: f"{name}:{lines[place]}"),
+            kind="notice",
+        )
 
 
 def _header(raw: bytes, rows: Rows, delimiter: str, quotes: bool, header: bool, name: str) -> tuple[list[str], Rows]:
     """Return the columns' names and the rows below the header."""
     import numpy as np
-    import polars as pl
 
     if not header:
-        return [f"column_{i + 1}" for i in range(int(np.bincount(rows.cells).argmax()))], rows
-    first = raw[rows.start[0] : rows.end[0]]
+        return numbered(int(np.bincount(rows.cells).argmax())), rows
+    names = header_names(raw[rows.start[0] : rows.end[0]], delimiter, quotes, where=f"{name}:{rows.line[0]}")
+    if len(rows) == 1:
+        raise InputError(headless(name))
+    return names, rows.take(np.arange(1, len(rows)))
+
+
+def numbered(width: int) -> list[str]:
+    """Return the names of columns without a header."""
+    return [f"column_{i + 1}" for i in range(width)]
+
+
+def header_names(first: bytes, delimiter: str, quotes: bool, *, where: str) -> list[str]:
+    """Return the columns' names, of the first row. Raises `InputError` where two are alike."""
+    import polars as pl
+
     cells = pl.read_csv(
         first,
         has_header=False,
@@ -166,10 +200,17 @@ def _header(raw: bytes, rows: Rows, delimiter: str, quotes: bool, header: bool, 
         quote_char='"' if quotes else None,
     ).row(0)
     again = "name each column once; if the first line is a row and no header, --read.header false"
-    names = unique_names([(cell or "").strip() for cell in cells], where=f"{name}:{rows.line[0]}", fix=again)
-    if len(rows) == 1:
-        raise InputError(Problem(name, "has a header but no rows", fix="if that line is a row, --read.header false"))
-    return names, rows.take(np.arange(1, len(rows)))
+    return unique_names([(cell or "").strip() for cell in cells], where=where, fix=again)
+
+
+def empty(name: str) -> Problem:
+    """Return the problem of a file that holds nothing."""
+    return Problem(name, "the file is empty", fix="give a file with a header and rows")
+
+
+def headless(name: str) -> Problem:
+    """Return the problem of a file that is a header alone."""
+    return Problem(name, "has a header but no rows", fix="if that line is a row, --read.header false")
 
 
 def _even(rows: Rows, header: list[str], settings: Read, name: str) -> Rows:
@@ -179,26 +220,41 @@ def _even(rows: Rows, header: list[str], settings: Read, name: str) -> Rows:
     uneven = np.flatnonzero(rows.cells != len(header))
     if not len(uneven):
         return rows
-    wanted = f"{len(header)} cells, as the {'header has' if settings.header else 'most rows have'}"
+    judge_uneven(rows.line[uneven], rows.cells[uneven], len(rows), len(header), settings, name)
+    return rows.take(rows.cells == len(header))
+
+
+def judge_uneven(lines: np.ndarray, cells: np.ndarray, count: int, width: int, settings: Read, name: str) -> None:
+    """Refuse `count` rows of which those on these lines (n,) have other numbers of cells (n,), or say that they are left out."""
+    from netwright.sources.table import Ids
+
+    wanted = f"{width} cells, as the {'header has' if settings.header else 'most rows have'}"
     if settings.bad_rows == "refuse":
-        first = ", ".join(f"line {rows.line[row]} has {rows.cells[row]}" for row in uneven[:5])
-        more = ", ..." if len(uneven) > 5 else ""
+        first = ", ".join(f"line {line} has {number}" for line, number in zip(lines[:5], cells[:5], strict=True))
+        more = ", ..." if len(lines) > 5 else ""
         raise InputError(
             Problem(
                 name,
-                f"{len(uneven):,} of {len(rows):,} rows do not have {wanted}: {first}{more}",
+                f"{len(lines):,} of {count:,} rows do not have {wanted}: {first}{more}",
                 fix="mend these lines, name another --read.delimiter, or leave them out with --read.bad_rows leave_out",
             )
         )
-    if len(uneven) == len(rows):
+    if len(lines) == count:
         raise InputError(Problem(name, f"no row has {wanted}", fix="name another --read.delimiter"))
-    ids = [f"{name}:{line}" for line in rows.line[uneven]]
-    say_rows("read.bad_rows", f"{len(ids):,} rows left out, because they do not have {wanted}", ids)
-    return rows.take(rows.cells == len(header))
+    text = f"{len(lines):,} rows left out, because they do not have {wanted}"
+    say_rows("read.bad_rows", text, Ids(len(lines), lambda place: f"{name}:{lines[place]}"))
 
 
 def _parse(raw: bytes, rows: Rows, names: list[str], delimiter: str, quotes: bool) -> pl.DataFrame:
     """Return the cells of the rows as texts."""
+    import polars as pl
+
+    frame = parted(raw, rows, dict.fromkeys(names, pl.String()), delimiter, quotes)
+    return frame.fill_null("")  # an empty cell is a text like any other until the settings say what is missing
+
+
+def parted(raw: bytes, rows: Rows, schema: dict[str, pl.DataType], delimiter: str, quotes: bool) -> pl.DataFrame:
+    """Return the cells of the rows, read as these types; raises polars' ComputeError where one is no number."""
     import numpy as np
     import polars as pl
 
@@ -208,15 +264,15 @@ def _parse(raw: bytes, rows: Rows, names: list[str], delimiter: str, quotes: boo
     frame = pl.read_csv(
         body,
         has_header=False,
-        schema=dict.fromkeys(names, pl.String),
+        schema=schema,
         separator=delimiter,
         quote_char='"' if quotes else None,
-    ).fill_null("")  # an empty cell is a text like any other until the settings say what is missing
+    )
     assert frame.height == len(rows), f"{frame.height} rows parted, {len(rows)} scanned"
     return frame
 
 
-def _doubt_header(frame: pl.DataFrame, name: str) -> None:
+def doubt_header(frame: pl.DataFrame, name: str) -> None:
     """Warn where the header looks like a row: a name that is a number, above numbers."""
     numbers = [c for c in frame.columns if frame[c].dtype.is_numeric() and c.replace(".", "", 1).lstrip("+-").isdigit()]
     if numbers:

@@ -5,12 +5,40 @@ n rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import overload
 
 import numpy as np
 import polars as pl
 
 from netwright.errors import InputError, Problem, nearest
+from netwright.sources import mapped
+
+
+class Ids(Sequence[str]):
+    """Ids of n rows, made when they are asked for: of millions, a few are shown.
+
+    >>> Ids(3, lambda place: f"x.csv:{place + 2}")[1:]
+    ['x.csv:3', 'x.csv:4']
+    """
+
+    def __init__(self, n: int, make: Callable[[int], str]) -> None:
+        self.n, self.make = n, make
+
+    def __len__(self) -> int:
+        return self.n
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        if isinstance(place, slice):
+            return [self.make(each) for each in range(self.n)[place]]
+        return self.make(range(self.n)[place])
 
 
 @dataclass(frozen=True)
@@ -67,10 +95,23 @@ class Table:
         """Return the ids of `rows` (default: all)."""
         return [self.id(int(row)) for row in (range(len(self)) if rows is None else rows)]
 
+    def named(self, rows: np.ndarray) -> Ids:
+        """Return the ids of `rows`, made when they are asked for."""
+        return Ids(len(rows), lambda place: self.id(int(rows[place])))
+
     def take(self, rows: np.ndarray) -> Table:
-        """Return the table of these rows (indices), in their order."""
+        """Return the table of these rows (indices), in their order; many are laid down and mapped, not held."""
         splits = None if self.splits is None else self.splits[rows]
-        return replace(self, frame=self.frame[rows], file=self.file[rows], line=self.line[rows], splits=splits)
+        return replace(
+            self, frame=mapped.picked(self.frame, rows), file=self.file[rows], line=self.line[rows], splits=splits
+        )
+
+    def slice(self, first: int, count: int) -> Table:
+        """Return the table of up to `count` rows from `first` on; nothing is copied."""
+        rows = slice(first, first + count)
+        splits = None if self.splits is None else self.splits[rows]
+        frame = self.frame.slice(first, count)
+        return replace(self, frame=frame, file=self.file[rows], line=self.line[rows], splits=splits)
 
     def require(self, names: list[str], *, setting: str) -> None:
         """Raise `InputError` naming each of `names` that is not a column; `setting` is where the user gave them."""

@@ -28,6 +28,7 @@ Make = Callable[[Plan], tuple[torch.nn.Module, Data]]
 TRIAL = 0.4  # seconds spent on a candidate, at most
 SHARE = 0.02  # of the estimated training that a candidate's trial may take
 SHORT = 5.0  # estimated seconds of training below which threads are not compared
+CLEARLY = 0.8  # of one thread's time that all threads together may take
 WORTH_COMPILING = 240.0  # estimated seconds from which a compilation (20 to 60 s here) may pay
 TRIED = 1000  # steps of an epoch from which a trial looks at a part of the rows
 STEPS_A_CALL = 16  # of a recorded step: one look at the clock for all; compiled, one program
@@ -123,7 +124,8 @@ def _threads(
         if measured[threads] * _steps(data, settings) < SHORT:
             reasons["threads"] = f"about {measured[1] * _steps(data, settings):.1f} s of training: too short to compare"
             break
-    best = min(measured, key=lambda threads: measured[threads])
+    # several threads must be clearly faster: when other work runs beside them they wait for each other, spinning
+    best = most if measured.get(most, math.inf) < CLEARLY * measured[1] else 1
     if "threads" not in reasons:
         shown = ", ".join(f"{threads}: {seconds * 1e3:.2f} ms" for threads, seconds in measured.items())
         reasons["threads"] = f"measured a step: {shown}"
@@ -188,7 +190,7 @@ def _timed(take: Callable[[int], object], steps: int) -> float:
     take(0)  # the first one warms up
     times: list[float] = []
     budget = math.inf
-    while sum(times) < budget or len(times) < 3:
+    while not times or sum(times) < min(budget, TRIAL) or (len(times) < 3 and sum(times) < TRIAL):
         start = time.perf_counter()
         take(len(times) + 1)
         times.append(time.perf_counter() - start)

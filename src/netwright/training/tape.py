@@ -158,6 +158,7 @@ def _written(calls: list[Call], rows: Tensor, rate: Tensor, loss: Tensor) -> Rec
     turned: dict[str, str] = {}  # a transposed value, and what it was before
     lines: list[tuple[str, str, bool]] = []
     copies: set[int] = set()
+    constants: set[int] = set()
     aten = torch.ops.aten
 
     def shown(value: Any) -> str:
@@ -182,7 +183,8 @@ def _written(calls: list[Call], rows: Tensor, rate: Tensor, loss: Tensor) -> Rec
         if func is aten.t.default and shown(args[0]) in turned:
             names[id(out)] = turned[shown(args[0])]
             continue
-        if func is aten.ones_like.default and _unchanged(out, calls):  # the same in each step
+        if _constant(func, args, kwargs, out, constants) and _unchanged(out, calls):  # the same in each step
+            constants.add(id(out))
             shown(out)
             continue
         if func is aten.new_empty_strided.default and _only_a_copy(calls, number, last_use):
@@ -243,10 +245,22 @@ def _last_uses(calls: list[Call]) -> dict[int, int]:
     return out
 
 
+def _constant(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, constants: set[int]) -> bool:
+    """Say whether an operation gives the same each time: it looks at shapes or at constants alone."""
+    if not isinstance(out, Tensor) or func._schema.is_mutable or torch.Tag.nondeterministic_seeded in func.tags:
+        return False
+    given = list(_tensors([*args, *kwargs.values()]))
+    if func in (torch.ops.aten.ones_like.default, torch.ops.aten.zeros_like.default):
+        return True
+    return bool(given) and all(id(tensor) in constants for tensor in given)
+
+
 def _unchanged(out: Tensor, calls: list[Call]) -> bool:
-    """Say whether no call writes into a tensor."""
+    """Say whether no call writes into a tensor's memory."""
+    place = out.untyped_storage().data_ptr()
     return not any(
-        func._schema.is_mutable and any(tensor is out for tensor in _tensors([*args, *kwargs.values()]))
+        func._schema.is_mutable
+        and any(tensor.untyped_storage().data_ptr() == place for tensor in _tensors([*args, *kwargs.values()]))
         for func, args, kwargs, _ in calls
     )
 

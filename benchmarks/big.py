@@ -1,6 +1,6 @@
 """A table that is larger than the memory one wants to give: train on it as a user does, and watch what is held.
 
-    python benchmarks/big.py [--rows 10000000] [--columns 20] [--words] [--model linear] [--keep FOLDER] [--write]
+    python benchmarks/big.py [--rows 10000000] [--columns 20] [--words] [--model linear] [--keep FOLDER] [--dry]
 
 Writes a CSV of random numbers (with `--words` a column of 50 city names too) and a target that depends on them, runs
 `netwright train` on it for one epoch in a process of its own, and looks every 0.2 s at what that process holds:
@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("--words", action="store_true")
     parser.add_argument("--model", default="linear")
     parser.add_argument("--keep", type=Path)
-    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--dry", action="store_true", help="show, and leave RESULTS.md as it is")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.keep or Path(temporary)
@@ -117,7 +117,7 @@ def main() -> None:
             + f"\n{machine()}\n"
         )
         print(body)
-        if given.write:
+        if not given.dry:
             write_section("Big data", body)
 
 

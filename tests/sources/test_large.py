@@ -223,3 +223,15 @@ def _anonymous() -> int:
     if not status.exists():
         pytest.skip("the system does not say it")
     return next(int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if line.startswith("RssAnon"))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_zeros_before_digits_are_found_wherever_they_stand(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(large, "_WINDOW", 4)
+    draw = random.Random(seed)
+    cells = [
+        draw.choice(["0", "10", "0.5", "-0.5", "100", "-3", ""] + ["01", "+00", "-07"] * (seed % 2)) for _ in range(9)
+    ]
+    text = ",".join(cells) + "\n"
+    wanted = any(cell.lstrip("+-")[:1] == "0" and cell.lstrip("+-")[1:2].isdigit() for cell in cells)
+    assert large._padded(np.frombuffer(text.encode(), np.uint8), ord(",")) == wanted

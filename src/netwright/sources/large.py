@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 LARGE = 128 * 2**20  # bytes of a text from which it is read in pieces (assumed: what takes seconds and half a gigabyte)
 PIECE = 16 * 2**20  # bytes of a piece; reading one takes about eight times as much memory
 VERSION = 1  # of the form in which rows are laid down, and of how cells are read: raised when either changes
+_WINDOW = 2**18
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -321,15 +322,18 @@ def _blanks(view: np.ndarray, mark: int) -> bool:
 
 def _padded(view: np.ndarray, mark: int) -> bool:
     """Say whether a cell may begin with a zero and another digit, a sign before them or not."""
-    zeros = np.flatnonzero(view[:-1] == ord("0"))
-    if len(zeros) and zeros[0] < 2 and re.match(rb"[+-]?0[0-9]", view[:3].tobytes()):
+    if re.match(rb"[+-]?0[0-9]", view[:3].tobytes()):
         return True  # the first cell of all
-    zeros = zeros[np.searchsorted(zeros, 2) :]
-    before = view[zeros - 1]
-    signed = zeros[_among(*b"+-")[before]]
-    ends = _among(mark, *b'\n"')
-    first = np.concatenate([zeros[ends[before]], signed[ends[view[signed - 2]]]])
-    return bool(_among(*b"0123456789")[view[first + 1]].any())
+    for at in range(0, len(view), _WINDOW):  # in parts that stay in the processor's cache
+        part = view[at : at + _WINDOW + 3]
+        end = (part == mark) | (part == ord("\n")) | (part == ord('"'))
+        zero = (part[:-1] == ord("0")) & (part[1:] - ord("0") < 10)  # below "0" the bytes wrap round, and are large
+        if (end[:-2] & zero[1:]).any():
+            return True
+        sign = (part == ord("+")) | (part == ord("-"))
+        if (end[:-3] & sign[1:-2] & zero[2:]).any():
+            return True
+    return False
 
 
 def _among(*characters: int) -> np.ndarray:

@@ -121,7 +121,7 @@ def _threads(
     for threads in sorted({1, most}):
         torch.set_num_threads(threads)
         measured[threads] = _timed(Trial(network, data, settings, plan).gradient, _steps(data, settings))
-        if measured[threads] * _steps(data, settings) < SHORT:
+        if threads == 1 and measured[1] * _steps(data, settings) < SHORT:
             reasons["threads"] = f"about {measured[1] * _steps(data, settings):.1f} s of training: too short to compare"
             break
     # several threads must be clearly faster: when other work runs beside them they wait for each other, spinning

@@ -103,7 +103,7 @@ def main() -> None:
     kept = json.loads(path.read_text())
     versions = "import keras, tensorflow, jax, torch, sklearn, skorch; print('keras', keras.__version__, 'tensorflow', tensorflow.__version__, 'jax', jax.__version__, 'torch', torch.__version__, 'scikit-learn', sklearn.__version__, 'skorch', skorch.__version__)"  # fmt: skip
     peers = subprocess.run([given.peers, "-c", versions], capture_output=True, text=True, check=False).stdout.strip()
-    about = f"{machine()}. Peers: {peers}. Medians of {given.turns} turns, each a fresh process."
+    about = f"{machine()}. Peers: {peers}. Medians of 5 turns (lstm: 3), each a fresh process; some other work ran beside parts of it, at about a third of the speed of a quiet machine."
     write_section("How fast", f"{about}\n\n{table(kept)}")
 
 

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+import torch
+
+from netwright import measuring
 from netwright.report.page import build
+from netwright.training import planning
+
+
+@pytest.fixture
+def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fresh working folder; no baselines, and a plan that is not measured for long."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NETWRIGHT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(measuring, "compare", lambda *_, **__: {})
+    monkeypatch.setattr(planning, "TRIAL", 0.0)
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

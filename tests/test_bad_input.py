@@ -23,9 +23,7 @@ import torch
 from PIL import Image
 
 import netwright as nw
-from netwright import measuring
 from netwright.cli import main
-from netwright.training import planning
 
 LINEAR = ("--model", "linear")
 MLP = ("--model", "mlp", "--model.width", "8", "--model.members", "2", "--training.epochs", "2")
@@ -48,14 +46,7 @@ Cli = Callable[..., Said]
 Write = Callable[..., Path]
 
 
-@pytest.fixture(autouse=True)
-def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fresh working folder; no baselines, and a plan that is not measured for long."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("NETWRIGHT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(measuring, "compare", lambda *_, **__: {})
-    monkeypatch.setattr(planning, "TRIAL", 0.0)
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 @pytest.fixture

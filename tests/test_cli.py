@@ -20,9 +20,7 @@ import yaml
 from PIL import Image
 
 import netwright as nw
-from netwright import measuring
 from netwright.cli import VERBS, main
-from netwright.training import planning
 
 MLP = ("--model", "mlp", "--model.width", "8", "--model.members", "2", "--training.epochs", "2")
 SETTINGS: dict[str, Any] = {"training": {"epochs": 2}, "plan": {"threads": 1}}
@@ -30,14 +28,7 @@ SMALL = {"family": "mlp", "width": 8, "members": 2}
 ROWS = 40
 
 
-@pytest.fixture(autouse=True)
-def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fresh working folder; no baselines, and a plan that is not measured for long."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("NETWRIGHT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(measuring, "compare", lambda *_, **__: {})
-    monkeypatch.setattr(planning, "TRIAL", 0.0)
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """`--model auto`: the families that fit are tried on a growing slice of the training rows, and the best one is kept.
 
 Successive halving (Jamieson & Talwalkar 2016, arXiv 1502.07943): all families on a few rows, the better half on four
-times as many. All tries together are to take no longer than the training that follows: a slow family is stopped where
-the best one of its round had ended, and no round begins that would break the rule.
+times as many. All tries together are to take no longer than the training that follows: a family is stopped soon
+after the slowest one before it had ended, and no round begins that would break the rule.
 """
 
 from __future__ import annotations
@@ -72,14 +72,14 @@ def pick(described: Project, parts: Parts, world: World) -> tuple[Recipe, list[T
     spent = 0.0
     while len(alive) > 1:
         part = _slice(parts, rows, recipe.training.seed or 0)
-        fastest = None
+        slowest = 0.0  # of those that ended by themselves
         found: list[Try] = []
         better = "lower"
         for family in alive:
-            limit = None if fastest is None else LEAVE + fastest
+            limit = LEAVE + slowest if slowest else None
             result, better = _tried(described, part, family, limit, world)
             found.append(result)
-            fastest = max(fastest or 0.0, result.seconds) if not result.stopped else fastest
+            slowest = slowest if result.stopped else max(slowest, result.seconds)
             spent += result.seconds
             say("result", "auto.try", f"{NAME}: {family} on {rows:,} rows: {name} {result.score:.4g} in {result.seconds:.1f} s" + (" (stopped)" if result.stopped else ""), **result.to_json())  # fmt: skip
         found.sort(key=lambda one: one.score, reverse=better == "higher")

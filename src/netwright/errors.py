@@ -49,6 +49,16 @@ class InputError(ValueError):
         super().__init__("\n".join(str(problem) for problem in problems))
 
 
+def absent(package: str, extra: str, *, where: str) -> InputError:
+    """Return the error for data that a package reads which is not installed; the extra brings it.
+
+    >>> print(absent("openpyxl", "excel", where="book.xlsx"))
+    book.xlsx: the package openpyxl, which reads it, is not installed. To mend it: pip install 'netwright[excel]'.
+    """
+    what = f"the package {package}, which reads it, is not installed"
+    return InputError(Problem(where, what, fix=f"pip install 'netwright[{extra}]'"))
+
+
 class Interrupted(KeyboardInterrupt):
     """The user stopped the work (Ctrl-C); what was done is saved in `folder`, and `resume` is the command to go on."""
 

@@ -15,10 +15,10 @@ from netwright.arrays import take
 from netwright.baselines import Rows as BaselineRows
 from netwright.baselines import compare
 from netwright.events import say
-from netwright.kinds.base import Kind
+from netwright.kinds.base import Kind, kind_name
 from netwright.kinds.category import Category
 from netwright.kinds.number import Number
-from netwright.model import Answers, Model, answers, compared, joined, kind_name
+from netwright.model import Answers, Model, answers, compared, joined
 from netwright.project import Project, Work
 from netwright.seeds import generator
 from netwright.sources.table import Table
@@ -44,7 +44,7 @@ def measured(work: Work, table: Table, model: Model) -> tuple[dict[str, Any], pl
             model.network, {key: take(arrays, rows) for key, arrays in work.inputs.items()}, len(rows), model.plan
         )
         if name == "validation":
-            model.trust = learnt(work, rows, found)
+            model.trust = _learnt(work, rows, found)
         found = model.trusted(found)
         weight = None if work.weight is None else work.weight[rows]
         targets = {key: take(arrays, rows) for key, arrays in work.targets.items()}
@@ -58,7 +58,15 @@ def measured(work: Work, table: Table, model: Model) -> tuple[dict[str, Any], pl
     return out, model.decode(table.take(shown), found)
 
 
-def learnt(work: Work, rows: np.ndarray, found: Answers) -> dict[str, Trust]:
+def learn(work: Work, model: Model) -> None:
+    """Give a trained model what its validation rows, if there are any, tell of how far its answers are to be trusted."""
+    held = work.parts.validation
+    if len(held):
+        seen = {key: take(arrays, held) for key, arrays in work.inputs.items()}
+        model.trust = _learnt(work, held, answers(model.network, seen, len(held), model.plan))
+
+
+def _learnt(work: Work, rows: np.ndarray, found: Answers) -> dict[str, Trust]:
     """What the validation rows tell of how far answers are to be trusted, by target key; what is used is said."""
     out = {}
     for key, kind in work.fitted.targets.items():
@@ -199,20 +207,14 @@ def cross_validated(
         fold = part.parts
         encoded = {key: take(arrays, fold.test) for key, arrays in part.inputs.items()}
         own = Model(network, part.fitted, part.recipe, model.plan)
-        held = fold.validation
-        if len(held):
-            seen = {key: take(arrays, held) for key, arrays in part.inputs.items()}
-            own.trust = learnt(part, held, answers(network, seen, len(held), model.plan))
+        learn(part, own)
         answered = own.answers(encoded, len(fold.test))
         found.append(
             {key: _rebased(answered[key], part.fitted.targets[key], kind) for key, kind in work.fitted.targets.items()}
         )
         rows.append(fold.test)
         tried.append(_baselines(part, described.table, fold.test))
-    held = work.parts.validation
-    if len(held):
-        seen = {key: take(arrays, held) for key, arrays in work.inputs.items()}
-        model.trust = learnt(work, held, answers(model.network, seen, len(held), model.plan))
+    learn(work, model)
     every = np.concatenate(rows)
     targets = {key: take(arrays, every) for key, arrays in work.targets.items()}
     together = joined(found)

@@ -20,7 +20,7 @@ from netwright.batch import Rows, tensors
 from netwright.encoding import SLICE
 from netwright.errors import InputError, Problem
 from netwright.events import Event, listening, quiet, say_rows, say_together
-from netwright.kinds.base import Kind
+from netwright.kinds.base import Kind, kind_name
 from netwright.kinds.category import FIRST, Category
 from netwright.kinds.labels import Labels
 from netwright.kinds.number import Number
@@ -110,7 +110,7 @@ class Model:
         """
         table = sources.read(data, settings=read or self.recipe.read)
         targets = self.fitted.encode_targets(table)
-        lost = np.logical_and.reduce([kind.absent(targets[key]) for key, kind in self.fitted.targets.items()])
+        lost = self.fitted.unusable(targets)
         if lost.any():
             say_rows(
                 "target.unknown", "rows without a usable target are not measured", table.named(np.flatnonzero(lost))
@@ -180,11 +180,6 @@ def joined(parts: list[Answers]) -> Answers:
         if parts
         else {}
     )
-
-
-def kind_name(kind: Kind) -> str:
-    """Return a fitted kind's name."""
-    return type(kind).model_fields["kind"].default
 
 
 def compared(

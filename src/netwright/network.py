@@ -13,7 +13,7 @@ from netwright.batch import Batch, Goal, Rows
 from netwright.errors import InputError, Problem
 from netwright.heads.base import Direct, Head
 from netwright.heads.settings import HeadSettings
-from netwright.kinds.base import Kind
+from netwright.kinds.base import Kind, kind_name
 from netwright.recipe import validate
 from netwright.shapes import Shape
 from netwright.signal import Memory, Signal
@@ -116,7 +116,7 @@ def build(
     sizes = {key: _head_module(heads[key]).outputs(kind, heads[key]) for key, kind in targets.items()}
     total = sum(sizes.values())
     stems = {
-        key: rooms.find("stems", _name(kind)).Stem(kind, family.want(_name(kind), outputs=total))
+        key: rooms.find("stems", kind_name(kind)).Stem(kind, family.want(kind_name(kind), outputs=total))
         for key, kind in inputs.items()
     }
     shapes = [stem.out for stem in stems.values()]
@@ -159,10 +159,6 @@ def head_settings(kind: str, given: Mapping[str, Any], *, where: str) -> HeadSet
 
 def _head_module(settings: HeadSettings) -> Any:
     return rooms.find("heads", type(settings).model_fields["head"].default, "net")
-
-
-def _name(kind: Kind) -> str:
-    return type(kind).model_fields["kind"].default
 
 
 def _coming(shape: Shape, ready: bool, plug: Plug) -> Shape:

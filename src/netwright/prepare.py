@@ -49,6 +49,10 @@ class Fitted:
         """The input columns."""
         return [name for kind in self.inputs.values() for name in kind.columns]
 
+    def unusable(self, targets: Mapping[str, Arrays]) -> np.ndarray:
+        """(n,) rows none of whose encoded targets has a value that can be used."""
+        return np.logical_and.reduce([kind.absent(targets[key]) for key, kind in self.targets.items()])
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values, for `kinds.json`."""
         return {

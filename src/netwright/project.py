@@ -17,8 +17,9 @@ from netwright.batch import Rows, tensors
 from netwright.encoding import SLICE
 from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
+from netwright.kinds.base import kind_name
 from netwright.kinds.category import Category
-from netwright.model import answers, assemble, compared, fill, kind_name, precisely, stored
+from netwright.model import answers, assemble, compared, fill, precisely, stored
 from netwright.network import Network, describe, head_settings
 from netwright.plan import Plan
 from netwright.prepare import Described, Fitted
@@ -169,7 +170,7 @@ def _filled(split: Split, rows: int) -> tuple[Split, dict[str, str]]:
 
 def _without_unknown(table: Table, fitted: Fitted, targets: dict[str, Arrays], parts: Parts) -> Parts:
     """Leave out rows whose targets all turned out to be unusable (a class that no training row has)."""
-    absent = np.logical_and.reduce([kind.absent(targets[key]) for key, kind in fitted.targets.items()])
+    absent = fitted.unusable(targets)
     if not absent.any():
         return parts
     if absent[parts.train].all():

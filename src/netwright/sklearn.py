@@ -34,10 +34,9 @@ from sklearn.utils.validation import (
 )
 
 from netwright import auto, project, sources
-from netwright.arrays import take
 from netwright.errors import InputError, Problem
-from netwright.measuring import learnt
-from netwright.model import Model, answers, assemble, fill, precisely
+from netwright.measuring import learn
+from netwright.model import Model, assemble, fill, precisely
 from netwright.plan import Plan
 from netwright.prepare import Fitted
 from netwright.project import Project
@@ -122,7 +121,7 @@ class _Net(BaseEstimator):
             values["weight"] = _unused("sample_weight", table)
             weights = pl.Series(values["weight"], _check_sample_weight(sample_weight, table.frame))
             table = replace(table, frame=table.frame.with_columns(weights))
-        with self._heard(), _threads_kept():
+        with self._heard():
             recipe = validate(Recipe, values)
             described = project.describe_rows(recipe, project.read(recipe, table))
             parts = _with_every_class(described, project.divide(described))
@@ -133,10 +132,7 @@ class _Net(BaseEstimator):
                 work, plan=None, kept=None, module=None, world=World(), ready=lambda plan: None
             )
             self.model_ = Model(network, work.fitted, work.recipe, plan)
-            held = work.parts.validation
-            if len(held):
-                inputs = {key: take(arrays, held) for key, arrays in work.inputs.items()}
-                self.model_.trust = learnt(work, held, answers(network, inputs, len(held), plan))
+            learn(work, self.model_)
 
     def _declared(self, table: Table, X: Any, columns: Mapping[str, Any]) -> dict[str, Any]:
         """Return the recipe's values: the estimator's parameters over its `settings`, over what suits arrays."""
@@ -177,7 +173,7 @@ class _Net(BaseEstimator):
         check_is_fitted(self)
         X, _ = self._rows(X, fitting=False)
         model: Model = self.model_
-        with self._heard(), _threads_kept():
+        with self._heard():
             table = replace(sources.read(X), fingerprint="")
             return model, model.answers(model.fitted.encode(table), len(table))
 
@@ -349,16 +345,6 @@ def _with_every_class(described: Project, parts: Parts) -> Parts:
     moved = parts.validation[np.isin(described.classes[parts.validation], lost)]
     train = np.sort(np.concatenate([parts.train, moved]))
     return Parts(train, np.setdiff1d(parts.validation, moved), parts.test)
-
-
-@contextmanager
-def _threads_kept() -> Iterator[None]:
-    """Leave torch's number of threads as it was: it is the whole process's, and the plan sets it."""
-    before = torch.get_num_threads()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _kept(model: Model) -> dict[str, Any]:

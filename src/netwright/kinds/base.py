@@ -32,6 +32,11 @@ class Guess(Settings):
     reason: str
 
 
+def kind_name(kind: Kind) -> str:
+    """Return a fitted kind's name."""
+    return type(kind).model_fields["kind"].default
+
+
 class Kind(Settings):
     """A fitted kind: encodes columns into arrays and decodes a head's arrays into columns.
 

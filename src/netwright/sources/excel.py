@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
-from netwright.errors import InputError, Problem, nearest
+from netwright.errors import InputError, Problem, absent, nearest
 from netwright.events import say, say_rows
 from netwright.sources.content import fingerprint, readable
 
@@ -107,10 +107,7 @@ def _opened(data: Path) -> Any:
     try:
         import openpyxl
     except ImportError as error:
-        fix = "pip install 'netwright[excel]'"
-        raise InputError(
-            Problem(data.name, "the package openpyxl, which reads it, is not installed", fix=fix)
-        ) from error
+        raise absent("openpyxl", "excel", where=data.name) from error
     with readable(data), data.open("rb") as stream:
         head = stream.read(4)
     if head == _OLD:

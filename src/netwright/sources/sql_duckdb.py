@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netwright.errors import InputError, Problem
+from netwright.errors import InputError, Problem, absent
 from netwright.events import say
 from netwright.sources.frames import unique_names
 from netwright.sources.values import to_frame
@@ -27,8 +27,7 @@ def connection(path: Path) -> Iterator[Any]:
     try:
         import duckdb
     except ImportError as error:
-        fix = "pip install 'netwright[sql]'"
-        raise InputError(Problem(path.name, "the package duckdb, which reads it, is not installed", fix=fix)) from error
+        raise absent("duckdb", "sql", where=path.name) from error
     try:
         opened = duckdb.connect(str(path), read_only=True)
     except duckdb.Error as error:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from netwright.errors import InputError, Problem
+from netwright.errors import InputError, Problem, absent
 from netwright.sources.address import Address
 from netwright.sources.frames import unique_names
 from netwright.sources.values import to_frame
@@ -34,10 +34,7 @@ def connection(place: Address) -> Iterator[Any]:
     try:
         import psycopg
     except ImportError as error:
-        fix = "pip install 'netwright[sql]'"
-        raise InputError(
-            Problem(place.plain, "the package psycopg, which reads it, is not installed", fix=fix)
-        ) from error
+        raise absent("psycopg", "sql", where=place.plain) from error
     words = {"connect_timeout": _SECONDS, **place.connection()}
     words["options"] = f"{_ONE_ORDER} {words.get('options', '')}".strip()
     try:

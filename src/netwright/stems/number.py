@@ -144,7 +144,6 @@ class _Piecewise(nn.Module):
         before = self.weight.cumsum(1) - self.weight + self.bias[:, None]  # (C, E, D)
         table = torch.cat([before, self.weight], 2).flatten(0, 1)  # (C·E, 2 D)
         sums, own = nn.functional.embedding(place, table).chunk(2, 2)  # (B, C, D) each
-        filled = (x - self.start[place]) * self.scale[
-            place
-        ]  # outside the outer cuts below 0 or above 1: open at both ends
+        # outside the outer cuts below 0 or above 1: open at both ends
+        filled = (x - self.start[place]) * self.scale[place]
         return torch.addcmul(sums, filled[..., None], own).flatten(1)

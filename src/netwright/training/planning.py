@@ -229,7 +229,7 @@ def _seconds_compiled(own: Trial, plan: Plan) -> tuple[float, str]:
     from torch._inductor.exc import InductorError
 
     try:
-        for _ in range(3):  # the first records, the second compiles
+        for _ in range(3):  # the first records and compiles
             take(rows, rates)
         return _timed(lambda number: take(rows, rates), 1000) / count, ""
     except InductorError as error:  # no C++ compiler, mostly

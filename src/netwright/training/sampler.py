@@ -7,9 +7,8 @@ from torch import Tensor
 
 from netwright.seeds import seed_for
 
-WINDOW = (
-    64  # batches among which rows are sorted by length: enough to save nearly all padding, few enough to stay random
-)
+# batches among which rows are sorted by length: enough to save nearly all padding, few enough to stay random
+WINDOW = 64
 
 
 def order(rows: Tensor, *, seed: int, epoch: int, lengths: Tensor | None = None, size: int = 1) -> Tensor:

@@ -305,9 +305,8 @@ class Recorded:
         body = "\n    ".join([*self.lines, f"return {self.loss}"])
         swap = _direct if direct else _compilable
         calls = {name: swap(value) if name.startswith("do_") else value for name, value in self.kept.items()}
-        exec(
-            compile(f"def replay(rows, rate):\n    {body}\n", "<recorded step>", "exec"), calls
-        )  # only lines written above
+        written = compile(f"def replay(rows, rate):\n    {body}\n", "<recorded step>", "exec")
+        exec(written, calls)  # only lines written above
         return calls["replay"]
 
 

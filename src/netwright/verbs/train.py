@@ -38,6 +38,7 @@ from netwright.training.world import World
 from netwright.trunks.module.settings import Settings as Module
 
 
+@watching()
 def train(
     data: Any = None,
     *,
@@ -63,22 +64,6 @@ def train(
     >>> round(model.predict([{"x": 100}])["y_predicted"][0])
     300
     """
-    with watching():
-        return _trained(
-            data, target=target, model=model, output=output, recipe=recipe, resume=resume, settings=settings
-        )
-
-
-def _trained(
-    data: Any,
-    *,
-    target: str | list[str] | tuple[str, ...] | None,
-    model: str | Path | Mapping[str, Any] | torch.nn.Module | None,
-    output: str | Path | None,
-    recipe: str | Path | Recipe | None,
-    resume: str | Path | None,
-    settings: Mapping[str, Any] | None,
-) -> Model:
     world = World.joined()
     module = model if isinstance(model, torch.nn.Module) else None
     if resume is not None:

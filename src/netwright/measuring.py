@@ -15,8 +15,7 @@ from netwright.arrays import take
 from netwright.baselines import Rows as BaselineRows
 from netwright.baselines import compare
 from netwright.events import say
-from netwright.kinds.base import Kind, kind_name
-from netwright.kinds.category import Category
+from netwright.kinds.base import kind_name
 from netwright.kinds.number import Number
 from netwright.model import Answers, Model, answers, compared, joined
 from netwright.project import Project, Work
@@ -27,7 +26,6 @@ from netwright.training.world import World
 from netwright.trust import Trust
 
 BASELINE_ROWS = 300_000  # what a baseline learns of more rows hardly shows in the third digit (assumed)
-HEADLINE = {"category": "accuracy", "number": "r2", "labels": "f1_micro"}
 
 
 def measured(work: Work, table: Table, model: Model) -> tuple[dict[str, Any], pl.DataFrame]:
@@ -156,17 +154,23 @@ def _say_verdict(metrics: dict[str, Any], work: Work, part: str) -> None:
     """Say the result beside the best baseline's, and plainly when the network loses."""
     several = len(work.fitted.targets) > 1
     for kind in work.fitted.targets.values():
-        name, target = HEADLINE[kind_name(kind)], kind.columns[0]
-        ours = (metrics[part][target] if several else metrics[part])[name]
+        target = kind.columns[0]
+        found = metrics[part][target] if several else metrics[part]
+        name = measure.headline(kind_name(kind), found)
+        ours = found[name]
         theirs = metrics["baseline"][target] if several else metrics["baseline"]
-        rivals = {rival: values[name] for rival, values in theirs.items() if values[name]["value"] is not None}
+        rivals = {
+            rival: values[name] for rival, values in theirs.items() if values.get(name, {}).get("value") is not None
+        }
         text = f"{target}: {name} {_interval(ours)} on {part} rows"
         if rivals and ours["value"] is not None:
-            best = max(rivals, key=lambda rival: rivals[rival]["value"])
+            sign = 1 if measure.metric(kind_name(kind), name, project.class_count(kind)).better == "higher" else -1
+            best = max(rivals, key=lambda rival: sign * rivals[rival]["value"])
             value = rivals[best]["value"]
-            if ours["low"] > value:
+            worst, top = sorted((sign * ours["low"], sign * ours["high"]))
+            if worst > sign * value:
                 text += f"; better than the best baseline, {best} ({value:.3f})"
-            elif ours["high"] < value:
+            elif top < sign * value:
                 text += (
                     f"; WORSE than the best baseline, {best} ({value:.3f}): use that instead, or try another --model"
                 )
@@ -210,7 +214,7 @@ def cross_validated(
         learn(part, own)
         answered = own.answers(encoded, len(fold.test))
         found.append(
-            {key: _rebased(answered[key], part.fitted.targets[key], kind) for key, kind in work.fitted.targets.items()}
+            {key: part.fitted.targets[key].rebased(answered[key], kind) for key, kind in work.fitted.targets.items()}
         )
         rows.append(fold.test)
         tried.append(_baselines(part, described.table, fold.test))
@@ -232,22 +236,6 @@ def cross_validated(
         described.table.take(every[order]),
         {key: {name: a[order] for name, a in arrays.items()} for key, arrays in together.items()},
     )
-
-
-def _rebased(found: dict[str, np.ndarray], own: Kind, whole: Kind) -> dict[str, np.ndarray]:
-    """A fold's answers as the kind that was fitted on all rows writes them: its scale, its list of classes or labels."""
-    if isinstance(own, Number) and isinstance(whole, Number):
-        return {name: (own.unscaled(array) - whole.center[0]) / whole.spread[0] for name, array in found.items()}
-    names, all_names = ((kind.classes if isinstance(kind, Category) else kind.values) for kind in (own, whole))  # type: ignore[attr-defined]
-    place = [all_names.index(name) for name in names]
-    out = {}
-    for name, array in found.items():
-        if name == "choice":
-            out[name] = np.array(place)[array]
-            continue
-        out[name] = np.zeros((len(array), len(all_names)), array.dtype)
-        out[name][:, place] = array
-    return out
 
 
 def _mean(trees: list[dict[str, Any]]) -> dict[str, Any]:

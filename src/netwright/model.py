@@ -15,15 +15,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from netwright import answer, choose, measure, rooms, sources
-from netwright.arrays import Arrays
+from netwright.arrays import Arrays, take
 from netwright.batch import Rows, tensors
 from netwright.encoding import SLICE
 from netwright.errors import InputError, Problem
 from netwright.events import Event, listening, quiet, say_rows, say_together
 from netwright.kinds.base import Kind, kind_name
-from netwright.kinds.category import FIRST, Category
-from netwright.kinds.labels import Labels
-from netwright.kinds.number import Number
 from netwright.network import Network, build, head_settings
 from netwright.plan import Plan
 from netwright.prepare import Fitted
@@ -187,20 +184,8 @@ def compared(
 ) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray | None]:
     """Return truth, answer and weight as metrics take them, of the rows that have a target, in the target's own unit."""
     here = np.flatnonzero(~kind.absent(target))
-    weighed = None if weight is None else weight[here]
     found = {name: array[here] for name, array in found.items()}
-    if isinstance(kind, Category):
-        codes = target["codes"]
-        assert isinstance(codes, np.ndarray)
-        return codes[here, 0].astype(np.int64) - FIRST, found, weighed
-    if isinstance(kind, Number):
-        values = target["values"]
-        assert isinstance(values, np.ndarray)
-        return kind.unscaled(values[here, 0]), {name: kind.unscaled(array) for name, array in found.items()}, weighed
-    assert isinstance(kind, Labels)
-    hot = target["hot"]
-    assert isinstance(hot, np.ndarray)
-    return hot[here].astype(np.int64), found, weighed
+    return kind.truth(take(target, here)), kind.in_unit(found), None if weight is None else weight[here]
 
 
 def load(folder: str | Path, *, module: torch.nn.Module | None = None) -> Model:

@@ -16,7 +16,7 @@ from netwright.errors import InputError, Problem, nearest
 from netwright.events import say, say_rows
 from netwright.kinds.base import Kind, Role
 from netwright.kinds.facts import LOOK, Facts
-from netwright.kinds.infer import TARGETS, Column, check_options, infer, kind_class
+from netwright.kinds.infer import Column, check_options, infer, kind_class, targets
 from netwright.recipe import Recipe
 from netwright.seeds import generator
 from netwright.sources.table import Table
@@ -241,9 +241,9 @@ def _kind_of(table: Table, name: str, recipe: Recipe, role: Role) -> Column:
     if column.kind is not None:
         _check_nested(kind_class(column.kind), table, [name])
     if role == "target":
-        if column.kind is not None and column.kind not in TARGETS:
+        if column.kind is not None and column.kind not in targets():
             raise InputError(
-                Problem(f"target {name}", f"{column.kind} cannot be predicted", allowed=", ".join(TARGETS))
+                Problem(f"target {name}", f"{column.kind} cannot be predicted", allowed=", ".join(targets()))
             )
         if column.kind is None:
             raise InputError(

@@ -263,7 +263,7 @@ def _score(work: Work, network: Network, plan: Plan) -> Score | None:
     inputs = {key: take(arrays, rows) for key, arrays in work.inputs.items()}
     truths = {key: compared_later(work, key, rows) for key in work.fitted.targets}
     asked = work.recipe.training.metric
-    names = {key: asked or measure.SELECTS[kind_name(kind)] for key, kind in work.fitted.targets.items()}
+    names = {key: asked or measure.selects(kind_name(kind)) for key, kind in work.fitted.targets.items()}
     metrics = {
         key: measure.metric(kind_name(kind), names[key], classes=class_count(kind))
         for key, kind in work.fitted.targets.items()

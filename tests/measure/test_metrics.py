@@ -11,9 +11,11 @@ import pytest
 from sklearn import metrics as sk
 
 from netwright.errors import InputError
-from netwright.measure import ANSWERS, SELECTS, measure, metric, metrics_of, score
+from netwright.measure import measure, metric, metrics_of, score, selects
 
 N = 300
+
+ANSWER = {"category": "probability", "number": "value", "labels": "probability"}
 
 
 def _category(classes: int, seed: int = 0) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
@@ -98,7 +100,7 @@ def _expected(case: str, truth: np.ndarray, given: np.ndarray, w: np.ndarray) ->
 def test_every_measure_equals_scikit_learn(case: str, weighted: bool) -> None:
     truth, answer, weight = CASES[case]()
     kind = case.split()[0]
-    given = answer[ANSWERS[kind]]
+    given = answer[ANSWER[kind]]
     expected = _expected(case, truth, given, weight if weighted else np.ones(N))
     assert set(expected) == set(metrics_of(kind, given.shape[-1]))
     got = measure(kind, truth, answer, weight=weight if weighted else None)
@@ -114,7 +116,7 @@ def test_a_weight_of_two_is_a_row_twice_and_a_weight_of_zero_no_row(case: str) -
     kind = case.split()[0]
     often = np.repeat(np.arange(N), weight.astype(int))
     repeated = {name: values[often] for name, values in answer.items()}
-    for name in metrics_of(kind, answer[ANSWERS[kind]].shape[-1]):
+    for name in metrics_of(kind, answer[ANSWER[kind]].shape[-1]):
         once = score(kind, name, truth, answer, weight)
         assert once == pytest.approx(score(kind, name, truth[often], repeated), abs=1e-10), name
 
@@ -192,7 +194,7 @@ def test_the_nearest_right_name_is_told() -> None:
 
 
 def test_what_selects_exists_and_says_which_way_is_better() -> None:
-    assert {kind: metric(kind, name).better for kind, name in SELECTS.items()} == dict.fromkeys(SELECTS, "lower")
+    assert {metric(kind, selects(kind)).better for kind in ANSWER} == {"lower"}
 
 
 def test_measuring_loads_no_scikit_learn() -> None:

@@ -47,7 +47,7 @@ def answer(
         cut = int(len(train) * HELD_OUT)
         held, fitting = train.take(order[:cut]), train.take(order[cut:])
     settled = partial(_fitted, columns=columns, target=target, classes=classes)
-    name = measure.SELECTS[target]
+    name = measure.selects(target)
     found: dict[str, tuple[float, dict[str, np.ndarray]]] = {}
     for variant in _variants(train, columns):
         judged, answered = settled(variant, fitting, [held, test])

@@ -13,6 +13,7 @@ from netwright.arrays import Arrays
 from netwright.recipe import Settings
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
 
     from netwright.kinds.facts import Facts
@@ -43,12 +44,14 @@ class Kind(Settings):
     `many`: whether columns of this kind with like settings make one block. `costly`: whether encoding takes so long
     that what it gives is worth keeping. `nested`: whether a value may be a list, an array or bytes. `by_rows`: whether
     rows are encoded alike whatever stands beside them, so that a large table may be encoded slice by slice.
+    `answerable`: whether it may be a target; it then has `absent`, `truth`, `decode` and, where needed, `in_unit`.
     """
 
     many: ClassVar[bool] = False
     costly: ClassVar[bool] = False
     nested: ClassVar[bool] = False
     by_rows: ClassVar[bool] = False
+    answerable: ClassVar[bool] = False
     Options: ClassVar[type[Options]]
 
     columns: tuple[str, ...]
@@ -79,6 +82,18 @@ class Kind(Settings):
         """(n,) which rows of an encoded *target* have no usable value."""
         raise NotImplementedError(f"{type(self).__name__} cannot be a target")
 
+    def truth(self, arrays: Arrays) -> np.ndarray:
+        """Return the encoded values of a *target* as its metrics compare with them (`netwright.measure`)."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be a target")
+
+    def in_unit(self, found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return a head's arrays in the target's own unit."""
+        return found
+
+    def rebased(self, found: dict[str, np.ndarray], whole: Kind) -> dict[str, np.ndarray]:
+        """Return a fold's arrays as `whole`, the same column's kind fitted on all rows, would have them."""
+        return found
+
     def decode(self, arrays: dict[str, Any], *, prefix: str = "") -> pl.DataFrame:
         """Return a head's answer as columns: `TARGET_predicted`, and `p_...` where there are probabilities.
 
@@ -89,3 +104,18 @@ class Kind(Settings):
     def show(self) -> str:
         """Return one line for people: what was learnt."""
         return ", ".join(self.columns)
+
+
+def placed(found: dict[str, np.ndarray], names: tuple[str, ...], into: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Return arrays (n, len(names)) with their columns at the names' places in `into`; "choice" (n,) holds places."""
+    import numpy as np
+
+    place = np.array([into.index(name) for name in names])
+    out = {}
+    for name, array in found.items():
+        if name == "choice":
+            out[name] = place[array]
+            continue
+        out[name] = np.zeros((len(array), len(into)), array.dtype)
+        out[name][:, place] = array
+    return out

@@ -36,6 +36,7 @@ class Category(base.Kind):
 
     many: ClassVar[bool] = True
     by_rows: ClassVar[bool] = True
+    answerable: ClassVar[bool] = True
     Options: ClassVar[type[base.Options]] = Options
 
     kind: Literal["category"] = "category"
@@ -115,6 +116,16 @@ class Category(base.Kind):
         codes = arrays["codes"]
         assert isinstance(codes, np.ndarray)
         return codes[:, 0] < FIRST
+
+    def truth(self, arrays: Arrays) -> np.ndarray:
+        """(n,) class numbers 0 ... C-1; negative where the value is absent."""
+        codes = arrays["codes"]
+        assert isinstance(codes, np.ndarray)
+        return codes[:, 0].astype(np.int64) - FIRST
+
+    def rebased(self, found: dict[str, np.ndarray], whole: Any) -> dict[str, np.ndarray]:
+        """A fold may lack classes: its columns go to their places in the whole list."""
+        return base.placed(found, self.classes, whole.classes)
 
     def decode(self, arrays: dict[str, Any], *, prefix: str = "") -> pl.DataFrame:
         """`TARGET_predicted` in the target's own type, `p_CLASS` for each class, and `TARGET_set`, which holds the truth

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _ID_NAME = re.compile(r"(^|[_\s.-])(id|uuid|guid|index|rowid|unnamed: 0)$|^(id|编号|序号)$|[a-z]Id$|ID$", re.IGNORECASE)
-TARGETS = ("number", "category", "labels")
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,16 @@ class Column:
     kind: str | None
     given: dict[str, Any]
     reason: str
+
+
+@cache
+def targets() -> tuple[str, ...]:
+    """Return the kinds that may be a target.
+
+    >>> "number" in targets(), "image" in targets()
+    (True, False)
+    """
+    return tuple(name for name in rooms.names("kinds") if kind_class(name).answerable)
 
 
 def kind_class(kind: str) -> type[Kind]:
@@ -56,7 +66,7 @@ def infer(column: pl.Series, given: Mapping[str, Any], role: Role, setting: str 
     facts = Facts.of(column)
     if role == "input" and (reason := useless(facts)):
         return Column(column.name, None, settings, reason)
-    choices = rooms.names("kinds") if role == "input" else TARGETS
+    choices = rooms.names("kinds") if role == "input" else targets()
     guesses = [(name, kind_class(name).sniff(facts, role)) for name in choices]
     found: list[tuple[str, Guess]] = [(name, guess) for name, guess in guesses if guess is not None]
     if not found:

@@ -33,6 +33,7 @@ class Labels(base.Kind):
     """A fitted labels column."""
 
     nested: ClassVar[bool] = True
+    answerable: ClassVar[bool] = True
     Options: ClassVar[type[base.Options]] = Options
 
     kind: Literal["labels"] = "labels"
@@ -94,6 +95,16 @@ class Labels(base.Kind):
         absent = arrays["absent"]
         assert isinstance(absent, np.ndarray)
         return absent
+
+    def truth(self, arrays: Arrays) -> np.ndarray:
+        """(n, C) 0/1."""
+        hot = arrays["hot"]
+        assert isinstance(hot, np.ndarray)
+        return hot.astype(np.int64)
+
+    def rebased(self, found: dict[str, np.ndarray], whole: Any) -> dict[str, np.ndarray]:
+        """A fold may lack labels: its columns go to their places in the whole list."""
+        return base.placed(found, self.values, whole.values)
 
     def decode(self, arrays: dict[str, Any], *, prefix: str = "") -> pl.DataFrame:
         """`TARGET_predicted` (labels joined by the separator) and `p_LABEL` for each label."""

@@ -45,6 +45,7 @@ class Number(base.Kind):
 
     many: ClassVar[bool] = True
     by_rows: ClassVar[bool] = True
+    answerable: ClassVar[bool] = True
     Options: ClassVar[type[base.Options]] = Options
 
     kind: Literal["number"] = "number"
@@ -128,6 +129,20 @@ class Number(base.Kind):
         values = arrays["values"]
         assert isinstance(values, np.ndarray)
         return np.asarray(np.isnan(values).any(1))
+
+    def truth(self, arrays: Arrays) -> np.ndarray:
+        """(n,) float64 in the target's own unit."""
+        values = arrays["values"]
+        assert isinstance(values, np.ndarray)
+        return self.unscaled(values[:, 0])
+
+    def in_unit(self, found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Every array of a number's answer is on its scale."""
+        return {name: self.unscaled(array) for name, array in found.items()}
+
+    def rebased(self, found: dict[str, np.ndarray], whole: Any) -> dict[str, np.ndarray]:
+        """From a fold's scale to that of all rows."""
+        return {name: (self.unscaled(array) - whole.center[0]) / whole.spread[0] for name, array in found.items()}
 
     def decode(self, arrays: dict[str, Any], *, prefix: str = "") -> pl.DataFrame:
         """`TARGET_predicted`, in the target's own unit, and the interval `TARGET_low` to `TARGET_high`, which holds the

@@ -6,6 +6,8 @@
 | number | (n,) in the target's own unit | {"value": (n,)} in the same unit |
 | labels | (n, C) 0/1 | {"probability": (n, C)} |
 
+One file each for other kinds. A module gives `SELECTS`, `HEADLINE`, `metrics(classes)` and `form(truth, answer)`.
+
 >>> truth, answer = np.array([0, 1, 1]), {"probability": np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])}
 >>> round(score("category", "accuracy", truth, answer), 3)
 0.667
@@ -20,26 +22,45 @@ from typing import Any
 
 import numpy as np
 
+from netwright import rooms
 from netwright.errors import InputError, Problem, nearest
-from netwright.measure import bootstrap, category, labels, number
+from netwright.measure import bootstrap
 from netwright.measure.base import Metric
 
-__all__ = ["ANSWERS", "SELECTS", "Metric", "measure", "metric", "metrics_of", "score"]
+HELPERS = ("base", "bootstrap")
 
-SELECTS = {"category": "log_loss", "number": "rmse", "labels": "log_loss"}
-"""The measure that selects the best weights, by the target's kind, where the user names none."""
+__all__ = ["Metric", "headline", "measure", "metric", "metrics_of", "score", "selects"]
 
-ANSWERS = {"category": "probability", "number": "value", "labels": "probability"}
-"""What the answer's array is called."""
 
-_KINDS = {"category": category.metrics, "number": number.metrics, "labels": labels.metrics}
+def selects(kind: str) -> str:
+    """Return the measure that selects the best weights for a target kind, where the user names none.
+
+    >>> selects("number")
+    'rmse'
+    """
+    return _of(kind).SELECTS
+
+
+def headline(kind: str, there: Iterable[str]) -> str:
+    """Return the measure that a result is told by: the target kind's first one that is `there`.
+
+    >>> headline("category", ["accuracy", "brier"])
+    'accuracy'
+    """
+    known = list(there)
+    return next((name for name in _of(kind).HEADLINE if name in known), known[0] if known else "")
 
 
 def metrics_of(kind: str, classes: int = 0) -> dict[str, Metric]:
     """Return all measures of a target kind by name; two classes have some more. Raises `InputError` for other kinds."""
-    if kind not in _KINDS:
-        raise InputError(Problem("target", f"answers of kind {kind!r} are not measured", fix=nearest(kind, _KINDS)))
-    return {found.name: found for found in _KINDS[kind](classes)}
+    return {found.name: found for found in _of(kind).metrics(classes)}
+
+
+def _of(kind: str) -> Any:
+    if kind not in rooms.names("measure"):
+        fix = nearest(kind, rooms.names("measure"))
+        raise InputError(Problem("target", f"answers of kind {kind!r} are not measured", fix=fix))
+    return rooms.find("measure", kind)
 
 
 def metric(kind: str, name: str, classes: int = 0, *, setting: str = "training.metric") -> Metric:
@@ -59,11 +80,11 @@ def score(
     kind: str, name: str, truth: np.ndarray, answer: Mapping[str, np.ndarray], weight: np.ndarray | None = None
 ) -> float:
     """Return one measure quickly; NaN where it is undefined on these rows or the answer holds NaN or infinity."""
-    given = _given(kind, truth, answer)
-    chosen = metric(kind, name, _classes(given))
-    if not len(truth) or not np.isfinite(given).all():
+    form = _of(kind).form(truth, answer)
+    chosen = metric(kind, name, form.classes)
+    if not len(truth) or form.wrong:
         return float("nan")
-    return chosen.value(np.asarray(truth), _decided(given, answer) if chosen.decides else given, weight)
+    return chosen.value(truth, form.decided if chosen.decides else form.given, weight)
 
 
 def measure(
@@ -77,18 +98,20 @@ def measure(
     move the value, not how much another training would. Where a measure is undefined all three are None, and `reason`
     says why.
     """
-    given, truth = _given(kind, truth, answer), np.asarray(truth)
-    classes = _classes(given)
-    chosen = {name: metric(kind, name, classes) for name in (metrics_of(kind, classes) if names is None else names)}
-    if reason := _unusable(truth, given, weight):
+    form = _of(kind).form(truth, answer)
+    every = {
+        name: each for name, each in metrics_of(kind, form.classes).items() if not each.needs or each.needs in answer
+    }
+    chosen = every if names is None else {name: metric(kind, name, form.classes) for name in names}
+    if reason := form.wrong if len(truth) else "there are no rows":
         return {name: _undefined(reason) for name in chosen}
+    if weight is not None and not np.sum(weight) > 0:
+        return {name: _undefined("the rows' weights sum to 0") for name in chosen}
     weights = np.ones(len(truth)) if weight is None else np.asarray(weight, np.float64)
-    decided = _decided(given, answer)
-    ready = {name: each.prepare(truth, decided if each.decides else given) for name, each in chosen.items()}
+    ready = {name: each.prepare(truth, form.decided if each.decides else form.given) for name, each in chosen.items()}
     values = {name: float(over(weights[:, None])[0]) for name, over in ready.items()}
     defined = {name: ready[name] for name, value in values.items() if np.isfinite(value)}
-    passes = 1 if classes <= 2 and kind == "category" else max(classes, 1)
-    counts = {name: bootstrap.resamples(len(truth), classes=passes, sorts=chosen[name].sorts) for name in defined}
+    counts = {name: bootstrap.resamples(len(truth), classes=form.passes, sorts=chosen[name].sorts) for name in defined}
     bounds = bootstrap.intervals(defined, counts, weight=weights, seed=seed)
     return {
         name: {"value": values[name], "low": bounds[name][0], "high": bounds[name][1]}
@@ -96,36 +119,6 @@ def measure(
         else _undefined(each.undefined)
         for name, each in chosen.items()
     }
-
-
-def _given(kind: str, truth: np.ndarray, answer: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The answer's array as float64; its shape must fit the truth's, so that nothing broadcasts."""
-    metrics_of(kind)  # names the nearest kind where this one is unknown
-    given = np.asarray(answer[ANSWERS[kind]], np.float64)
-    fits = given.shape[:1] == truth.shape and given.ndim == 2 if kind == "category" else given.shape == truth.shape
-    if not fits:
-        raise ValueError(
-            f"the answers' shape {given.shape} does not fit the truth's, {truth.shape}, of a {kind} target"
-        )
-    return given
-
-
-def _decided(given: np.ndarray, answer: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The answer as the classes that were chosen, where a threshold chose them."""
-    return np.eye(given.shape[1])[answer["choice"]] if "choice" in answer else given
-
-
-def _classes(given: np.ndarray) -> int:
-    return given.shape[1] if given.ndim == 2 else 0
-
-
-def _unusable(truth: np.ndarray, given: np.ndarray, weight: np.ndarray | None) -> str:
-    """Say why these rows cannot be measured at all, or nothing."""
-    if not len(truth):
-        return "there are no rows"
-    if not np.isfinite(given).all():
-        return f"{int((~np.isfinite(given)).reshape(len(given), -1).any(1).sum()):,} answers are not finite numbers"
-    return "the rows' weights sum to 0" if weight is not None and not np.sum(weight) > 0 else ""
 
 
 def _undefined(reason: str) -> dict[str, Any]:

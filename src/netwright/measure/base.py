@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class Metric:
     `prepare(truth, answer)` does once what does not depend on the rows' weights (sorting, choosing a class) and returns
     a function of the weights. `formula` is for people; `undefined` says when there is no value; `sorts` tells that it
     goes through the rows in order, once for each class, so that its interval costs more. `decides`: it looks at the
-    class that is answered alone, which a threshold may move.
+    class that is answered alone, which a threshold may move. `needs`: the answer's array without which it is left out.
 
     >>> from netwright.measure import metric
     >>> metric("number", "mae").value(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
@@ -36,15 +36,41 @@ class Metric:
     name: str
     better: Literal["higher", "lower"]
     formula: str
-    prepare: Callable[[np.ndarray, np.ndarray], Weighted]
+    prepare: Callable[[Any, Any], Weighted]
     undefined: str = "the rows' weights sum to 0"
     sorts: bool = False
     decides: bool = False
+    needs: str = ""
 
-    def value(self, truth: np.ndarray, answer: np.ndarray, weight: np.ndarray | None = None) -> float:
+    def value(self, truth: Any, answer: Any, weight: np.ndarray | None = None) -> float:
         """Return the measure over all rows, NaN where it is undefined."""
         weights = np.ones(len(truth)) if weight is None else np.asarray(weight, np.float64)
         return float(self.prepare(truth, answer)(weights[:, None])[0])
+
+
+@dataclass(frozen=True)
+class Form:
+    """Answers in the form that a target kind's metrics take: `given`; `decided`: only the class that was chosen.
+
+    `classes` counts classes or labels; `passes` is how many classes a measure goes through; `wrong` says why these
+    answers cannot be measured at all.
+    """
+
+    given: Any
+    decided: Any
+    classes: int = 0
+    passes: int = 1
+    wrong: str = ""
+
+
+def checked(truth: np.ndarray, given: np.ndarray, *, fits: bool, kind: str) -> str:
+    """Say why answers cannot be measured, or nothing. Raises `ValueError` where they do not fit: nothing broadcasts."""
+    if not fits:
+        shapes = f"the answers' shape {given.shape} does not fit the truth's, {truth.shape}"
+        raise ValueError(f"{shapes}, of a {kind} target")
+    if np.isfinite(given).all():
+        return ""
+    return f"{int((~np.isfinite(given)).reshape(len(given), -1).any(1).sum()):,} answers are not finite numbers"
 
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:

@@ -5,9 +5,25 @@ The class answered is ŷ = argmax_c p_c. N_c: weight of the rows of class c; A_c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from netwright.measure.base import Metric, Weighted, average_precision, defined_mean, mean_of, one_hot, ratio, roc_area
+from netwright.measure.base import (
+    Form,
+    Metric,
+    Weighted,
+    average_precision,
+    checked,
+    defined_mean,
+    mean_of,
+    one_hot,
+    ratio,
+    roc_area,
+)
+
+SELECTS = "log_loss"  # the measure that selects the best weights, where the user names none
+HEADLINE = ("accuracy",)  # the measure that a result is told by
 
 ONE_CLASS = "the rows are all of one class"
 NO_SECOND = "no row is of the second class"
@@ -154,3 +170,12 @@ BINARY = (
 def metrics(classes: int) -> tuple[Metric, ...]:
     """All measures of a target of so many classes."""
     return METRICS + (BINARY if classes == 2 else ())
+
+
+def form(truth: np.ndarray, answer: Mapping[str, np.ndarray]) -> Form:
+    """{"probability": (n, C)}, and the classes that a threshold chose as "choice" (n,)."""
+    given = np.asarray(answer["probability"], np.float64)
+    fits = given.shape[:1] == truth.shape and given.ndim == 2
+    wrong, C = checked(truth, given, fits=fits, kind="category"), given.shape[-1]
+    decided = np.eye(C)[answer["choice"]] if "choice" in answer else given
+    return Form(given, decided, C, 1 if C <= 2 else C, wrong)

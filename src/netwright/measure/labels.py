@@ -5,9 +5,14 @@ A label is answered where p > ½. N_c: weight of the rows with label c; A_c: ans
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from netwright.measure.base import Metric, Weighted, defined_mean, mean_of, ratio, roc_area
+from netwright.measure.base import Form, Metric, Weighted, checked, defined_mean, mean_of, ratio, roc_area
+
+SELECTS = "log_loss"  # the measure that selects the best weights, where the user names none
+HEADLINE = ("f1_micro",)  # the measure that a result is told by
 
 
 def accuracy(truth: np.ndarray, answer: np.ndarray) -> Weighted:
@@ -82,3 +87,10 @@ METRICS = (
 def metrics(classes: int) -> tuple[Metric, ...]:
     """All measures of labels, however many."""
     return METRICS
+
+
+def form(truth: np.ndarray, answer: Mapping[str, np.ndarray]) -> Form:
+    """{"probability": (n, C)}."""
+    given = np.asarray(answer["probability"], np.float64)
+    wrong, C = checked(truth, given, fits=given.shape == truth.shape, kind="labels"), given.shape[-1]
+    return Form(given, given, C, max(C, 1), wrong)

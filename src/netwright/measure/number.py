@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from netwright.measure.base import Metric, Weighted, mean_of, middle, ratio
+from netwright.measure.base import Form, Metric, Weighted, checked, mean_of, middle, ratio
+
+SELECTS = "rmse"  # the measure that selects the best weights, where the user names none
+HEADLINE = ("r2",)  # the measure that a result is told by
 
 
 def r2(truth: np.ndarray, answer: np.ndarray) -> Weighted:
@@ -48,3 +53,9 @@ METRICS = (
 def metrics(classes: int) -> tuple[Metric, ...]:
     """All measures of a number; `classes` is of no meaning here."""
     return METRICS
+
+
+def form(truth: np.ndarray, answer: Mapping[str, np.ndarray]) -> Form:
+    """{"value": (n,)} in the target's own unit."""
+    given = np.asarray(answer["value"], np.float64)
+    return Form(given, given, wrong=checked(truth, given, fits=given.shape == truth.shape, kind="number"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from netwright import measure
 from netwright.report.page.found import Found
 from netwright.report.page.html import cut
 from netwright.report.page.written import named, score, share
@@ -38,14 +39,16 @@ def verdict(found: Found, target: str) -> Verdict:
     ours = found.measured(target).get(metric) or {"value": None, "low": None, "high": None}
     tried = {name: (values.get(metric) or {}).get("value") for name, values in found.baselines(target).items()}
     known = {name: value for name, value in tried.items() if value is not None}
-    rival = max(known, key=lambda name: known[name]) if known else ""
+    sign = _sign(found.kind(target), metric)
+    rival = max(known, key=lambda name: sign * known[name]) if known else ""
     theirs = known.get(rival)
     if ours["value"] is None:
         standing: Standing = "unknown"
     elif theirs is None:
         standing = "alone"
     else:
-        standing = "better" if ours["low"] > theirs else "worse" if ours["high"] < theirs else "same"
+        least, most = sorted((sign * ours["low"], sign * ours["high"]))
+        standing = "better" if least > sign * theirs else "worse" if most < sign * theirs else "same"
     answered = found.answers.get(target)
     return Verdict(
         target,
@@ -58,6 +61,12 @@ def verdict(found: Found, target: str) -> Verdict:
         "" if found.metrics.get("folds") else found.part,
         len(answered) if answered else 0,
     )
+
+
+def _sign(kind: str, metric: str) -> int:
+    """1 where more is better, -1 where less is."""
+    known = {**measure.metrics_of(kind), **measure.metrics_of(kind, 2)}
+    return -1 if metric in known and known[metric].better == "lower" else 1
 
 
 def sentence(told: Verdict) -> str:

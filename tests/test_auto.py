@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import netwright as nw
-from netwright import auto
+from netwright import auto, project
 from netwright.events import Event, listening
+from netwright.project import Project
+from netwright.splitting import Parts
 from netwright.training import planning
 
 
@@ -62,3 +65,20 @@ def test_a_family_that_fails_has_no_score_and_is_not_kept(tmp_path: Path) -> Non
         nw.InputError, match="no longer a finite number"
     ):  # all of them diverge: the message is training's
         nw.train(table(False), target="y", model="auto", output=tmp_path / "run", settings=settings)
+
+
+def test_a_try_on_a_slice_encodes_no_other_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    whole = project.prepare_rows
+
+    def spied(described: Project, parts: Parts, **given: Any) -> Any:
+        seen.append(len(described.table))
+        return whole(described, parts, **given)
+
+    monkeypatch.setattr(project, "prepare_rows", spied)
+    monkeypatch.setattr(auto, "OWN", (*auto.OWN, "transformer"))
+    rows = table(False) | {"heavy": np.arange(1500) % 3 + 1}
+    settings = {"training": {"epochs": 2}, "weight": "heavy"}
+    nw.train(rows, target="y", model="auto", output=tmp_path / "run", settings=settings)
+    *tries, kept = seen
+    assert tries == [auto.LEAST + 225] * 2 and kept == 1500

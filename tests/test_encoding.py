@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import netwright.model
 from netwright import cache, encoding, prepare, project
 from netwright.arrays import Gapped, Ragged, take
 from netwright.batch import tensors
+from netwright.choose import family_settings
 from netwright.events import Event, listening
 from netwright.kinds import facts, parse
 from netwright.kinds.infer import check_options, infer, kind_class
@@ -233,3 +235,14 @@ def test_a_training_from_pieces_and_slices_is_the_same(tmp_path: Path, monkeypat
     ):  # fmt: skip
         monkeypatch.setattr(module, name, value)
     assert trained("pieces") == whole
+
+
+@pytest.mark.parametrize("first", ["too long for the name of a file, " * 200, "a\0b"])
+def test_a_text_is_not_taken_for_the_name_of_a_file(tmp_path: Path, first: str) -> None:
+    texts = Table.of(pl.DataFrame({"a": [first, "short"]}), name="a.csv")
+    recipe = Recipe(target=("b",), columns={"a": {"kind": "text", "vocabulary": 64}})
+    frame = texts.frame.with_columns(b=pl.Series([1.0, 2.0]))
+    placed = replace(texts, frame=frame, folder=str(tmp_path))
+    described = prepare.describe(placed, recipe)
+    kinds, _ = prepare.fit(described, family_settings({"family": "linear"}), np.arange(2))
+    assert len(kinds.encode(placed)["text"]["ids"]) == 2

@@ -32,7 +32,7 @@ plan.steps_a_call plan.threads read.bad_rows read.delimiter read.encoding read.h
 read.quotes read.rows read.sheet recipe resume split.column split.folds split.group split.test split.test_data
 split.time split.validation split.validation_data target training.accumulate training.augment training.batch_size
 training.beta1 training.beta2 training.checkpoint_every training.epochs training.epsilon training.gradient_clip
-training.l1 training.l2 training.learning_rate training.metric training.momentum training.optimizer training.patience
+training.l1 training.l2 training.learning_rate training.metric training.momentum training.optimizer training.patience training.refit
 training.schedule training.seed training.step_every training.step_factor training.warmup training.weight_decay
 trust.calibrate trust.coverage trust.threshold weight
 """
@@ -74,7 +74,7 @@ RECIPE = {
     "read": "delimiter encoding header quotes bad_rows missing query sheet rows",
     "split": "validation test column group time folds validation_data test_data",
     "training": "epochs batch_size accumulate optimizer learning_rate momentum beta1 beta2 epsilon schedule warmup "
-    "step_every step_factor l1 l2 weight_decay gradient_clip patience metric augment seed checkpoint_every",
+    "step_every step_factor l1 l2 weight_decay gradient_clip patience refit metric augment seed checkpoint_every",
     "trust": "calibrate coverage threshold",
     "plan": "device threads precision record compile steps_a_call rows_a_call",
 }
@@ -347,7 +347,18 @@ def test_events_jsonl(runs):
     assert all(list(event) == ["kind", "name", "text", "data", "time"] for event in events)
     assert {event["kind"] for event in events} <= {"step", "choice", "notice", "warning", "result"}
     assert [event["name"] for event in events] == [
-        *("data.read", "column.kind", "column.kind", "column.kind", "split", "plan", "network", "verdict", "run.saved"),
+        *(
+            "data.read",
+            "column.kind",
+            "column.kind",
+            "column.kind",
+            "split",
+            "plan",
+            "network",
+            "training.refit",
+            "verdict",
+            "run.saved",
+        ),
     ]
 
 

@@ -8,7 +8,7 @@ after the slowest one before it had ended, and no round begins that would break 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -66,18 +66,18 @@ def pick(described: Project, parts: Parts, world: World) -> tuple[Recipe, list[T
         )
         alive = usual
     kinds = {str(column.kind) for column in described.described.targets}
-    name = recipe.training.metric or measure.SELECTS[next(iter(kinds))] if len(kinds) == 1 else "score"
+    name = recipe.training.metric or measure.selects(next(iter(kinds))) if len(kinds) == 1 else "score"
     n, tries = len(parts.train), []
     rows = n if len(alive) == 1 else min(n, max(LEAST, min(MOST, n // SHARE)))
     spent = 0.0
     while len(alive) > 1:
-        part = _slice(parts, rows, recipe.training.seed or 0)
+        some, part = _only(described, _slice(parts, rows, recipe.training.seed or 0))
         slowest = 0.0  # of those that ended by themselves
         found: list[Try] = []
         better = "lower"
         for family in alive:
             limit = LEAVE + slowest if slowest else None
-            result, better = _tried(described, part, family, limit, world)
+            result, better = _tried(some, part, family, limit, world)
             found.append(result)
             slowest = slowest if result.stopped else max(slowest, result.seconds)
             spent += result.seconds
@@ -113,9 +113,20 @@ def _slice(parts: Parts, rows: int, seed: int) -> Parts:
     return Parts(some(parts.train, rows), some(parts.validation, VALIDATION), np.zeros(0, np.int64))
 
 
+def _only(described: Project, parts: Parts) -> tuple[Project, Parts]:
+    """Return a project of these rows alone, so that a try on a slice encodes no others, and the parts within it."""
+    rows = np.sort(np.concatenate([parts.train, parts.validation]))
+    weight, classes = (None if each is None else each[rows] for each in (described.weight, described.classes))
+    own = Parts(np.searchsorted(rows, parts.train), np.searchsorted(rows, parts.validation), parts.test)
+    held = replace(described.described, table=described.table.take(rows))
+    return replace(described, described=held, weight=weight, classes=classes), own
+
+
 def _tried(described: Project, parts: Parts, family: str, limit: float | None, world: World) -> tuple[Try, str]:
     """Train a family with its own defaults; stop it after `limit` seconds. Return the try, and which scores are better."""
-    recipe = described.recipe.model_copy(update={"model": {"family": family}})
+    recipe = described.recipe
+    training = recipe.training.model_copy(update={"refit": False})
+    described = replace(described, recipe=recipe.model_copy(update={"model": {"family": family}, "training": training}))
     began, scores, better, stopped = time.perf_counter(), [], "lower", False
 
     def watched(score: Score) -> Score:
@@ -132,9 +143,7 @@ def _tried(described: Project, parts: Parts, family: str, limit: float | None, w
 
     with quiet():
         try:
-            work = project.prepare_rows(
-                Project(recipe, described.described, described.weight, described.classes), parts
-            )
+            work = project.prepare_rows(described, parts)
             project.train(work, plan=None, kept=None, module=None, world=world, ready=lambda plan: None, watch=watched)
         except _Enough:
             stopped = True

@@ -94,13 +94,16 @@ class Batch:
 def tensors(arrays: Arrays, device: torch.device | str = "cpu") -> Block:
     """Return encoded arrays as tensors on a device, floats in the default precision (a copy only where one is needed).
 
-    Where a float array holds NaN, its tensor holds 0, and a mask stands beside it under its name and `_missing`: where
-    nothing is missing, no step looks for it.
+    What holds texts or other objects stays out: networks compute with numbers. Where a float array holds NaN, its
+    tensor holds 0, and a mask stands beside it under its name and `_missing`: where nothing is missing, no step looks
+    for it.
     """
     out: Block = {}
     for name, array in arrays.items():
         if isinstance(array, Ragged):
             out[name] = Lists(_tensor(array.values), _tensor(array.offsets)).to(device)
+            continue
+        if isinstance(array, np.ndarray) and array.dtype == object:
             continue
         if isinstance(array, Gapped):
             out[f"{name}_missing"] = torch.from_numpy(array.missing).to(device)
@@ -132,6 +135,9 @@ class Rows:
 
     def __len__(self) -> int:
         return self.count
+
+    def begin(self, seed: int, epoch: int) -> None:
+        """Make ready for an epoch."""
 
     def take(self, rows: Tensor, *, draw: Draw | None = None, augment: bool = False) -> Batch:
         """Return the batch of these rows (B,) int64."""

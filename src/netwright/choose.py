@@ -13,6 +13,7 @@ from netwright.trunks.family import Choice, DataFacts, Family
 Reasons = dict[str, str]
 COMMON: dict[str, Choice] = {
     "epochs": Choice(20, "the usual first choice"),
+    "pack": Choice(False, "used by texts that are written alone"),
     "batch_size": Choice(32, "the usual first choice"),
     "accumulate": Choice(1, "each batch is a step"),
     "optimizer": Choice("adam", "the usual first choice"),
@@ -30,6 +31,7 @@ COMMON: dict[str, Choice] = {
     "weight_decay": Choice(0.0, "no decay"),
     "gradient_clip": Choice(0.0, "no limit"),
     "patience": Choice(0, "all epochs are run"),
+    "refit": Choice(False, "the validation rows choose the weights, and are not learnt"),
     "augment": Choice(False, "rows are taken as they are"),
     "seed": Choice(0, "the same run each time"),
     "checkpoint_every": Choice(60.0, "at most a minute is lost when the machine fails"),
@@ -78,6 +80,12 @@ def fits(name: str, facts: DataFacts) -> bool:
 
 def _family_for(facts: DataFacts) -> tuple[str, str]:
     kinds = set(facts.kinds)
+    if {"text", "messages"} & set(facts.targets):
+        return "transformer", "there is text to be written"
+    if "span" in facts.targets and facts.kinds.get("text", 0) > 1:
+        return "transformer", "it reads a question and the text that answers it together"
+    if {"tags", "span"} & set(facts.targets):
+        return "recurrent", "trained from nothing it tells words apart better than a transformer (docs/log.md)"
     if "image" in kinds:
         return "convnet", "there is an image among the inputs"
     if kinds == {"text"}:

@@ -17,6 +17,9 @@ VERBS = {
     "train": "Make a network from a table: check, split, train, measure, save.",
     "evaluate": "Measure a run on other rows.",
     "predict": "Answer new rows with a run.",
+    "generate": "Go on with a text: a run that writes, after a prompt.",
+    "export": "Write a run as another engine's files, proven to give the same.",
+    "chat": "Talk with a run that was trained on messages.",
     "show": "Show what a run is, what it scored and what it said.",
     "report": "Write the page of a run: data, choices, scores, figures, worst answers.",
     "recipe": "Write the full recipe that train would run, each value with its reason.",
@@ -174,6 +177,68 @@ def _predict() -> click.Command:
             click.echo(text, nl=False)
 
     return predict
+
+
+def _generate() -> click.Command:
+    from netwright.flags import Manners
+
+    @click.command(cls=Manners)
+    @click.argument("run")
+    @click.argument("prompt", default="")
+    def generate(run: str, prompt: str, settings: dict[str, Any]) -> None:
+        """RUN is a run's folder; PROMPT is the text to go on with, - to read it from standard input."""
+        from netwright.render import rendering
+        from netwright.verbs.generate import generate as work
+
+        text = sys.stdin.read() if prompt == "-" else prompt
+        with rendering():
+            for part in work(run, text, settings=settings):
+                click.echo(part, nl=False)
+        click.echo()
+
+    return generate
+
+
+def _export() -> click.Command:
+    @click.command()
+    @click.argument("run")
+    @click.option("--to", required=True, metavar="transformers|gguf", help="Whose files are written.")
+    @click.option("--type", "stored", metavar="f32|f16|q8", help="How weights are stored; left out, exactly.")
+    @click.option("--data", metavar="FILE", help="Rows to compare on; left out, those that the run kept.")
+    @OUTPUT
+    def export(run: str, to: str, stored: str | None, data: str | None, output: str | None) -> None:
+        """RUN is a run's folder; without --output it goes to export/RUN-TO. Where the other engine gives anything else
+        on rows that the run never learnt, nothing is left, and what differs is said."""
+        from netwright.render import rendering
+        from netwright.verbs.export import export as work
+
+        with rendering():
+            work(run, to=to, output=output, stored=stored, data=data)
+
+    return export
+
+
+def _chat() -> click.Command:
+    from netwright.flags import Manners
+
+    @click.command(cls=Manners)
+    @click.argument("run")
+    @click.option("--system", metavar="TEXT", help="What the assistant is told before the conversation.")
+    def chat(run: str, system: str | None, settings: dict[str, Any]) -> None:
+        """RUN is a run's folder. An empty line, or Ctrl-D, ends the conversation."""
+        from netwright.render import rendering
+        from netwright.verbs.generate import chat as work
+
+        def ask() -> str | None:
+            try:
+                return input("> ") or None
+            except EOFError:
+                return None
+
+        with rendering():
+            work(run, ask=ask, tell=lambda part: click.echo(part, nl=False), system=system, settings=settings)
+
+    return chat
 
 
 def _show() -> click.Command:

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from netwright import rooms
 from netwright.errors import InputError, Problem, nearest
+from netwright.heads.text.settings import Manner
 from netwright.recipe import Recipe
 
 OWN = ("data", "target", "model")  # the verb declares these itself
@@ -92,6 +93,28 @@ class Flags(click.Command):
         for name, rows in groups.items():
             with formatter.section(name.capitalize()):
                 formatter.write_dl(rows)
+
+
+class Manners(click.Command):
+    """A command that takes every setting of how text is written as a flag, and hands them on as `settings`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.names = {}
+        for name, entry in Manner.model_fields.items():
+            flags = [f"--{name.replace('_', '-')}"] + ([f"--{name}"] if "_" in name else [])
+            many, default = (
+                get_origin(entry.annotation) is tuple,
+                "" if entry.default in ((), 0) else f" [{entry.default}]",
+            )
+            metavar = "TEXT" if many else _shown(entry.annotation)
+            self.params.append(click.Option([*flags, f"manner_{name}"], metavar=metavar, multiple=many, help=f"{entry.description}{default}"))  # fmt: skip
+            self.names[f"manner_{name}"] = name
+
+    def invoke(self, ctx: click.Context) -> Any:
+        given = {name: ctx.params.pop(parameter) for parameter, name in self.names.items()}
+        ctx.params["settings"] = {name: value for name, value in given.items() if value not in (None, ())}
+        return super().invoke(ctx)
 
 
 def settings() -> Iterator[tuple[str, FieldInfo, str]]:

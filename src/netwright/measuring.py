@@ -17,7 +17,7 @@ from netwright.baselines import compare
 from netwright.events import say
 from netwright.kinds.base import kind_name
 from netwright.kinds.number import Number
-from netwright.model import Answers, Model, answers, compared, joined
+from netwright.model import Answers, Model, compared, joined
 from netwright.project import Project, Work
 from netwright.seeds import generator
 from netwright.sources.table import Table
@@ -38,9 +38,8 @@ def measured(work: Work, table: Table, model: Model) -> tuple[dict[str, Any], pl
         if not len(rows):
             out[name] = {}
             continue
-        found = answers(
-            model.network, {key: take(arrays, rows) for key, arrays in work.inputs.items()}, len(rows), model.plan
-        )
+        write = name == "test" or not len(work.parts.test)
+        found = work.held if name == "validation" and work.held else _answered(work, rows, model, write=write)
         if name == "validation":
             model.trust = _learnt(work, rows, found)
         found = model.trusted(found)
@@ -60,8 +59,11 @@ def learn(work: Work, model: Model) -> None:
     """Give a trained model what its validation rows, if there are any, tell of how far its answers are to be trusted."""
     held = work.parts.validation
     if len(held):
-        seen = {key: take(arrays, held) for key, arrays in work.inputs.items()}
-        model.trust = _learnt(work, held, answers(model.network, seen, len(held), model.plan))
+        model.trust = _learnt(work, held, work.held or _answered(work, held, model, write=False))
+
+
+def _answered(work: Work, rows: np.ndarray, model: Model, *, write: bool) -> Answers:
+    return work.judged(model.network, model.plan, rows, write=write)
 
 
 def _learnt(work: Work, rows: np.ndarray, found: Answers) -> dict[str, Trust]:
@@ -112,12 +114,14 @@ def _checked(work: Work, rows: np.ndarray, found: Answers | None, model: Model) 
 def _baselines(work: Work, table: Table, shown: np.ndarray) -> dict[str, Any]:
     """The baselines' metrics on the rows that measure, by target where there are several, then by baseline."""
     columns = {name: kind_name(kind) for kind in work.fitted.inputs.values() for name in kind.columns}
+    columns |= {name: "text" for kind in work.fitted.targets.values() for name in kind.prompt}
     out: dict[str, Any] = {}
     for key, kind in work.fitted.targets.items():
         target = kind.columns[0]
         truths = {}
         parts = []
-        for rows in (work.parts.train, work.parts.validation, shown):
+        validation = work.parts.validation[:0] if work.held else work.parts.validation  # learnt, they choose no variant
+        for rows in (work.learnt, validation, shown):
             here = _few(rows[~kind.absent(take(work.targets[key], rows))])
             weight = None if work.weight is None else work.weight[here]
             truth, _, _ = compared(kind, take(work.targets[key], here), {"value": np.zeros(len(here))}, weight)
@@ -209,10 +213,9 @@ def cross_validated(
             part, plan=model.plan, kept=None, module=copy.deepcopy(module), world=World(), ready=lambda plan: None
         )
         fold = part.parts
-        encoded = {key: take(arrays, fold.test) for key, arrays in part.inputs.items()}
         own = Model(network, part.fitted, part.recipe, model.plan)
         learn(part, own)
-        answered = own.answers(encoded, len(fold.test))
+        answered = own.trusted(_answered(part, fold.test, own, write=True))
         found.append(
             {key: part.fitted.targets[key].rebased(answered[key], kind) for key, kind in work.fitted.targets.items()}
         )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from netwright import answer, choose, measure, rooms, sources
-from netwright.arrays import Arrays, take
-from netwright.batch import Rows, tensors
+from netwright.arrays import Arrays, Ragged, take
+from netwright.batch import Lists, Rows, tensors
 from netwright.encoding import SLICE
 from netwright.errors import InputError, Problem
 from netwright.events import Event, listening, quiet, say_rows, say_together
+from netwright.heads.text.settings import Manner
 from netwright.kinds.base import Kind, kind_name
+from netwright.kinds.language import Language
 from netwright.network import Network, build, head_settings
 from netwright.plan import Plan
 from netwright.prepare import Fitted
@@ -28,9 +31,14 @@ from netwright.recipe import Execution, Read, Recipe
 from netwright.recipe_file import read_recipe
 from netwright.run import Run
 from netwright.sources.table import Table
+from netwright.training import packer
 from netwright.trust import Trust
+from netwright.writing import Scribe, Text
 
 Answers = dict[str, dict[str, np.ndarray]]
+WRITTEN_AT_ONCE = 128  # rows that are written side by side: more gain little, and their caches take memory
+READ_AT_ONCE = 32  # texts that are read side by side
+PADDED = 2**18  # tokens of a call, padding among them: at width 128 each layer's values take 128 MB
 
 
 class Model:
@@ -61,6 +69,10 @@ class Model:
 
     def answers(self, encoded: dict[str, Arrays], count: int) -> Answers:
         """Return the heads' arrays for encoded rows, by target key, calibrated and with intervals or sets."""
+        if not self.fitted.columns:
+            where = self.run.folder if self.run else "RUN"
+            what = "a language model has no inputs to answer"
+            raise InputError(Problem(f"{where}", what, fix=f"netwright generate {where} 'the beginning of a text'"))
         return self.trusted(answers(self.network, encoded, count, self.plan))
 
     def trusted(self, found: Answers) -> Answers:
@@ -90,6 +102,25 @@ class Model:
             yield self.decode(part, self.answers(encoded, len(part)))
         say_together(heard)
 
+    def generate(self, prompts: Any, *, manner: Manner | None = None) -> list[Text]:
+        """Return what is written after each prompt, or after one: `[text.text for text in model.generate(["One day"])]`.
+
+        A prompt is a text, for conversations also a list of messages, and where there are several input columns a dict of
+        their values. Raises `InputError` where the model writes no text, or a prompt has no room.
+        """
+        several = prompts if isinstance(prompts, list) and not (prompts and isinstance(prompts[0], dict)) else [prompts]
+        with precisely(self.plan):
+            return self._scribe.texts(several, manner or Manner())
+
+    def stream(self, prompt: Any, *, manner: Manner | None = None) -> Iterator[str]:
+        """Yield what is written after a prompt, as it comes, whole characters only."""
+        with precisely(self.plan):
+            yield from self._scribe.stream(prompt, manner or Manner())
+
+    @cached_property
+    def _scribe(self) -> Scribe:
+        return Scribe(self.network, self.fitted, self.plan.device)
+
     def decode(self, table: Table, found: Answers) -> pl.DataFrame:
         """Return answers as columns beside the rows' ids and, where they are known, the targets."""
         columns = [pl.DataFrame({"id": table.ids()})]
@@ -97,7 +128,11 @@ class Model:
             name = kind.columns[0]
             if name in table.columns:
                 columns.append(table.frame.select(name))
-            columns.append(kind.decode(found[key], prefix=f"{name}_" if len(self.fitted.targets) > 1 else ""))
+            columns.append(
+                kind.decode(
+                    kind.located(found[key], table.frame), prefix=f"{name}_" if len(self.fitted.targets) > 1 else ""
+                )
+            )
         return pl.concat(columns, how="horizontal")
 
     def evaluate(self, data: Any, *, read: Read | None = None) -> dict[str, Any]:
@@ -112,7 +147,8 @@ class Model:
             say_rows(
                 "target.unknown", "rows without a usable target are not measured", table.named(np.flatnonzero(lost))
             )
-        found = self.answers(self.fitted.encode(table), len(table))
+        encoded = self.fitted.encode(table)
+        found = self.trusted(judged(self.network, self.fitted, encoded, targets, self.plan, write=True))
         return {"metrics": self.measured(targets, found, None), "rows": int((~lost).sum())}
 
     def measured(self, targets: dict[str, Arrays], found: Answers, weight: np.ndarray | None) -> dict[str, Any]:
@@ -130,16 +166,94 @@ class Model:
         return out if len(out) > 1 else next(iter(out.values()))
 
 
-def answers(network: Network, encoded: dict[str, Arrays], count: int, plan: Plan) -> Answers:
-    """Return the heads' arrays for encoded rows, `rows_a_call` at a time, by target key."""
+def answers(
+    network: Network, encoded: dict[str, Arrays], count: int, plan: Plan, *, only: Iterable[str] | None = None
+) -> Answers:
+    """Return the heads' arrays for encoded rows, `rows_a_call` at a time, by target key; `only`: of these targets."""
     network.eval()
     parts: list[Answers] = []
+    keys = list(network.heads if only is None else only)
+    size = min(plan.rows_a_call, WRITTEN_AT_ONCE) if set(keys) & set(encoded) else plan.rows_a_call
     with precisely(plan):
         rows = Rows({key: tensors(arrays) for key, arrays in encoded.items()}, {}, count=count)
-        for start in range(0, count, plan.rows_a_call):
-            chosen = torch.arange(start, min(start + plan.rows_a_call, count))
-            parts.append(answer.answer(network, on(rows, chosen, plan.device)))
-    return joined(parts)
+        calls = _calls(rows, keys, size)
+        for chosen in calls:
+            parts.append(answer.answer(network, on(rows, chosen, plan.device), only=keys))
+    back = torch.cat(calls).argsort().numpy() if calls else np.zeros(0, np.int64)
+    return {key: {name: a[back] for name, a in arrays.items()} for key, arrays in joined(parts).items()}
+
+
+def judged(
+    network: Network, fitted: Fitted, inputs: dict[str, Arrays], targets: dict[str, Arrays], plan: Plan, *, write: bool
+) -> Answers:
+    """Return answers to be measured against encoded targets.
+
+    Of texts: how much the truth surprises the network, and with `write` what it writes itself, where it is given inputs.
+    """
+    count = len(next(iter(next(iter(targets.values())).values())))
+    texts = {key for key, kind in fitted.targets.items() if isinstance(kind, Language)}
+    asked = [key for key in fitted.targets if key not in texts or (write and _is_asked(fitted, key))]
+    found = answers(network, inputs, count, plan, only=asked) if asked else {}
+    if texts:
+        blocks = {key: arrays for key, arrays in inputs.items() if key in fitted.inputs}
+        read = read_truth(network, blocks, {key: targets[key] for key in texts}, count, plan)
+        found |= {key: {**fitted.targets[key].in_unit(found.get(key, {})), **read[key]} for key in texts}
+    return found
+
+
+def _is_asked(fitted: Fitted, key: str) -> bool:
+    """Whether a text answers inputs: what a language model writes from nothing is compared with no truth."""
+    return bool(fitted.inputs or fitted.targets[key].prompt)
+
+
+def _calls(rows: Rows, keys: Iterable[str], size: int) -> list[torch.Tensor]:
+    """The rows of each call: those with prompts or texts of like length together, at most `size` of them, and so many that
+    they have at most PADDED tokens when padded."""
+    prompts = [part for key in keys if isinstance(part := rows.inputs.get(key, {}).get("ids"), Lists)]
+    texts = [block["ids"] for block in rows.inputs.values() if "ids" in block and "weights" not in block]
+    lists = prompts[:1] or [part for part in texts if isinstance(part, Lists)]
+    if not lists:
+        return list(torch.arange(len(rows)).split(size)) if len(rows) else []
+    lengths = torch.stack([part.lengths.cpu() for part in lists]).sum(0)
+    order, calls = lengths.argsort(stable=True), list[torch.Tensor]()
+    while len(order):
+        chosen = order[:size]
+        while len(chosen) > 1 and len(chosen) * int(lengths[chosen[-1]]) > PADDED:
+            chosen = chosen[: len(chosen) // 2]
+        calls.append(chosen)
+        order = order[len(chosen) :]
+    return calls
+
+
+def read_truth(
+    network: Network, encoded: dict[str, Arrays], targets: dict[str, Arrays], count: int, plan: Plan
+) -> Answers:
+    """Return how much written targets surprise the network: {"nats", "tokens", "bytes"} (n,) each, by target key.
+
+    nats are Σ -ln p over a row's counted tokens. A text longer than the context is read in pieces.
+    """
+    network.eval()
+    out: Answers = {}
+    with precisely(plan), torch.no_grad():
+        for key, arrays in targets.items():
+            whole = tensors({name: array for name, array in arrays.items() if isinstance(array, Ragged)})
+            head: Any = network.heads[key]
+            block, row = packer.pieces(whole, head.kind.length)
+            inputs = {name: tensors(part) for name, part in encoded.items()}
+            rows = Rows(inputs, {}, count=count)
+            ids, nats, tokens = block["ids"], torch.zeros(count, dtype=torch.float64), torch.zeros(count)
+            assert isinstance(ids, Lists)
+            for chosen in ids.lengths.argsort(stable=True).split(READ_AT_ONCE):
+                batch = on(rows, row[chosen], plan.device)
+                shown, goal = head.teach(
+                    {name: part.take(chosen).to(plan.device) for name, part in block.items()}, None
+                )  # type: ignore[union-attr]
+                signal, after = network.trunk.step(network.read(batch), shown)
+                losses = head.loss(signal, goal, after).double() * goal.weight.double()
+                nats.index_add_(0, row[chosen], losses.cpu())
+                tokens.index_add_(0, row[chosen], goal.weight.cpu().float())
+            out[key] = {"nats": nats.numpy(), "tokens": tokens.double().numpy(), "bytes": arrays["bytes"]}  # type: ignore[dict-item]
+    return out
 
 
 @contextmanager
@@ -210,8 +324,8 @@ def load(folder: str | Path, *, module: torch.nn.Module | None = None) -> Model:
 
 
 def flat(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return predictions as a CSV file can hold them: lists as JSON texts."""
-    lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
+    """Return predictions as a CSV file can hold them: lists and objects as JSON texts."""
+    lists = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
     texts = [
         pl.Series(name, [json.dumps(item, ensure_ascii=False) for item in frame[name].to_list()]) for name in lists
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,8 +18,10 @@ from netwright.recipe import validate
 from netwright.shapes import Shape
 from netwright.signal import Memory, Signal
 from netwright.stems.base import Stem
+from netwright.stems.text import Again
 from netwright.trunks.base import Trunk
 from netwright.trunks.family import Family
+from netwright.windows import read
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Plug:
 class Network(nn.Module):
     """Columns in, columns out.
 
-    `stems` and `heads` are keyed like the blocks and targets that batches hold.
+    `stems` and `heads` are keyed like the blocks and targets that batches hold. `alike`: the blocks that are texts read in
+    the same tokens, so that a word of one is known again in another.
     """
 
     def __init__(
@@ -42,15 +45,22 @@ class Network(nn.Module):
         trunk: Trunk,
         heads: Mapping[str, Head],
         plugs: Mapping[str, Plug] | None = None,
+        alike: Sequence[Sequence[str]] = (),
     ) -> None:
         super().__init__()
+        self.alike = [list(keys) for keys in alike]
+        self.again = nn.ModuleList(Again(stems[keys[0]].out.width) for keys in alike)
         self.stems, self.trunk, self.heads = nn.ModuleDict(stems), trunk, nn.ModuleDict(heads)
         self.plugs = dict(plugs or {})
 
     def read(self, batch: Batch) -> Memory:
         """Read a batch's inputs once."""
         draw = batch.draw if batch.augment else None
-        return self.trunk.read([stem(batch.inputs[key], draw) for key, stem in self.stems.items()])
+        signals: dict[str, Signal] = {key: stem(batch.inputs[key], draw) for key, stem in self.stems.items()}
+        for keys, again in zip(self.alike, self.again, strict=True):
+            found = again([signals[key] for key in keys], [batch.inputs[key] for key in keys])
+            signals.update(zip(keys, found, strict=True))
+        return read(self.trunk, list(signals.values()))  # type: ignore[arg-type]
 
     def teach(self, rows: Rows, train: Tensor) -> None:
         """Keep the goals of heads that teach a row the same in every epoch, for all rows at once.
@@ -119,6 +129,7 @@ def build(
         key: rooms.find("stems", kind_name(kind)).Stem(kind, family.want(kind_name(kind), outputs=total))
         for key, kind in inputs.items()
     }
+    alike = _alike(inputs, stems)
     shapes = [stem.out for stem in stems.values()]
     extra: dict[str, Any] = (
         {"module": module, "names": [kind.columns for kind in inputs.values()], "keys": list(inputs)}
@@ -126,16 +137,31 @@ def build(
         else {}
     )
     trunk: Trunk = rooms.find("trunks", name, "net").Net(family, shapes, total, **extra)
+    trunk.keeps_elements = any(kind.elementwise for kind in targets.values())
     ready = trunk.ends_in_target
     plugs, start = {}, 0
     for key, outputs in sizes.items():
         plugs[key] = Plug(start, outputs)
         start += outputs
+    shape = replace(trunk.out, columns=tuple(kind.columns for kind in inputs.values()))
     nets = {
-        key: _head_module(heads[key]).Net(kind, heads[key], _coming(trunk.out, ready, plugs[key]), ready=ready)
+        key: _head_module(heads[key]).Net(kind, heads[key], _coming(shape, ready, plugs[key]), ready=ready)
         for key, kind in targets.items()
     }
-    return Network(stems, trunk, nets, plugs if ready else None)
+    return Network(stems, trunk, nets, plugs if ready else None, alike)
+
+
+def _alike(inputs: Mapping[str, Kind], stems: Mapping[str, Stem]) -> list[list[str]]:
+    """The blocks that come as sequences and are read in the same tokens; they get one embedding."""
+    groups: dict[str, list[str]] = {}
+    for key, kind in inputs.items():
+        if kind.tongue and stems[key].out.layout == "sequence" and stems[key].out.width:
+            groups.setdefault(kind.tongue, []).append(key)
+    alike = [keys for keys in groups.values() if len(keys) > 1]
+    for keys in alike:
+        for key in keys[1:]:
+            stems[key].tie(stems[keys[0]])
+    return alike
 
 
 def describe(network: Network) -> dict[str, int]:

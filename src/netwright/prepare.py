@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from netwright import encoding
+from netwright import about, encoding
 from netwright.arrays import Arrays
 from netwright.errors import InputError, Problem, nearest
 from netwright.events import say, say_rows
-from netwright.kinds.base import Kind, Role
-from netwright.kinds.facts import LOOK, Facts
+from netwright.kinds.base import Kind, Role, kind_name
+from netwright.kinds.facts import LOOK, WIDE, Facts
 from netwright.kinds.infer import Column, check_options, infer, kind_class, targets
 from netwright.recipe import Recipe
 from netwright.seeds import generator
@@ -23,17 +24,23 @@ from netwright.sources.table import Table
 from netwright.trunks.family import DataFacts, Family
 
 MOST = 1_000_000  # training rows that kinds are fitted on: a mean is then known within a thousandth of the deviation
+WRITTEN = ("text", "messages")  # targets that need no input: without one they are a language model
+LOOKED = 2_000  # rows by which the length of texts is judged
 FIRST = 100_000  # values looked at before all are
 
 
 @dataclass(frozen=True)
 class Described:
-    """A table whose columns' kinds are known. Rows without any target are already out of it."""
+    """A table whose columns' kinds are known. Rows without any target are already out of it.
+
+    `asked`: by input column, the settings that targets which are about it ask for.
+    """
 
     table: Table
     inputs: tuple[Column, ...]
     targets: tuple[Column, ...]
     left_out: dict[str, str]
+    asked: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,8 @@ class Fitted:
     @property
     def columns(self) -> list[str]:
         """The input columns."""
-        return [name for kind in self.inputs.values() for name in kind.columns]
+        blocks = [name for kind in self.inputs.values() for name in kind.columns]
+        return list(dict.fromkeys([*blocks, *(name for kind in self.targets.values() for name in kind.prompt)]))
 
     def unusable(self, targets: Mapping[str, Arrays]) -> np.ndarray:
         """(n,) rows none of whose encoded targets has a value that can be used."""
@@ -65,8 +73,8 @@ class Fitted:
     def from_json(cls, value: Mapping[str, Any]) -> Fitted:
         """Return what `to_json` gave."""
         inputs, targets = (
-            {key: kind_class(item["kind"]).model_validate(item) for key, item in value[part].items()}
-            for part in ("inputs", "targets")
+            {key: kind_class(item["kind"], role).model_validate(item) for key, item in value[part].items()}
+            for part, role in (("inputs", "input"), ("targets", "target"))
         )
         return cls(inputs, targets, dict(value["left_out"]))
 
@@ -79,9 +87,18 @@ class Fitted:
         return replace(self, inputs=inputs)
 
     def encode(self, table: Table) -> dict[str, Arrays]:
-        """Encode a table's input columns; raises `InputError` naming each column that it lacks."""
+        """Encode a table's input columns, and the prompts under their target's key.
+
+        Raises `InputError` naming each column that it lacks.
+        """
         self._check(table)
-        return {key: _encoded(kind, table) for key, kind in self.inputs.items()}
+        blocks = {key: _encoded(kind, table) for key, kind in self.inputs.items()}
+        prompts = {
+            key: kind.prompts(table.frame.select(kind.prompt), table.ids)
+            for key, kind in self.targets.items()
+            if kind.prompt
+        }
+        return {**blocks, **prompts}
 
     def _check(self, table: Table) -> None:
         lacking = [name for name in self.columns if name not in table.columns]
@@ -94,11 +111,12 @@ class Fitted:
 
     def encode_targets(self, table: Table) -> dict[str, Arrays]:
         """Encode a table's target columns."""
-        table.require([kind.columns[0] for kind in self.targets.values()], setting="target")
+        named = [name for kind in self.targets.values() for name in (kind.columns[0], *kind.beside)]
+        table.require(named, setting="target")
         for kind in self.targets.values():
             _check_nested(kind, table, kind.columns)
         return {
-            key: encoding.encoded_target(kind, table.frame.select(kind.columns), table)
+            key: encoding.encoded_target(kind, table.frame.select(*kind.columns, *kind.prompt, *kind.beside), table)
             for key, kind in self.targets.items()
         }
 
@@ -125,7 +143,7 @@ def _check_nested(kind: Kind | type[Kind], table: Table, columns: Iterable[str])
 
 def _encoded(kind: Kind, table: Table) -> Arrays:
     frame = table.frame.select(kind.columns)
-    if kind.costly:
+    if kind_name(kind) == "image":  # its cells may name files
         frame = frame.select(located(column, table.folder) for column in frame)
     return encoding.encoded(kind, frame, table)
 
@@ -141,18 +159,20 @@ def describe(table: Table, recipe: Recipe) -> Described:
         raise InputError(
             Problem("inputs", f"{', '.join(both)} cannot be both an input and a target", fix="name it once")
         )
-    table = _with_target(table, recipe)
     kept_apart = {
         *recipe.target,
         *recipe.leave_out,
         *(name for name in (recipe.weight, recipe.split.column, recipe.split.group) if name),
     }
     names = recipe.inputs if recipe.inputs is not None else [name for name in table.columns if name not in kept_apart]
+    table = _with_target(table, recipe, about.without_missing(table, recipe, names))
     if len(table) > LOOK:
         text = f"the columns' kinds are told from {LOOK:,} of the {len(table):,} rows at most, evenly taken"
         say("notice", "kinds.look", text, rows=LOOK, of=len(table))
-    targets = tuple(_kind_of(table, name, recipe, "target") for name in recipe.target)
-    found = [_kind_of(table, name, recipe, "input") for name in names]
+    texts = about.texts(table, recipe, names)
+    targets = tuple(_kind_of(table, name, recipe, "target", beside=texts) for name in recipe.target)
+    table, targets, asked_of = about.settled(table, recipe, targets, names)
+    found = [_kind_of(table, name, recipe, "input", asked=asked_of.get(name)) for name in names]
     inputs = tuple(column for column in found if column.kind is not None)
     left_out = {column.name: column.reason for column in found if column.kind is None}
     asked = [name for name in left_out if recipe.inputs is not None]
@@ -163,7 +183,7 @@ def describe(table: Table, recipe: Recipe) -> Described:
             f"{name}: left out, because {reason}",
             column=name,
         )
-    if not inputs:
+    if not inputs and not any(column.kind in WRITTEN for column in targets):
         raise InputError(
             Problem(
                 table.name,
@@ -171,7 +191,7 @@ def describe(table: Table, recipe: Recipe) -> Described:
                 fix="name some with --inputs, with a kind in --columns.NAME.kind",
             )
         )
-    return Described(table, inputs, targets, left_out)
+    return Described(table, inputs, targets, left_out, asked_of)
 
 
 def _check_names(table: Table, recipe: Recipe) -> None:
@@ -204,11 +224,11 @@ def _check_names(table: Table, recipe: Recipe) -> None:
         raise InputError(*problems)
 
 
-def _with_target(table: Table, recipe: Recipe) -> Table:
-    """The rows that have at least one target; the others are said."""
+def _with_target(table: Table, recipe: Recipe, always: set[str]) -> Table:
+    """The rows that have at least one target; the others are said. Those in `always` are there in each row."""
     absent = np.ones(len(table), bool)
     for name in recipe.target:
-        absent &= _gone(table.frame[name])
+        absent &= _gone(table.frame[name]) if name not in always else False
     if absent.all():
         raise InputError(Problem(table.name, f"no row has a {' or '.join(recipe.target)}", fix="name another --target"))
     if absent.any():
@@ -236,10 +256,14 @@ def _gone(column: pl.Series) -> np.ndarray:
     return out
 
 
-def _kind_of(table: Table, name: str, recipe: Recipe, role: Role) -> Column:
-    column = infer(table.frame[name], recipe.columns.get(name, {}), role)
+def _kind_of(
+    table: Table, name: str, recipe: Recipe, role: Role, *, beside: Mapping[str, pl.Series] | None = None, asked: Mapping[str, Any] | None = None
+) -> Column:  # fmt: skip
+    column = infer(table.frame[name], recipe.columns.get(name, {}), role, beside=beside)
+    if asked is not None:  # a target is about its words
+        column = Column(name, "text", column.given, "a target is about its words")
     if column.kind is not None:
-        _check_nested(kind_class(column.kind), table, [name])
+        _check_nested(kind_class(column.kind, role), table, [name])
     if role == "target":
         if column.kind is not None and column.kind not in targets():
             raise InputError(
@@ -303,7 +327,24 @@ def facts(described: Described, training_rows: int) -> DataFacts:
             look = located(values.head(50), described.table.folder).to_frame()
             fitted: Any = kind_class("image").fit(look, options, "input")
             pixels = max(pixels, fitted.width)
-    return DataFacts(training_rows, kinds, tuple(column.kind or "" for column in described.targets), pixels, words)
+    targets = tuple(column.kind or "" for column in described.targets)
+    written = [column.name for column in described.targets if column.kind in WRITTEN]
+    if written:
+        written += [column.name for column in described.inputs if column.kind != "image"]
+    tokens = _tokens(described.table.frame.select(written)) * training_rows
+    return DataFacts(training_rows, kinds, targets, pixels, words, int(tokens))
+
+
+def _tokens(frame: pl.DataFrame) -> float:
+    """How many tokens a row's texts have, about: four letters, or 1.4 Chinese, Japanese or Korean characters, make one."""
+    look = frame.gather_every(max(1, frame.height // LOOKED))
+    total = 0.0
+    for column in look.iter_columns():
+        for value in column.drop_nulls().to_list():
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+            wide = len(WIDE.findall(text))
+            total += wide / 1.4 + (len(text) - wide) / 4
+    return total / max(look.height, 1)
 
 
 def fit(described: Described, family: Family, train: np.ndarray) -> tuple[Fitted, dict[str, dict[str, Any]]]:
@@ -316,25 +357,35 @@ def fit(described: Described, family: Family, train: np.ndarray) -> tuple[Fitted
     )
     groups: dict[str, tuple[list[str], Any, str]] = {}
     settings: dict[str, dict[str, Any]] = {}
-    for column in described.inputs:
+    written = family.writes_after(tuple(column.kind or "" for column in described.targets))
+    for column in () if written else described.inputs:
         kind = column.kind or ""
-        options = check_options(kind, {**_known(kind, family.brings(kind)), **column.given}, f"columns.{column.name}")
+        brought = {**_known(kind, family.brings(kind)), **described.asked.get(column.name, {})}
+        options = check_options(kind, {**brought, **column.given}, f"columns.{column.name}")
         settings[column.name] = options.model_dump(mode="json")
         name = f"{kind} {options.model_dump_json()}" if kind_class(kind).many else f"{kind} {column.name}"
         groups.setdefault(name, ([], options, kind))[0].append(column.name)
     inputs: dict[str, Kind] = {}
     for names, options, kind in groups.values():
         number = 1 + sum(key.split("_")[0] == kind for key in inputs)
-        inputs[kind if number == 1 else f"{kind}_{number}"] = kind_class(kind).fit(
-            frame.select(names), options, "input"
+        alike = [other for other, held in described.asked.items() if held == described.asked.get(names[0]) and settings[other] == settings[names[0]]]  # fmt: skip
+        before = next((held for held in inputs.values() if held.columns[0] in alike), None)
+        inputs[kind if number == 1 else f"{kind}_{number}"] = (
+            kind_class(kind).fit(frame.select(list(dict.fromkeys([*names, *alike]))), options, "input")
+            if before is None
+            else before.model_copy(update={"columns": tuple(names)})
         )
     targets: dict[str, Kind] = {}
+    prompt = [column.name for column in described.inputs] if written else []
     for index, column in enumerate(described.targets, 1):
-        options = check_options(column.kind or "", column.given, f"columns.{column.name}")
+        kind = column.kind or ""
+        brought = _known(kind, family.brings_target(kind), "target")
+        options = check_options(kind, {**brought, **column.given}, f"columns.{column.name}", "target")
         settings[column.name] = options.model_dump(mode="json")
         # of a target every class must be known, however rare
-        own = table.select(column.name)[train] if len(some) < len(train) and column.kind != "number" else frame
-        targets[f"target_{index}"] = kind_class(column.kind or "").fit(own.select([column.name]), options, "target")
+        own = table[train] if len(some) < len(train) and column.kind == "category" else frame
+        read = [column.name, *(prompt if kind == "text" else []), *filter(None, [column.given.get("about")])]
+        targets[f"target_{index}"] = kind_class(kind, "target").fit(own.select(read), options, "target")
     return Fitted(inputs, targets, described.left_out), settings
 
 
@@ -347,9 +398,9 @@ def _some(train: np.ndarray) -> np.ndarray:
     return np.sort(generator(0, "fit").choice(train, MOST, replace=False))
 
 
-def _known(kind: str, brought: dict[str, Any]) -> dict[str, Any]:
+def _known(kind: str, brought: dict[str, Any], role: Role = "input") -> dict[str, Any]:
     """What a family brings, of the settings that the kind has."""
-    return {name: value for name, value in brought.items() if name in kind_class(kind).Options.model_fields}
+    return {name: value for name, value in brought.items() if name in kind_class(kind, role).Options.model_fields}
 
 
 def weights(table: Table, recipe: Recipe) -> np.ndarray | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +14,29 @@ import torch
 
 from netwright import choose, measure, prepare, sources, splitting, trust
 from netwright.arrays import Arrays, take
-from netwright.batch import Rows, tensors
+from netwright.batch import Block, Lists, Rows, tensors
 from netwright.encoding import SLICE
 from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
 from netwright.kinds.base import kind_name
 from netwright.kinds.category import Category
-from netwright.model import answers, assemble, compared, fill, precisely, stored
+from netwright.kinds.language import Language
+from netwright.model import Answers, assemble, compared, fill, judged, precisely, stored
 from netwright.network import Network, describe, head_settings
 from netwright.plan import Plan
 from netwright.prepare import Described, Fitted
 from netwright.recipe import Recipe, Split
 from netwright.run import Run
-from netwright.seeds import seed_for
+from netwright.seeds import generator, seed_for
 from netwright.sources.table import Table
 from netwright.splitting import Parts
-from netwright.training import checkpoint
+from netwright.training import checkpoint, packer
 from netwright.training.loop import Data, Loop, Score
 from netwright.training.planning import choose as choose_plan
 from netwright.training.world import World
 from netwright.trunks.family import Family
+
+JUDGED = 2_000  # validation rows of texts that choose the best weights
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,10 @@ class Project:
 
 @dataclass(frozen=True)
 class Work:
-    """A project fitted and encoded for one division of its rows."""
+    """A project fitted and encoded for one division of its rows.
+
+    `held`: what the network answered on the validation rows, kept by a training that went on to learn from them.
+    """
 
     recipe: Recipe
     reasons: dict[str, str]
@@ -62,6 +69,20 @@ class Work:
     inputs: dict[str, Arrays]
     targets: dict[str, Arrays]
     weight: np.ndarray | None
+    held: Answers = field(default_factory=dict)
+
+    @property
+    def learnt(self) -> np.ndarray:
+        """The rows that the network learns from: with `refit` the validation rows too, once they have chosen."""
+        if not self.recipe.training.refit:
+            return self.parts.train
+        return np.sort(np.concatenate([self.parts.train, self.parts.validation]))
+
+    def judged(self, network: Network, plan: Plan, rows: np.ndarray, *, write: bool) -> Answers:
+        """Return the network's answers on these rows, to be measured; `write`: texts are written too, not only read."""
+        inputs = {key: take(arrays, rows) for key, arrays in self.inputs.items()}
+        targets = {key: take(arrays, rows) for key, arrays in self.targets.items()}
+        return judged(network, self.fitted, inputs, targets, plan, write=write)
 
 
 def read(recipe: Recipe, data: Any) -> Table:
@@ -189,17 +210,34 @@ def start_network(work: Work, plan: Plan, module: torch.nn.Module | None) -> tup
         fill(network, _starting_weights(Run.open(work.family.start)), where=work.family.start)
     if plan.precision == "float64":
         network = network.double()
-    blocks = {key: tensors(arrays, plan.device) for key, arrays in work.inputs.items()}
+    blocks = {key: tensors(work.inputs[key], plan.device) for key in work.fitted.inputs}
     targets = {key: tensors(arrays, plan.device) for key, arrays in work.targets.items()}
     weight = None if work.weight is None else torch.from_numpy(work.weight).to(plan.device)
-    rows = Rows(blocks, targets, weight, count=_count(work.targets))
     shares = {
         key: float(work.recipe.heads[kind.columns[0]].get("share", 1.0)) for key, kind in work.fitted.targets.items()
     }
     train = torch.from_numpy(work.parts.train)
     network = network.to(plan.device)
+    (key, kind), *more = work.fitted.targets.items()
+    if isinstance(kind, Language) and not work.fitted.inputs and not more and not kind.whole:
+        return network, _texts(work, key, kind, targets[key], weight, train)
+    rows = Rows(blocks, targets, weight, count=_count(work.targets))
     network.teach(rows, train.to(plan.device))
     return network, Data(rows, train, shares)
+
+
+def _texts(
+    work: Work, key: str, kind: Language, block: Block, weight: torch.Tensor | None, train: torch.Tensor
+) -> Data:
+    """The rows of a language model: texts packed into blocks, or pieces of at most the context's length."""
+    train = train.to(block["ids"].offsets.device)  # type: ignore[union-attr]
+    if work.recipe.training.pack:
+        rows: Rows = packer.Packed(key, block, train, kind.length, weight)
+    else:
+        known = {name: part.take(train) for name, part in block.items() if isinstance(part, Lists)}
+        cut, row = packer.pieces(known, kind.length)
+        rows = Rows({}, {key: cut}, None if weight is None else weight[train][row], count=len(row))
+    return Data(rows, torch.arange(len(rows)), {})
 
 
 def _starting_weights(run: Run) -> dict[str, torch.Tensor]:
@@ -232,7 +270,7 @@ def train(
 
     `ready` is told the plan before step 1; `watch` may wrap the validation score.
     """
-    settings = work.recipe.training
+    settings, fresh = work.recipe.training, copy.deepcopy(module)
     with precisely(plan or work.recipe.plan):
         if plan is None:
             plan = choose_plan(work.recipe.plan, lambda trial: start_network(work, trial, module), settings, world)
@@ -249,18 +287,37 @@ def train(
         score = _score(work, network, plan)
         loop = Loop(network, data, score and watch(score), settings, plan, kept=kept, world=world)
         history = loop.run()
+        if score is not None and settings.refit:
+            network = _refitted(work, network.eval(), plan, loop.at.best_epoch + 1, module=fresh, world=world)
     return network.eval(), plan, history
+
+
+def _refitted(
+    work: Work, network: Network, plan: Plan, epochs: int, *, module: torch.nn.Module | None, world: World
+) -> Network:
+    """Keep a network's answers on the validation rows; train anew, on these rows too, for as many epochs as were best.
+
+    Nothing of it is in a checkpoint: it is for few rows, and an interrupted one is done again, with the same bits.
+    """
+    rows = work.parts.validation
+    work.held.update(work.judged(network, plan, rows, write=False))
+    every = work.learnt
+    text = f"trains anew for {epochs} epochs, on the {len(rows):,} validation rows too"
+    say("step", "training.refit", text, epochs=epochs, rows=len(rows))
+    settings = work.recipe.training.model_copy(update={"epochs": epochs, "patience": 0})
+    again, data = start_network(replace(work, parts=Parts(every, every[:0], every[:0])), plan, module)
+    Loop(again, data, None, settings, plan, kept=None, world=world).run()
+    return again
 
 
 def _score(work: Work, network: Network, plan: Plan) -> Score | None:
     """The score on the validation rows that selects the best weights."""
-    rows = work.parts.validation
+    rows = _fixed(work.parts.validation, work.fitted)
     if not len(rows):
         asked = work.recipe.training.metric
         more = f"; training.metric {asked} is not looked at" if asked else ""
         say("notice", "validation.none", f"no validation rows: the weights of the lowest training loss are kept{more}")
         return None
-    inputs = {key: take(arrays, rows) for key, arrays in work.inputs.items()}
     truths = {key: compared_later(work, key, rows) for key in work.fitted.targets}
     asked = work.recipe.training.metric
     names = {key: asked or measure.selects(kind_name(kind)) for key, kind in work.fitted.targets.items()}
@@ -273,7 +330,7 @@ def _score(work: Work, network: Network, plan: Plan) -> Score | None:
     first = next(iter(metrics.values()))
 
     def compute() -> float:
-        found = answers(network, inputs, len(rows), plan)
+        found = work.judged(network, plan, rows, write=False)
         scores = []
         for key, kind in work.fitted.targets.items():
             truth, answered, weight = truths[key](found[key])
@@ -286,6 +343,15 @@ def _score(work: Work, network: Network, plan: Plan) -> Score | None:
         return float(np.mean(scores))
 
     return Score(compute, name, first.better)
+
+
+def _fixed(rows: np.ndarray, fitted: Fitted) -> np.ndarray:
+    """The validation rows; of texts that are written at most JUDGED, always the same, which is said."""
+    if len(rows) <= JUDGED or not any(isinstance(kind, Language) for kind in fitted.targets.values()):
+        return rows
+    text = f"the best weights are chosen by {JUDGED:,} of the {len(rows):,} validation rows, always the same"
+    say("notice", "validation.some", text, rows=JUDGED, of=len(rows))
+    return np.sort(generator(0, "judge").choice(rows, JUDGED, replace=False))
 
 
 def compared_later(work: Work, key: str, rows: np.ndarray) -> Any:

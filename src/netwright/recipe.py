@@ -118,6 +118,11 @@ class Training(Settings):
     """How the weights are found."""
 
     epochs: int | None = Field(default=None, ge=1, description="passes through the training rows, at most")
+    steps: int | None = Field(default=None, ge=1, description="steps at most; left out, those of all epochs")
+    pack: bool | None = Field(
+        default=None,
+        description="whether texts to be written are packed into full blocks, kept apart by their documents",
+    )
     batch_size: int | Literal["all"] | None = Field(
         default=None, description="rows a step; `all` for full-batch descent"
     )
@@ -154,6 +159,10 @@ class Training(Settings):
     gradient_clip: float | None = Field(default=None, ge=0, description="largest norm of the gradient; 0: no limit")
     patience: int | None = Field(
         default=None, ge=0, description="epochs without a better validation score before stopping; 0: never"
+    )
+    refit: bool | None = Field(
+        default=None,
+        description="whether a second training, of as many epochs as were best, learns from the validation rows too",
     )
     metric: str | None = Field(default=None, description="the validation score that selects the best weights")
     augment: bool | None = Field(default=None, description="whether training images are shifted and mirrored at random")

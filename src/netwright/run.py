@@ -83,6 +83,8 @@ class Run:
     metrics = property(lambda self: self.folder / "metrics.json")
     predictions = property(lambda self: self.folder / "predictions.csv")
     events = property(lambda self: self.folder / "events.jsonl")
+    rows = property(lambda self: self.folder / "rows.jsonl")
+    tokenizer = property(lambda self: self.folder / "tokenizer.json")
     profile = property(lambda self: self.folder / "profile.json")
     worst = property(lambda self: self.folder / "worst.json")
     cost = property(lambda self: self.folder / "cost.json")

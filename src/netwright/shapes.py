@@ -27,6 +27,8 @@ class Shape:
     """The shape of a signal without its batch axis.
 
     `width` is D; `length` T (sequence; None where it varies); `size` (H, W) or (T, H, W); `members` K (0: no ensemble).
+    `elements`: the width of the elements that a vector keeps (0: none). `columns`: of each block that the elements may be
+    of, its columns.
     """
 
     layout: Layout
@@ -34,3 +36,5 @@ class Shape:
     length: int | None = None
     size: tuple[int, ...] = ()
     members: int = 0
+    elements: int = 0
+    columns: tuple[tuple[str, ...], ...] = ()

@@ -21,6 +21,10 @@ class Signal:
     `sequence` (B, T, D); `grid` (B, D, H, W); `volume` (B, D, T, H, W). For sequences `column` (T,) is the number of
     the block that each element comes from, `position` (B, T) its place there, `document` (B, T) the document it
     belongs to (-1: padding, seen by nobody). None means: column 0, places in order, one document, no padding.
+
+    Elements of a text that a target is about also know the `word` (B, T) they are of, -1: none, and its characters
+    `ends` (B, T, 2), the first and that behind the last. `window` is how many of them are to be read at once (0: all;
+    `netwright.windows`). A vector may keep the `elements` it was made of, for heads that look at each.
     """
 
     values: Tensor
@@ -29,6 +33,16 @@ class Signal:
     position: Tensor | None = None
     document: Tensor | None = None
     size: tuple[int, ...] = ()  # a sequence that was a grid keeps (H, W)
+    word: Tensor | None = None
+    ends: Tensor | None = None
+    window: int = 0
+    elements: Signal | None = None
+
+    def each(self) -> Signal:
+        """Return the elements: a sequence itself, or what a vector was made of."""
+        found = self if self.layout == "sequence" else self.elements
+        assert found is not None, f"a {self.layout} that keeps no elements"
+        return found
 
     def positions(self) -> Tensor:
         """(B, T) the place of each element."""
@@ -58,6 +72,8 @@ class Signal:
             column=self.columns()[here],
             position=self.positions()[:, here],
             document=self.documents()[:, here],
+            word=None if self.word is None else self.word[:, here],
+            ends=None if self.ends is None else self.ends[:, here],
         )
 
     def pooled(self) -> Tensor:
@@ -96,5 +112,8 @@ class Memory:
             values=self.inputs.values[rows],
             position=pick(self.inputs.position),
             document=pick(self.inputs.document),
+            word=pick(self.inputs.word),
+            ends=pick(self.inputs.ends),
+            elements=None,  # what steps has no use for them
         )
         return Memory(inputs, tuple((k[rows], v[rows]) for k, v in self.cache), pick(self.document))

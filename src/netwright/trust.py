@@ -62,6 +62,8 @@ class Trust:
             if self.reach is None:
                 return answer
             return {**answer, "low": answer["value"] - self.reach, "high": answer["value"] + self.reach}
+        if "probability" not in answer:
+            return answer
         out = {**answer, "probability": tempered(answer["probability"], self.temperature)}
         if self.threshold is not None:
             out["choice"] = (out["probability"][:, 1] >= self.threshold).astype(np.int64)

@@ -40,6 +40,10 @@ class Head(nn.Module):
     def next(self, state: Any, signal: Signal | None) -> tuple[Signal | None, bool]:
         """Take the trunk's signal (None at first); return the next stimulus, and whether the answer is complete."""
 
+    def kept(self, state: Any) -> Tensor | None:
+        """Return which rows of the memory (indices; a beam may name one twice) the next stimulus is for; None: all."""
+        return None
+
     @abstractmethod
     def finish(self, state: Any, memory: Memory) -> dict[str, Any]:
         """Return the answer's arrays, which the target's kind decodes."""
@@ -86,6 +90,18 @@ class Readout(nn.Module):
         if self.members:
             return torch.einsum("bkd,kod->bko", x, self.weight) + self.bias
         return nn.functional.linear(x, self.weight, self.bias)
+
+
+def about(column: str, target: str, coming: Shape, *, ready: bool) -> tuple[int, int]:
+    """Return the number of the block that a target is about, and the width of its elements.
+
+    Raises `InputError` where the trunk keeps no elements, so that nothing can be said of each.
+    """
+    width = coming.width if coming.layout == "sequence" else coming.elements
+    if ready or not width:
+        what = f"gives one answer for a whole row, and {target} asks for one of each word of {column}"
+        raise InputError(Problem("model.family", what, allowed="recurrent, transformer"))
+    return next(number for number, names in enumerate(coming.columns) if column in names), width
 
 
 def over_members(losses: Tensor) -> Tensor:

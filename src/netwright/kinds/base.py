@@ -45,6 +45,9 @@ class Kind(Settings):
     that what it gives is worth keeping. `nested`: whether a value may be a list, an array or bytes. `by_rows`: whether
     rows are encoded alike whatever stands beside them, so that a large table may be encoded slice by slice.
     `answerable`: whether it may be a target; it then has `absent`, `truth`, `decode` and, where needed, `in_unit`.
+    `written`: whether it is a text that is written token by token. `elementwise`: whether it says something of the words of an input, which is its option `about`; it then has
+    `about_which` and `wrong`, and `asks` for settings of that input where the user gave none; with `compares` of all text
+    inputs, which are then read in the same tokens. `missing_is_a_value`: whether nothing, too, answers a row.
     """
 
     many: ClassVar[bool] = False
@@ -52,9 +55,15 @@ class Kind(Settings):
     nested: ClassVar[bool] = False
     by_rows: ClassVar[bool] = False
     answerable: ClassVar[bool] = False
+    elementwise: ClassVar[bool] = False
+    written: ClassVar[bool] = False
+    compares: ClassVar[bool] = False
+    missing_is_a_value: ClassVar[bool] = False
+    asks: ClassVar[dict[str, Any]] = {}
     Options: ClassVar[type[Options]]
 
     columns: tuple[str, ...]
+    prompt: tuple[str, ...] = ()  # input columns that a target which is written reads as its beginning
 
     @classmethod
     @abstractmethod
@@ -78,6 +87,26 @@ class Kind(Settings):
         """Return a text that changes when anything that encoding reads, but the table does not hold, has changed."""
         return ""
 
+    @property
+    def tongue(self) -> str:
+        """What blocks that are read in the same tokens have in common, and with it their embedding; empty: nothing."""
+        return ""
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Columns that encoding a target looks at beside its own."""
+        return ()
+
+    @classmethod
+    def about_which(cls, column: pl.Series, texts: dict[str, pl.Series]) -> str | None:
+        """Return which of several texts an elementwise target is about, or None where it cannot be told."""
+        raise NotImplementedError(f"{cls.__name__} is about no text")
+
+    @classmethod
+    def wrong(cls, column: pl.Series, text: pl.Series) -> dict[int, str]:
+        """Return, by row, how the values of an elementwise target do not fit their text."""
+        raise NotImplementedError(f"{cls.__name__} is about no text")
+
     def absent(self, arrays: Arrays) -> Any:
         """(n,) which rows of an encoded *target* have no usable value."""
         raise NotImplementedError(f"{type(self).__name__} cannot be a target")
@@ -93,6 +122,14 @@ class Kind(Settings):
     def rebased(self, found: dict[str, np.ndarray], whole: Kind) -> dict[str, np.ndarray]:
         """Return a fold's arrays as `whole`, the same column's kind fitted on all rows, would have them."""
         return found
+
+    def located(self, found: dict[str, Any], frame: pl.DataFrame) -> dict[str, Any]:
+        """Return a head's arrays with what decoding needs of the rows themselves."""
+        return found
+
+    def prompts(self, frame: pl.DataFrame, ids: RowIds) -> Arrays:
+        """Return what each row's answer begins with, of a target that has a prompt."""
+        raise NotImplementedError(f"{type(self).__name__} has no prompt")
 
     def decode(self, arrays: dict[str, Any], *, prefix: str = "") -> pl.DataFrame:
         """Return a head's answer as columns: `TARGET_predicted`, and `p_...` where there are probabilities.

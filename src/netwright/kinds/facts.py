@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -17,20 +18,25 @@ SAMPLE = 5_000  # values looked at one by one; enough for shares to be right wit
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a column without judging it: `values` (n) are looked at, of a large column a part of `every`."""
+    """What is known of a column without judging it: `values` (n) are looked at, of a large column a part of `every`.
+
+    `beside` holds the same rows of other columns, where what they hold may tell what this one is.
+    """
 
     values: pl.Series
     every: pl.Series | None = None
+    beside: Mapping[str, pl.Series] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, column: pl.Series) -> Facts:
+    def of(cls, column: pl.Series, beside: Mapping[str, pl.Series] | None = None) -> Facts:
         """Return the facts of a column, or of at most LOOK of its values, evenly taken."""
         if len(column) <= LOOK:
-            return cls(column)
-        look = column.gather_every(-(-len(column) // LOOK))
+            return cls(column, beside=beside or {})
+        step = -(-len(column) // LOOK)
+        look = column.gather_every(step)
         if look.null_count() == len(look):  # its few values may stand between
-            look = column.drop_nulls().head(LOOK)
-        return cls(look, column)
+            return cls(column.drop_nulls().head(LOOK), column)
+        return cls(look, column, {name: other.gather_every(step) for name, other in (beside or {}).items()})
 
     @property
     def constant(self) -> bool:
@@ -111,9 +117,19 @@ class Facts:
         """How many words a value has on average; a Chinese, Japanese or Korean character counts as half a word."""
         if not self.is_text or not self.sample:
             return 0.0
-        wide = sum(len(_WIDE.findall(value)) for value in self.sample)
-        other = sum(len(_WIDE.sub(" ", value).split()) for value in self.sample)
+        wide = sum(len(WIDE.findall(value)) for value in self.sample)
+        other = sum(len(WIDE.sub(" ", value).split()) for value in self.sample)
         return (wide / 2 + other) / len(self.sample)
+
+    @cached_property
+    def many_words(self) -> bool:
+        """Whether values are lists of texts: five in each on average, and more than a thousand different ones."""
+        dtype = self.values.dtype
+        if not isinstance(dtype, pl.List) or dtype.inner != pl.String or not len(self.present):
+            return False
+        look = self.present.gather_every(max(1, len(self.present) // SAMPLE))
+        lengths: Any = look.list.len().mean()
+        return lengths >= 5 and look.explode().n_unique() > 1000
 
     @property
     def distinct_share(self) -> float:
@@ -121,4 +137,4 @@ class Facts:
         return self.distinct / max(len(self.present), 1)
 
 
-_WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")

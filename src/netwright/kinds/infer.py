@@ -38,17 +38,22 @@ def targets() -> tuple[str, ...]:
     >>> "number" in targets(), "image" in targets()
     (True, False)
     """
-    return tuple(name for name in rooms.names("kinds") if kind_class(name).answerable)
+    return tuple(name for name in rooms.names("kinds") if kind_class(name, "target").answerable)
 
 
-def kind_class(kind: str) -> type[Kind]:
-    """Return a kind's class by its name."""
+def kind_class(kind: str, role: Role = "input") -> type[Kind]:
+    """Return a kind's class by its name; what is read and what is written may be two (`Target`)."""
     module = rooms.find("kinds", kind)
-    return getattr(module, kind.capitalize())
+    own = getattr(module, kind.capitalize())
+    return getattr(module, "Target", own) if role == "target" else own
 
 
-def infer(column: pl.Series, given: Mapping[str, Any], role: Role, setting: str = "") -> Column:
+def infer(
+    column: pl.Series, given: Mapping[str, Any], role: Role, setting: str = "", *, beside: Mapping[str, pl.Series] | None = None
+) -> Column:  # fmt: skip
     """Decide one column's kind: the user's word first, else the surest kind, else it is left out with the reason.
+
+    `beside`: the other columns, of which a target may be a part.
 
     >>> infer(pl.Series("size", [1.5, 2.5, 4.0]), {}, "input").kind
     'number'
@@ -61,24 +66,24 @@ def infer(column: pl.Series, given: Mapping[str, Any], role: Role, setting: str 
             raise InputError(
                 Problem(f"{where}.kind", f"there is no kind {asked!r}", allowed=", ".join(rooms.names("kinds")))
             )
-        check_options(asked, settings, where)
+        check_options(asked, settings, where, role)
         return Column(column.name, asked, settings, "as the recipe says")
-    facts = Facts.of(column)
+    facts = Facts.of(column, beside)
     if role == "input" and (reason := useless(facts)):
         return Column(column.name, None, settings, reason)
     choices = rooms.names("kinds") if role == "input" else targets()
-    guesses = [(name, kind_class(name).sniff(facts, role)) for name in choices]
+    guesses = [(name, kind_class(name, role).sniff(facts, role)) for name in choices]
     found: list[tuple[str, Guess]] = [(name, guess) for name, guess in guesses if guess is not None]
     if not found:
         return Column(column.name, None, settings, f"no kind reads values of type {column.dtype}")
     name, guess = max(found, key=lambda pair: pair[1].sure)
-    check_options(name, settings, where)
+    check_options(name, settings, where, role)
     return Column(column.name, name, settings, guess.reason)
 
 
-def check_options(kind: str, settings: Mapping[str, Any], where: str) -> Options:
+def check_options(kind: str, settings: Mapping[str, Any], where: str, role: Role = "input") -> Options:
     """Validate a column's settings for its kind."""
-    return validate(kind_class(kind).Options, dict(settings), where=where)
+    return validate(kind_class(kind, role).Options, dict(settings), where=where)
 
 
 def useless(facts: Facts) -> str | None:

@@ -13,8 +13,10 @@ import numpy as np
 from pydantic import Field
 
 from netwright.arrays import Arrays, Ragged
+from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
-from netwright.kinds import base
+from netwright.kinds import base, words
+from netwright.kinds.written import Written
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 Tokens = Literal["words", "characters", "bpe", "ngrams"]
 PAD, UNKNOWN = 0, 1
+
+
+Target = Written  # what is written is another thing than what is read
 
 
 class Options(base.Options):
@@ -36,12 +41,18 @@ class Options(base.Options):
     vocabulary: int = Field(default=10_000, ge=16, le=2**24, description="tokens, or hash buckets of the bag")
     length: int = Field(default=256, ge=1, le=2**20, description="tokens a text is cut to, so that memory is bounded")
     lowercase: bool = Field(default=True, description="whether capitals are read as small letters")
+    windows: bool = Field(
+        default=False,
+        description="whether a longer text is read in windows of `length` tokens that overlap by half, in place of being "
+        "cut; tokens then know their words and characters, and words are parted by blanks",
+    )
 
 
 class Text(base.Kind):
-    """A fitted text column."""
+    """A fitted text column. A value may be a list of words."""
 
     costly: ClassVar[bool] = True
+    nested: ClassVar[bool] = True
     Options: ClassVar[type[base.Options]] = Options
 
     kind: Literal["text"] = "text"
@@ -49,13 +60,16 @@ class Text(base.Kind):
     vocabulary: int
     length: int
     lowercase: bool
+    windows: bool = False
     tokenizer: str = ""
     rows: int = 0
     rows_with: tuple[int, ...] = ()
 
     @classmethod
     def sniff(cls, facts: Facts, role: base.Role) -> base.Guess | None:
-        """Strings that mostly differ and are several words long."""
+        """Strings that mostly differ and are several words long; long lists of words, of which there are many."""
+        if facts.many_words:
+            return base.Guess(sure=0.92, reason="its values are long lists of words, too many to be labels")
         if not facts.is_text or not facts.sample:
             return None
         reason = f"{facts.distinct_share:.0%} of its values are distinct and {facts.words:.0f} words long on average"
@@ -67,12 +81,20 @@ class Text(base.Kind):
 
     @classmethod
     def fit(cls, frame: pl.DataFrame, options: Any, role: base.Role) -> Text:
-        """Learn the vocabulary, or how many rows each hash bucket stands in."""
+        """Learn the vocabulary, or how many rows each hash bucket stands in.
+
+        Columns behind the first are those that share its vocabulary.
+        """
         column = frame.to_series(0)
         settings = options.model_dump(exclude={"kind"})
-        texts = column.fill_null("").to_list()
+        if options.windows and options.tokens == "ngrams":
+            what = "a bag of n-grams has no places, which windows and targets about words need"
+            raise InputError(Problem(f"columns.{column.name}.tokens", what, allowed="bpe, words, characters"))
+        texts = words.whole(column)
         if options.tokens != "ngrams":
-            trained = _train(texts, options)
+            every = [each for name in frame.columns for each in words.values(frame[name])]
+            parts = [word for value in every for word in words.parted(value).words]
+            trained = _train(parts if options.windows else texts, options)
             settings["vocabulary"] = trained.get_vocab_size()
             return cls(columns=(column.name,), tokenizer=trained.to_str(), **settings)
         bare = cls(columns=(column.name,), **settings)
@@ -80,6 +102,11 @@ class Text(base.Kind):
         for part in bare._counts(texts):
             seen += np.bincount(part.indices, minlength=options.vocabulary)
         return bare.model_copy(update={"rows": len(texts), "rows_with": tuple(seen.tolist())})
+
+    @property
+    def tongue(self) -> str:
+        """The tokenizer: texts that share it share their embedding."""
+        return self.tokenizer
 
     @property
     def width(self) -> int:
@@ -93,25 +120,39 @@ class Text(base.Kind):
         return Tokenizer.from_str(self.tokenizer)
 
     def encode(self, frame: pl.DataFrame, ids: base.RowIds) -> Arrays:
-        """{"ids": ragged int32} of tokens, or {"ids", "weights": ragged float32} of a bag."""
-        texts = frame[self.columns[0]].cast(str).fill_null("").to_list()
+        """{"ids": ragged int32} of tokens, or {"ids", "weights": ragged float32} of a bag.
+
+        With windows also {"word", "begin", "end"}, ragged int32: the word and the characters that each token is of.
+        """
+        column = frame[self.columns[0]]
         if self.tokens == "ngrams":
-            return self._bags(texts)
-        encoded = self._tokenizer.encode_batch(texts, add_special_tokens=False)
-        rows = [np.array(item.ids, np.int32) for item in encoded]
-        long = [index for index, row in enumerate(rows) if len(row) > self.length]
-        if long:
-            say_rows("text.cut", f"{self.columns[0]}: texts cut to {self.length} tokens", ids(long))
-        unknown = sum(int((row == UNKNOWN).sum()) for row in rows)
+            return self._bags(words.whole(column))
+        if self.windows:
+            found: Arrays = dict(words.placed(self._tokenizer, column, UNKNOWN))
+            tokens = found["ids"]
+            assert isinstance(tokens, Ragged)
+            self._say(tokens, tokens.lengths > self.length, ids, "read in windows of")
+            return found
+        encoded = self._tokenizer.encode_batch(words.whole(column), add_special_tokens=False)
+        tokens = Ragged.of([np.array(item.ids, np.int32) for item in encoded])
+        long = tokens.lengths > self.length
+        self._say(tokens, long, ids, "cut to")
+        return {
+            "ids": Ragged.of([tokens.row(row)[: self.length] for row in range(len(tokens))]) if long.any() else tokens
+        }
+
+    def _say(self, tokens: Ragged, long: np.ndarray, ids: base.RowIds, what: str) -> None:
+        """Say which texts are too long, and how many tokens are unknown."""
+        name = self.columns[0]
+        if long.any():
+            rows, event = np.flatnonzero(long).tolist(), "text.windows" if self.windows else "text.cut"
+            text = f"{name}: texts {what} {self.length} tokens"
+            say_rows(event, text, ids(rows), kind="notice" if self.windows else "warning")
+        unknown = int((tokens.values == UNKNOWN).sum())
         if unknown:
-            share = unknown / max(sum(map(len, rows)), 1)
-            say(
-                "notice",
-                "text.unknown",
-                f"{self.columns[0]}: {share:.1%} of the tokens are not in the vocabulary",
-                count=unknown,
-            )
-        return {"ids": Ragged.of([row[: self.length] for row in rows])}
+            share = unknown / max(len(tokens.values), 1)
+            text = f"{name}: {share:.1%} of the tokens are not in the vocabulary"
+            say("notice", "text.unknown", text, count=unknown)
 
     def _counts(self, texts: list[str]) -> list[Any]:
         """Two sparse (n, buckets) matrices of counts: words in the first half's buckets, characters in the second's."""
@@ -161,7 +202,10 @@ def _train(texts: list[str], options: Options) -> Tokenizer:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
     special = ["[PAD]", "[UNK]"]
-    steps = [normalizers.NFKC()] + ([normalizers.Lowercase()] if options.lowercase else [])
+    # bytes hold every character; where each token is to know its characters, none is changed
+    exact = options.windows and options.tokens == "bpe"
+    steps = [] if exact else [normalizers.NFKC()]
+    steps += [normalizers.Lowercase()] if options.lowercase else []
     if options.tokens == "bpe":
         tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

@@ -27,7 +27,7 @@ from netwright.errors import InputError, Problem, nearest
 from netwright.measure import bootstrap
 from netwright.measure.base import Metric
 
-HELPERS = ("base", "bootstrap")
+HELPERS = ("base", "bootstrap", "written")
 
 __all__ = ["Metric", "headline", "measure", "metric", "metrics_of", "score", "selects"]
 

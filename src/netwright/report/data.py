@@ -21,6 +21,7 @@ LEFT_OUT = 200
 IDS = 20
 ELSEWHERE = ("training.", "validation.", "measure.", "baseline.", "model.", "plan.")
 """Events that tell of the training, not of the rows."""
+_CALLED = {"labels": "Labels", "tags": "Tags"}
 
 
 def section(found: Found) -> Markup | None:
@@ -74,6 +75,9 @@ def _classes(column: dict[str, Any], looked: dict[str, int]) -> Markup:
     shown = column["frequent"][:CLASSES]
     lines = []
     most = max((entry["train"] for entry in shown), default=0) or 1
+    if column["kind"] == "tags":  # shares of the words, not of the rows
+        every = [*column["frequent"], column["others"]]
+        looked = {name: sum(entry[name] for entry in every) or 1 for name in parts}
     for entry in shown:
         lines.append([
             brief(entry["value"], 40), f"{entry['train']:,}", _bar(entry["train"] / most),
@@ -81,9 +85,9 @@ def _classes(column: dict[str, Any], looked: dict[str, int]) -> Markup:
         ])  # fmt: skip
     more_values = len(column["frequent"]) - len(shown) + column["others"]["values"]
     return joined([
-        tag("h3", f"{'Labels' if column['kind'] == 'labels' else 'Classes'} of ", tag("q", cut(column["name"], 60))),
+        tag("h3", f"{_CALLED.get(column['kind'], 'Classes')} of ", tag("q", cut(column["name"], 60))),
         table(
-            ["label" if column["kind"] == "labels" else "class", "training rows", "", *(f"of {name}" for name in parts)], lines,
+            [_CALLED.get(column["kind"], "Classes").lower(), f"training {'words' if column['kind'] == 'tags' else 'rows'}", "", *(f"of {name}" for name in parts)], lines,
             caption=f"How often each value of {cut(column['name'], 60)} occurs",
             numbers=(1, *range(3, 3 + len(parts))),
         ),

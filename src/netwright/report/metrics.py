@@ -21,7 +21,7 @@ def section(found: Found) -> Markup | None:
         return None
     out = []
     for target in found.targets:
-        answered = found.answers.get(target)
+        answered = found.answers.get(target) or found.said_of_words.get(target)
         count = f"On {rows(len(answered))}" if answered is not None else "On the rows"
         used = "that no training saw" if found.part == "test" else "that also chose the weights, so that they flatter"
         where = (

@@ -33,6 +33,8 @@ def _told(found: Found, target: str) -> str:
         "category": "the least probability was given to the truth",
         "labels": "the least probability was given to the true labels",
         "number": "the answer is furthest from the truth",
+        "tags": "the surest answers are wrong, of the most words",
+        "span": "the answer has least in common with the right one",
     }
     return f"Rows where {by.get(kind, 'the loss is largest')}. Look here first: wrong truths, odd rows and missing columns show."
 
@@ -61,7 +63,18 @@ def _row(row: dict[str, Any], total: int) -> Markup:
     )
 
 
+def _words(words: list[list[str]]) -> Markup:
+    """A text whose wrongly tagged words stand out, each with the right tag and the one that was given."""
+    parts: list[Any] = []
+    for word, truth, given in words:
+        wrong = [tag("b", brief(word, 40), class_="wrong"), tag("small", f" {cut(truth, 20)} → {cut(given, 20)}")]
+        parts += [*([brief(word, 40)] if truth == given else wrong), " "]
+    return tag("p", parts, class_="told")
+
+
 def _answer(row: dict[str, Any]) -> Markup:
+    if "words" in row:
+        return _words(row["words"])
     if isinstance(row["truth"], list):
         pairs = [("truth", ", ".join(row["truth"]) or "none"), ("answer", ", ".join(row["answer"]) or "none")]
         extra: list[Any] = ["", f"loss {score(row['loss'])}"]

@@ -26,6 +26,7 @@ HELPERS = (
     *("address", "cells", "content", "frames", "lines", "quotes", "records", "sniff", "splits", "table", "tree"),
     *("large", "mapped", "sql_duckdb", "sql_postgres", "sql_sqlite", "values"),
 )
+_FIRST = ("squad", "tagged")  # told by what is in a file, whose ending others claim as well
 _OWN = {"query": "sql", "sheet": "excel", "rows": "text"}  # settings that one source alone looks at
 _DEFAULT = Read()
 
@@ -47,7 +48,7 @@ def read(data: Any, *, settings: Read = _DEFAULT) -> Table:
         data = address(text) or existing(text)
     known = {name: rooms.find("sources", name) for name in rooms.names("sources")}
     # a .txt whose lines are evenly parted is a CSV file, unless its rows were asked for
-    order = sorted(known, key=lambda name: name != "text") if settings.rows else known
+    order = sorted(known, key=lambda name: name != "text") if settings.rows else [*_FIRST, *known]
     for name in order:
         if known[name].claims(data):
             _say_unused(name, data, settings)

@@ -21,6 +21,10 @@ class Stem(nn.Module):
 
     out: Shape
 
+    def tie(self, other: Stem) -> None:
+        """Take over the table of a stem whose block is read in the same tokens."""
+        return
+
     @abstractmethod
     def forward(self, block: Block, draw: Draw | None = None) -> Signal:
         """Return the signal of a block's rows. `draw` is given where inputs are to be augmented."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -9,7 +11,7 @@ from scipy.sparse import csr_array
 from torch import Tensor, nn
 
 from netwright.batch import Block, Lists
-from netwright.kinds.text import Text
+from netwright.kinds.text import UNKNOWN, Text
 from netwright.randomness import Draw
 from netwright.shapes import Shape, Want
 from netwright.signal import Signal
@@ -25,6 +27,7 @@ class Stem(Base):
     def __init__(self, kind: Text, want: Want) -> None:
         super().__init__()
         self.form, D = want.form, want.width or 64
+        self.window = kind.length if kind.windows else 0
         if want.form == "sequence":
             self.table = nn.Embedding(kind.width, D)
             nn.init.normal_(self.table.weight, std=want.options.get("deviation", D**-0.5))
@@ -38,6 +41,10 @@ class Stem(Base):
         else:
             raise refuse("text", want)
 
+    def tie(self, other: Base) -> None:
+        if self.form == "sequence" and isinstance(other, Stem) and other.form == "sequence":
+            self.table = other.table
+
     def forward(self, block: Block, draw: Draw | None = None) -> Signal:
         ids = block["ids"]
         assert isinstance(ids, Lists)
@@ -46,7 +53,8 @@ class Stem(Base):
             document = torch.where(real, 0, -1)
             if self.form == "ids":
                 return Signal(tokens.long(), "sequence", document=document)
-            return Signal(self.table(tokens.long()), "sequence", document=document)
+            values, places = self.table(tokens.long()), _places(block, real) if self.window else {}
+            return Signal(values, "sequence", document=document, window=self.window, **places)
         weights = block.get("weights")
         if isinstance(weights, Lists):
             flat = weights.values.to(self.bag.weight.dtype)
@@ -55,6 +63,42 @@ class Stem(Base):
         if flat.device.type == "cpu" and self.bag.weight.shape[1] <= NARROW:
             return Signal(SparseMap.apply(self.bag.weight, ids.values, ids.offsets, flat), "vector")  # type: ignore[arg-type]
         return Signal(self.bag(ids.values.long(), ids.offsets, per_sample_weights=flat), "vector")
+
+
+class Again(nn.Module):
+    """Texts that are read in the same tokens: an element whose token also stands in another of them gets a learnt vector.
+
+    So a word of the question is known again in the text that answers it (the exact match of Chen et al. 2017, arXiv
+    1704.00051, section 3.2).
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.vector = nn.Parameter(torch.randn(width) * width**-0.5)
+
+    def forward(self, signals: Sequence[Signal], blocks: Sequence[Block]) -> list[Signal]:
+        """Add it to the values (B, T, D) of all these texts, whose tokens stand in their blocks."""
+        tokens = [_numbers(block) for block in blocks]
+        out = []
+        for place, (signal, mine) in enumerate(zip(signals, tokens, strict=True)):
+            others = torch.cat([each for number, each in enumerate(tokens) if number != place], 1)  # (B, T')
+            stands = ((mine[:, :, None] == others[:, None]) & (mine > UNKNOWN)[:, :, None]).any(2)
+            out.append(replace(signal, values=signal.values + stands[..., None] * self.vector))
+        return out
+
+
+def _numbers(block: Block) -> Tensor:
+    ids = block["ids"]
+    assert isinstance(ids, Lists)
+    return ids.padded()[0]
+
+
+def _places(block: Block, real: Tensor) -> dict[str, Tensor]:
+    """The word (B, T) and the characters (B, T, 2) that each token is of, -1 for padding."""
+    word, begin, end = (block[name] for name in ("word", "begin", "end"))
+    assert isinstance(word, Lists) and isinstance(begin, Lists) and isinstance(end, Lists)
+    padded = [part.padded()[0].long().masked_fill(~real, -1) for part in (word, begin, end)]
+    return {"word": padded[0], "ends": torch.stack(padded[1:], 2)}
 
 
 class SparseMap(torch.autograd.Function):

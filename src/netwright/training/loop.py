@@ -42,9 +42,9 @@ class Loop:
         self.take = Step(network, data, settings, plan, self.world)
         self.call = Tape(self.take).steps if plan.record else self.take.steps
         self.steps_an_epoch = -(-len(data.train) // self.take.rows)
-        self.epochs = settings.epochs or 1
+        self.total, self.epochs = sampler.length(settings, self.steps_an_epoch)
         self.seed = settings.seed or 0
-        self.schedule = Schedule(settings, steps=self.epochs * self.steps_an_epoch, steps_an_epoch=self.steps_an_epoch)
+        self.schedule = Schedule(settings, steps=self.total, steps_an_epoch=self.steps_an_epoch)
         self.lengths = self.take.lengths()
         self.at = Progress()
         self.best: dict[str, Tensor] = {}
@@ -87,10 +87,12 @@ class Loop:
             self.random = None
         self.network.train()
         self.take.epoch = self.at.epoch
+        self.data.rows.begin(self.seed, self.at.epoch)
         ordered = sampler.order(
             self.data.train, seed=self.seed, epoch=self.at.epoch, lengths=self.lengths, size=self.take.rows
         )
-        left = ordered[self.at.step * self.take.rows :]
+        most = (self.total - self.at.epoch * self.steps_an_epoch) * self.take.rows  # the last epoch may be a part
+        left = ordered[: max(most, 0)][self.at.step * self.take.rows :]
         if len(left):
             yield from left.split(self.take.rows * self.plan.steps_a_call)
 
@@ -145,7 +147,7 @@ class Loop:
         done = self.at.epoch * self.steps_an_epoch + self.at.step
         seconds = self.at.seconds + time.monotonic() - began
         say(
-            "progress", "training.step", "training", step=done, steps=self.epochs * self.steps_an_epoch, epoch=self.at.epoch + 1,
+            "progress", "training.step", "training", step=done, steps=self.total, epoch=self.at.epoch + 1,
             epochs=self.epochs, loss=self.at.loss_sum / self.at.step, seconds=seconds,
             rows_a_second=done * self.take.rows / max(seconds, 1e-9),
         )  # fmt: skip

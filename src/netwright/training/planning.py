@@ -32,6 +32,7 @@ CLEARLY = 0.8  # of one thread's time that all threads together may take
 WORTH_COMPILING = 240.0  # estimated seconds from which a compilation (20 to 60 s here) may pay
 TRIED = 1000  # steps of an epoch from which a trial looks at a part of the rows
 STEPS_A_CALL = 16  # of a recorded step: one look at the clock for all; compiled, one program
+SLOW = 0.005  # seconds of a step from which nothing is saved by taking several in one call
 
 
 class Trial:
@@ -104,7 +105,7 @@ def _steps(data: Data, settings: Training) -> int:
     """How many steps the training has at most."""
     n = len(data.train)
     size = n if settings.batch_size in ("all", None) else int(settings.batch_size) * (settings.accumulate or 1)
-    return (settings.epochs or 1) * -(-n // size)
+    return sampler.length(settings, -(-n // size))[0]
 
 
 def _threads(
@@ -139,7 +140,8 @@ def _recorded(
     if pinned.record is False:
         reasons["record"] = "as the recipe says"
         return plan, seconds
-    trial = plan.model_copy(update={"record": True, "steps_a_call": pinned.steps_a_call or STEPS_A_CALL})
+    together = STEPS_A_CALL if seconds < SLOW else 1
+    trial = plan.model_copy(update={"record": True, "steps_a_call": pinned.steps_a_call or together})
     why = _unlike(network, data, settings, trial)
     if why is not None:
         if pinned.record:

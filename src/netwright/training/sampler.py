@@ -5,10 +5,22 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from netwright.recipe import Training
 from netwright.seeds import seed_for
 
 # batches among which rows are sorted by length: enough to save nearly all padding, few enough to stay random
 WINDOW = 64
+
+
+def length(settings: Training, steps_an_epoch: int) -> tuple[int, int]:
+    """Return how many steps a training has at most, and in how many epochs, of which the last may be a part.
+
+    >>> length(Training(epochs=3, steps=25), 10), length(Training(epochs=1, steps=25), 10)
+    ((25, 3), (10, 1))
+    """
+    epochs = settings.epochs or 1
+    total = min(epochs * steps_an_epoch, settings.steps or epochs * steps_an_epoch)
+    return total, -(-total // steps_an_epoch)
 
 
 def order(rows: Tensor, *, seed: int, epoch: int, lengths: Tensor | None = None, size: int = 1) -> Tensor:

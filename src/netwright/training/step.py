@@ -41,7 +41,7 @@ class Step:
 
     def lengths(self) -> Tensor | None:
         """(n,) how many tokens each row is padded for, or None where no row is padded."""
-        blocks = self.data.rows.inputs.values()
+        blocks = [*self.data.rows.inputs.values(), *self.data.rows.targets.values()]
         lists = [block.get("ids") for block in blocks if "weights" not in block]  # a bag is not padded
         known = [part.lengths.cpu() for part in lists if isinstance(part, Lists)]
         return torch.stack(known).sum(0) if known else None

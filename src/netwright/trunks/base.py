@@ -15,11 +15,13 @@ class Trunk(nn.Module):
     """The middle of a network.
 
     `out` is the shape of the signal that `step` gives without a stimulus. `ends_in_target`: that signal is the
-    heads' answer itself, all targets' outputs side by side.
+    heads' answer itself, all targets' outputs side by side. `keeps_elements` is set where a head looks at each element:
+    what pools them then keeps them beside its vector.
     """
 
     out: Shape
     ends_in_target = False
+    keeps_elements = False
 
     @abstractmethod
     def read(self, signals: Sequence[Signal]) -> Memory:

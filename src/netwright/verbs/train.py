@@ -20,6 +20,7 @@ from netwright.declare import declare
 from netwright.errors import InputError, Interrupted, Problem
 from netwright.events import Event, listening, say
 from netwright.kinds.category import Category
+from netwright.kinds.language import Language
 from netwright.measuring import cross_validated, measured
 from netwright.model import Model, flat, load
 from netwright.plan import Plan
@@ -29,13 +30,15 @@ from netwright.recipe_file import read_recipe, to_yaml
 from netwright.report.kept import all as kept_for_report
 from netwright.report.kept.clock import Clock
 from netwright.report.notebook import watching
-from netwright.run import VERSION, Run, write_json, write_text
+from netwright.run import VERSION, Run, replacing, write_json, write_text
 from netwright.sources.address import address, shown
 from netwright.sources.table import Table
 from netwright.splitting import Parts
 from netwright.training import checkpoint
 from netwright.training.world import World
 from netwright.trunks.module.settings import Settings as Module
+
+KEPT = 256  # rows that exports are proven by
 
 
 @watching()
@@ -262,10 +265,22 @@ def _finished(ready: Ready, run: Run | None, plan: Plan | None, module: torch.nn
     write_json(run.metrics, metrics)
     write_text(run.predictions, flat(predictions).write_csv())
     ready.clock.lap("measuring, fitting the baselines")
+    _keep_texts(run, ready, work)
     write_json(run.about, {**run.read(run.about), "state": "done"})
     kept_for_report.report(run, ready.described, work, model, ready.clock)
     say("result", "run.saved", f"saved in {run.folder}; the report: {run.report}", folder=str(run.folder))
     return model
+
+
+def _keep_texts(run: Run, ready: Ready, work: Work) -> None:
+    """Of a run that writes: its tokenizer, and some rows that it never learnt, by which exports are proven."""
+    texts = [kind for kind in work.fitted.targets.values() if isinstance(kind, Language)]
+    held = work.parts.test if len(work.parts.test) else work.parts.validation
+    if texts and len(held):
+        names = [*work.fitted.columns, *(kind.columns[0] for kind in work.fitted.targets.values())]
+        with replacing(run.rows) as temporary:
+            ready.described.table.frame[held[:KEPT]].select(names).write_ndjson(temporary)
+        write_text(run.tokenizer, texts[0].tokenizer)
 
 
 def _keep_plan(run: Run | None, clock: Clock) -> Any:

@@ -15,6 +15,7 @@ from netwright.model import Model, on, precisely
 from netwright.project import Project, Work
 from netwright.report.kept.cost import cost
 from netwright.report.kept.profile import profile
+from netwright.report.kept.words import worst_words
 from netwright.report.kept.worst import worst
 from netwright.report.page import build
 from netwright.report.page.found import Found
@@ -34,7 +35,9 @@ def report(run: Run, project: Project, work: Work, model: Model, clock: Clock) -
     """
     write_json(run.profile, profile(project.described, work.parts, work.fitted))
     found = Found.read(run)
-    wrong = worst(found.answers, project.table, _predicted(run, project, work), work.inputs, work.fitted)
+    places = _predicted(run, project, work)
+    wrong = worst(found.answers, project.table, places, work.inputs, work.fitted)
+    wrong["targets"] |= worst_words(found.said_of_words, project.table, places)
     write_json(run.worst, wrong)
     few = work.parts.train[:SOME]
     with precisely(model.plan):

@@ -75,6 +75,10 @@ def _column(
     if column.kind == "image":
         size = {name: getattr(kind, name) for name in ("height", "wide", "channels")} if kind is not None else {}
         return out | size
+    if column.kind == "tags":
+        return out | _frequent({name: _tags_of(sample) for name, sample in samples.items()}, role)
+    if column.kind == "span":
+        return out
     if column.kind == "labels":
         return out | _frequent({name: _parts_of(sample, kind) for name, sample in samples.items()}, role)
     if not values.dtype.is_nested() and values.dtype != pl.Binary:
@@ -153,7 +157,7 @@ def _finite(value: Any) -> float | None:
 def _texts(samples: dict[str, pl.Series]) -> dict[str, Any]:
     """How long texts are, in characters."""
     read = {
-        name: sample.cast(pl.String).drop_nulls().str.len_chars().to_numpy().astype(np.float64)
+        name: _joined(sample).drop_nulls().str.len_chars().to_numpy().astype(np.float64)
         for name, sample in samples.items()
     }
     train = read["train"]
@@ -163,6 +167,17 @@ def _texts(samples: dict[str, pl.Series]) -> dict[str, Any]:
     low, high = float(every.min()), float(every.max())
     out: dict[str, Any] = {"length": {"low": low, "median": float(np.median(train)), "high": high}}
     return out if high <= low else {**out, "histogram": _histogram(read, low, high)}
+
+
+def _joined(sample: pl.Series) -> pl.Series:
+    """Values as texts; lists of words joined by blanks."""
+    nested = sample.dtype.is_nested()
+    return sample.cast(pl.List(pl.String)).list.join(" ") if nested else sample.cast(pl.String)
+
+
+def _tags_of(sample: pl.Series) -> pl.Series:
+    """All tags of all rows."""
+    return _joined(sample).drop_nulls().str.split(" ").explode().drop_nulls().replace("", None).drop_nulls()
 
 
 def _strings(sample: pl.Series) -> pl.Series:

@@ -22,6 +22,7 @@ from netwright.kinds.labels import Labels
 from netwright.kinds.number import Number
 from netwright.prepare import Fitted
 from netwright.report.page.reasons import Setting, settings
+from netwright.report.page.words import Said, said
 from netwright.run import Run
 
 
@@ -140,8 +141,18 @@ class Found:
         return {
             kind.columns[0]: _answered(kind, frame, f"{kind.columns[0]}_" if len(self.targets) > 1 else "")
             for kind in self.kinds.targets.values()
-            if kind.columns[0] in frame.columns
+            if kind.columns[0] in frame.columns and not kind.elementwise and not kind.written
         }
+
+    @cached_property
+    def said_of_words(self) -> dict[str, Said]:
+        """By target that is about the words of a text: truth and answer of the rows that have it."""
+        path = self.run.predictions
+        elementwise = [kind for kind in self.kinds.targets.values() if kind.elementwise]
+        if not elementwise or not self.part or not path.exists() or path.stat().st_size < 8:
+            return {}
+        frame = _predictions(path, self.targets)
+        return {kind.columns[0]: said(kind, frame) for kind in elementwise if kind.columns[0] in frame.columns}
 
 
 def _predictions(path: Path, targets: list[str]) -> pl.DataFrame:
@@ -150,7 +161,7 @@ def _predictions(path: Path, targets: list[str]) -> pl.DataFrame:
         header = csv.reader(file)  # polars leaves the doubled quotes of a name doubled
         names = next(header)
         lines = header.line_num
-    texts = {"id", *targets, *(f"{name}{end}" for name in targets for end in ("_predicted", "_set"))}
+    texts = {"id", *targets, *(f"{name}{end}" for name in targets for end in ("_predicted", "_set", "_probability"))}
     schema = {f"{k}": pl.String if name in texts else pl.Float64 for k, name in enumerate(names)}
     frame = pl.read_csv(path, has_header=False, skip_lines=lines, schema=schema)
     return frame.rename(dict(zip(frame.columns, names, strict=True)))

@@ -49,7 +49,7 @@ def verdict(found: Found, target: str) -> Verdict:
     else:
         least, most = sorted((sign * ours["low"], sign * ours["high"]))
         standing = "better" if least > sign * theirs else "worse" if most < sign * theirs else "same"
-    answered = found.answers.get(target)
+    answered = found.answers.get(target) or found.said_of_words.get(target)
     return Verdict(
         target,
         found.kind(target),
@@ -90,6 +90,10 @@ def _achieved(told: Verdict) -> str:
     where = f"{told.count:,} {told.part + ' ' if told.part else ''}row{'' if told.count == 1 else 's'}"
     if told.kind == "category":
         return f"The network answers {target} rightly in {share(value)} of {where}"
+    if told.kind == "tags":
+        return f"The network tags {share(value)} of the words of {where} rightly ({target})"
+    if told.kind == "span":
+        return f"The network's answers for {target} agree with the right ones by {share(value)} (F1) on {where}"
     if told.kind == "number":
         if value <= 0:
             return f"On {where} the network answers {target} no better than its mean would (R² {score(value)})"

@@ -27,6 +27,7 @@ class Settings(Family):
     """Settings of the convolutional network."""
 
     takes: ClassVar[tuple[str, ...]] = ("image", "number", "category", "labels", "date", "text")
+    elements: ClassVar[bool] = False
     family: Literal["convnet"] = "convnet"
     width: int | None = Field(
         None, ge=8, multiple_of=8, description="channels of the first stage; each stage doubles them; a multiple of 8"

@@ -200,6 +200,7 @@ class Settings(Family):
     """Settings of the user's own stack."""
 
     takes: ClassVar[tuple[str, ...]] = ("number", "category", "labels", "date", "text", "image")
+    elements: ClassVar[bool] = False
     family: Literal["layers"] = "layers"
     layers: Layers = Field(default=(), description="the layers, first to last; the last one is the head")
 

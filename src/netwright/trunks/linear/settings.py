@@ -11,12 +11,14 @@ from netwright.shapes import Want
 from netwright.trunks.family import Choice, Choices, DataFacts, Family
 
 SMALL = 200_000  # rows up to which a full pass a step is affordable (measured: 200,000 × 50 values take 30 ms)
+AGAIN = 20_000  # rows below which it learns from the validation rows too (measured on up to 1,500: docs/log.md)
 
 
 class Settings(Family):
     """Settings of the linear family: it has none of its own."""
 
     takes: ClassVar[tuple[str, ...]] = ("number", "category", "labels", "date", "text", "image")
+    elements: ClassVar[bool] = False
     family: Literal["linear"] = "linear"
 
     def training(self, facts: DataFacts) -> Choices:
@@ -37,6 +39,10 @@ class Settings(Family):
                 "epochs": Choice(60, "each is up to 10 L-BFGS iterations; it stops when the score does"),
                 "patience": Choice(3, "the optimum is convex: three epochs without progress are its end"),
                 "schedule": Choice("constant", "L-BFGS needs none"),
+                "refit": Choice(
+                    facts.rows < AGAIN,
+                    f"{facts.rows:,} rows: the validation rows teach {'much' if facts.rows < AGAIN else 'little'} more",
+                ),
                 "l2": penalty,
             }
         return {

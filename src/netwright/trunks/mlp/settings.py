@@ -20,6 +20,7 @@ FEW = 2000  # training rows below which more is done against overfitting
 LARGE = 4000  # training rows from which one cycle of the learning rate replaced early stopping (measured: docs/log.md)
 BINS = 256  # of an embedded number: on Adult validation log-losses of 0.280 (48), 0.274 (128), 0.272 (256)
 SMALL = "a linear model is a hard rival there (sub-samples of Adult and satellite: docs/log.md)"
+REFIT = "learning the validation rows too was better on each sub-sample tried (docs/log.md)"
 TABM = {
     "optimizer": Choice("adamw", "TabM's default"),
     "weight_decay": Choice(0.0003, "TabM's default"),
@@ -32,6 +33,7 @@ class Settings(Family):
     """Settings of the multi-layer perceptron."""
 
     takes: ClassVar[tuple[str, ...]] = (*TABLE, "text", "image")
+    elements: ClassVar[bool] = False
     family: Literal["mlp"] = "mlp"
     width: int | None = Field(default=None, ge=1, description="neurons of a hidden layer")
     depth: int | None = Field(default=None, ge=1, le=100, description="hidden layers")
@@ -115,6 +117,7 @@ class Settings(Family):
                 16 if facts.rows >= 1000 else 30, "TabM's default is 16; longer where the validation score is noisy"
             ),
             "schedule": Choice("constant", "TabM's default"),
+            "refit": Choice(few, f"few rows: {REFIT}" if few else "many rows: a few more teach little"),
         }
 
     def brings(self, kind: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ class Settings(Family):
     """Settings of a user's own module: its class's name, so that a run says whose weights it holds."""
 
     takes: ClassVar[tuple[str, ...]] = ("number", "category", "labels", "date", "text", "image")
+    elements: ClassVar[bool] = False
     family: Literal["module"] = "module"
     name: str = Field(default="", description="the module's class")
 

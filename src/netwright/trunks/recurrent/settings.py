@@ -30,19 +30,24 @@ class Settings(Family):
 
     def chosen(self, facts: DataFacts) -> Choices:
         """One layer both ways."""
+        each = {"tags", "span"} & set(facts.targets)
         return {
             "cell": Choice("gru", "a quarter less work than an LSTM, and as good on texts of this length"),
-            "width": Choice(96, "trains on a laptop's processor"),
+            "width": Choice(128 if each else 96, "trains on a laptop's processor"),
             "depth": Choice(1, "a second layer costs as much again"),
             "both_ways": Choice(True, "a word's sense may lie behind it"),
             "dropout": Choice(0.4, "word vectors learnt from nothing overfit soon"),
             "embedding_width": Choice(128, "the ladder's default"),
-            "vocabulary": Choice(20_000, "rarer words are too rare to learn"),
+            "vocabulary": Choice(30_000, "a word that is a token of its own is tagged better (docs/log.md)")
+            if each
+            else Choice(20_000, "rarer words are too rare to learn"),
             "length": Choice(256 if facts.words > 60 else 128, f"texts are {facts.words:.0f} words long on average"),
         }
 
     def training(self, facts: DataFacts) -> Choices:
         """AdamW, early stopping."""
+        if {"tags", "span"} & set(facts.targets):
+            return self._of_words(facts)
         return {
             "optimizer": Choice("adamw", "robust to the learning rate"),
             "learning_rate": Choice(0.002, "for widths of about 100"),
@@ -51,6 +56,20 @@ class Settings(Family):
             "batch_size": Choice(64 if facts.rows >= 4000 else 32, f"{facts.rows:,} training rows"),
             "epochs": Choice(6 if facts.rows >= 4000 else 20, "an upper end; early stopping decides"),
             "patience": Choice(2 if facts.rows >= 4000 else 5, "word vectors learnt from nothing overfit soon"),
+            "schedule": Choice("cosine", "falls smoothly to nothing"),
+        }
+
+    def _of_words(self, facts: DataFacts) -> Choices:
+        """Each row gives many answers, or one among many: more epochs than for one answer of few."""
+        many = facts.rows >= 4000
+        return {
+            "optimizer": Choice("adamw", "robust to the learning rate"),
+            "learning_rate": Choice(0.004, "tried on tagged news (docs/log.md)"),
+            "weight_decay": Choice(0.01, "a little"),
+            "gradient_clip": Choice(1.0, "a recurrent gradient can explode (Pascanu et al. 2013)"),
+            "batch_size": Choice(64 if many else 16, f"{facts.rows:,} training rows"),
+            "epochs": Choice(6 if many else 30, "an upper end; early stopping decides"),
+            "patience": Choice(2 if many else 8, "word vectors learnt from nothing overfit soon"),
             "schedule": Choice("cosine", "falls smoothly to nothing"),
         }
 

@@ -1,6 +1,6 @@
 """The Transformer trunk: inputs that see themselves whole, and a stimulus that sees them and its own past.
 
-B rows, T elements, D width, h heads, d = D / h, P remembered elements, N elements of the stimulus.
+B rows, T elements, D width, h heads, k heads of keys, d = D / h, P remembered elements, N elements of the stimulus.
 """
 
 from __future__ import annotations
@@ -17,23 +17,28 @@ from netwright.signal import Memory, Signal
 from netwright.trunks.base import Trunk
 from netwright.trunks.transformer.settings import Settings
 
-BASE = 10_000.0  # of the rotary frequencies: Su et al. 2021, section 3.2.2
-EPSILON = 1e-6  # of RMSNorm: Llama's; torch's own default follows the precision, and in bfloat16 it is 0.008
+Cache = tuple[tuple[Tensor, Tensor], ...]
+Turn = tuple[Tensor, Tensor]
 
 
 class Net(Trunk):
     """Layers of self-attention over the elements of all blocks.
 
-    `causal`: whether elements of a stimulus see only those before them (text) or all of it (image generation).
+    `causal`: whether elements of a stimulus see only those before them (text) or all of it (image generation). In the
+    form `encoder_decoder` the inputs go through layers of their own, and the writer's layers also attend to them.
     """
 
     def __init__(self, settings: Settings, inputs: Sequence[Shape], outputs: int, *, causal: bool = True) -> None:
         super().__init__()
         s = settings
         assert s.width is not None and s.depth is not None and s.heads is not None and s.dropout is not None
-        self.causal, self.heads = causal, s.heads
-        self.layers = nn.ModuleList(Layer(s.width, s.heads, s.dropout) for _ in range(s.depth))
-        self.norm = nn.RMSNorm(s.width, eps=EPSILON)
+        self.causal, self.depth = causal, s.depth
+        self.d, self.base = s.width // s.heads, s.rotary_base
+        two = s.form == "encoder_decoder" and bool(inputs)
+        self.layers = nn.ModuleList(Layer(s, crossed=two) for _ in range(s.depth))
+        self.norm = nn.RMSNorm(s.width, eps=s.epsilon)
+        self.encoder = nn.ModuleList(Layer(s) for _ in range(s.depth)) if two else None
+        self.encoder_norm = nn.RMSNorm(s.width, eps=s.epsilon) if two else None
         self.dropout = nn.Dropout(s.dropout)
         # which block an element is of; a lone block needs no name
         self.block = nn.Parameter(torch.randn(len(inputs), s.width) * 0.02) if len(inputs) > 1 else None
@@ -46,28 +51,63 @@ class Net(Trunk):
         if not signals:
             return Memory()
         joined = self._joined(signals)
-        B, T, _ = joined.values.shape
         padded = any(signal.document is not None for signal in signals)
         document = joined.documents()
         mask = _same(document, document)[:, None] if padded else None  # (B, 1, T, T)
-        x, cache = self._through(self.dropout(joined.values), joined.positions(), mask, ())
-        inputs = replace(joined, values=self.norm(x), document=document if padded else None)
-        return Memory(inputs, cache, document)
+        x, turn = self.dropout(joined.values), rotation(joined.positions(), self.d, self.base, joined.values.dtype)
+        layers, norm = (self.layers, self.norm) if self.encoder is None else (self.encoder, self.encoder_norm)
+        cache = []
+        for layer in layers:
+            x, kept = layer(x, turn, mask)
+            cache.append(kept)
+        assert norm is not None
+        inputs = replace(joined, values=norm(x), document=document if padded else None)
+        if self.encoder is None:
+            return Memory(inputs, tuple(cache), document)
+        return Memory(inputs, tuple(layer.seen(inputs.values) for layer in self.layers))  # type: ignore[operator]
 
     def step(self, memory: Memory, stimulus: Signal | None = None) -> tuple[Signal, Memory]:
         if stimulus is None:
             return super().step(memory)
+        seen: Cache = ()
+        past, before = memory.cache, memory.document
+        if self.encoder is not None:  # the first half of the cache is the inputs', the second the writer's own
+            seen, past = past[: self.depth], past[self.depth :]
+        mask, document = self._mask(before, stimulus, past[0][0].shape[2] if past else 0)
+        causal = mask is None and self.causal and stimulus.values.shape[1] > 1
+        where = None
+        if seen and memory.inputs is not None and memory.inputs.document is not None:
+            where = (memory.inputs.document >= 0)[:, None, None, :]  # (B, 1, 1, P)
+        x, turn = self.dropout(stimulus.values), self._turn(stimulus)
+        cache = []
+        for index, layer in enumerate(self.layers):
+            x, kept = layer(x, turn, mask, past[index] if past else None, causal=causal, seen=seen[index] if seen else None, where=where)  # fmt: skip
+            cache.append(kept)
+        return replace(stimulus, values=self.norm(x)), Memory(memory.inputs, (*seen, *cache), document)
+
+    def _turn(self, stimulus: Signal) -> Turn:
+        """Rotary angles: of places that are the same in each row, computed once."""
+        if stimulus.position is not None:
+            return rotation(stimulus.position, self.d, self.base, stimulus.values.dtype)
+        places = torch.arange(stimulus.values.shape[1], device=stimulus.values.device)[None]
+        return rotation(places, self.d, self.base, stimulus.values.dtype)
+
+    def _mask(self, before: Tensor | None, stimulus: Signal, past: int) -> tuple[Tensor | None, Tensor | None]:
+        """Which elements see which, (B, 1, N, P + N), None where nothing but the past is to be told apart; documents."""
+        if stimulus.document is None and before is None and (not past or stimulus.values.shape[1] == 1):
+            return None, None
         document = stimulus.documents()
+        if before is None and past:
+            before = document.new_zeros(len(document), past)
         N = document.shape[1]
-        mask = _same(document, document)
+        mask = _same(document, document, own=False)
         if self.causal:
             mask = mask & torch.ones(N, N, dtype=torch.bool, device=mask.device).tril()
         mask = mask | torch.eye(N, dtype=torch.bool, device=mask.device)
-        if memory.document is not None:
-            mask = torch.cat([_same(document, memory.document, own=False), mask], 2)  # (B, N, P + N)
-            document = torch.cat([memory.document, document], 1)
-        x, cache = self._through(self.dropout(stimulus.values), stimulus.positions(), mask[:, None], memory.cache)
-        return replace(stimulus, values=self.norm(x)), Memory(memory.inputs, cache, document)
+        if before is not None:
+            mask = torch.cat([_same(document, before, own=False), mask], 2)  # (B, N, P + N)
+            document = torch.cat([before, document], 1)
+        return mask[:, None], document
 
     def _joined(self, signals: Sequence[Signal]) -> Signal:
         values = [
@@ -82,53 +122,71 @@ class Net(Trunk):
             size=signals[0].size if len(signals) == 1 else (),
         )  # fmt: skip
 
-    def _through(
-        self, x: Tensor, position: Tensor, mask: Tensor | None, past: tuple[tuple[Tensor, Tensor], ...]
-    ) -> tuple[Tensor, tuple[tuple[Tensor, Tensor], ...]]:
-        d = x.shape[-1] // self.heads
-        turn = rotation(position, d, x.dtype)
-        cache = []
-        for index, layer in enumerate(self.layers):
-            x, kept = layer(x, turn, mask, past[index] if past else None)
-            cache.append(kept)
-        return x, tuple(cache)
-
 
 class Layer(nn.Module):
-    """x + attention(norm x), then x + SwiGLU(norm x): down(silu(gate x) ∘ up x)."""
+    """x + attention(norm x), then x + SwiGLU(norm x): down(silu(gate x) ∘ up x).
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+    `crossed`: between the two, x + attention of norm x to the inputs.
+    """
+
+    def __init__(self, settings: Settings, *, crossed: bool = False) -> None:
         super().__init__()
-        self.heads = heads
-        hidden = -(-8 * width // 3 // 8) * 8  # 8/3 D, as wide as two matrices of 4 D (Shazeer 2020), in eights
-        self.attention_norm, self.dense_norm = (nn.RMSNorm(width, eps=EPSILON) for _ in range(2))
-        self.qkv, self.merge = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width, bias=False)
-        self.gate_up, self.down = nn.Linear(width, 2 * hidden, bias=False), nn.Linear(hidden, width, bias=False)
-        self.dropout = nn.Dropout(dropout)
+        D, h = settings.width or 0, settings.heads or 1
+        self.heads, self.key_heads, self.d = h, settings.key_heads or h, D // h
+        self.hidden = settings.hidden or -(-8 * D // 3 // 8) * 8
+        self.attention_norm, self.dense_norm = (nn.RMSNorm(D, eps=settings.epsilon) for _ in range(2))
+        self.qkv, self.merge = nn.Linear(D, (h + 2 * self.key_heads) * self.d, bias=False), nn.Linear(D, D, bias=False)
+        self.gate_up, self.down = nn.Linear(D, 2 * self.hidden, bias=False), nn.Linear(self.hidden, D, bias=False)
+        self.crossed_norm = nn.RMSNorm(D, eps=settings.epsilon) if crossed else None
+        if crossed:
+            self.asks, self.sees, self.joins = (nn.Linear(D, size, bias=False) for size in (D, 2 * self.key_heads * self.d, D))  # fmt: skip
+        self.dropout = nn.Dropout(settings.dropout or 0.0)
 
     def forward(
-        self, x: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor | None, past: tuple[Tensor, Tensor] | None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """(B, T, D) -> (B, T, D), and this layer's keys and values (B, h, P + T, d)."""
-        B, T, D = x.shape
-        q, k, v = self.qkv(self.attention_norm(x)).view(B, T, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)
-        q, k = rotated(q, turn), rotated(k, turn)
+        self, x: Tensor, turn: Turn, mask: Tensor | None, past: tuple[Tensor, Tensor] | None = None, *,
+        causal: bool = False, seen: tuple[Tensor, Tensor] | None = None, where: Tensor | None = None,
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:  # fmt: skip
+        """(B, T, D) -> (B, T, D), and this layer's keys and values (B, k, P + T, d)."""
+        h, k = self.heads, self.key_heads
+        mixed = self.qkv(self.attention_norm(x)).unflatten(-1, (h + 2 * k, self.d)).transpose(1, 2)  # (B, h + 2k, T, d)
+        turned, values = rotated(mixed[:, : h + k], turn), mixed[:, h + k :]
+        queries, keys = turned[:, :h], turned[:, h:]
         if past is not None:
-            k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        x = x + self.dropout(self.merge(mixed.transpose(1, 2).reshape(B, T, D)))
+            keys, values = torch.cat([past[0], keys], 2), torch.cat([past[1], values], 2)
+        x = x + self.dropout(self.merge(attended(queries, keys, values, mask, causal=causal)))
+        if seen is not None and self.crossed_norm is not None:
+            asked = self.asks(self.crossed_norm(x)).unflatten(-1, (h, self.d)).transpose(1, 2)
+            x = x + self.dropout(self.joins(attended(asked, *seen, where, causal=False)))
         gate, up = self.gate_up(self.dense_norm(x)).chunk(2, -1)
-        return x + self.dropout(self.down(F.silu(gate) * up)), (k, v)
+        return x + self.dropout(self.down(F.silu(gate) * up)), (keys, values)
+
+    def seen(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, P, D) -> the inputs' keys and values (B, k, P, d) for this layer's writer."""
+        both = self.sees(inputs).unflatten(-1, (2 * self.key_heads, self.d)).transpose(1, 2)
+        return both[:, : self.key_heads], both[:, self.key_heads :]
 
 
-def rotation(position: Tensor, d: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Cosine and sine (B, 1, T, d/2) of position · BASE^(-2i/d), by which pairs of values are turned."""
-    frequency = BASE ** (-torch.arange(0, d, 2, device=position.device, dtype=torch.float32) / d)
+def attended(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, *, causal: bool) -> Tensor:
+    """Attention: queries (B, h, N, d), keys and values (B, k, P, d) -> (B, N, h · d); h / k heads share a head of keys."""
+    B, h, N, d = queries.shape
+    k = keys.shape[1]
+    if h != k and N == 1 and mask is None:  # the heads that share keys are rows of one product
+        out = F.scaled_dot_product_attention(queries.reshape(B, k, h // k, d), keys, values)
+        return out.reshape(B, 1, h * d)
+    if h != k:
+        keys, values = keys.repeat_interleave(h // k, 1), values.repeat_interleave(h // k, 1)
+    out = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, is_causal=causal)
+    return out.transpose(1, 2).reshape(B, N, h * d)
+
+
+def rotation(position: Tensor, d: int, base: float, dtype: torch.dtype) -> Turn:
+    """Cosine and sine (B, 1, T, d/2) of position · base^(-2i/d), by which pairs of values are turned."""
+    frequency = base ** (-torch.arange(0, d, 2, device=position.device, dtype=torch.float32) / d)
     angle = position[:, None, :, None].float() * frequency
     return angle.cos().to(dtype), angle.sin().to(dtype)
 
 
-def rotated(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
+def rotated(x: Tensor, turn: Turn) -> Tensor:
     """(B, h, T, d) with the pair (i, i + d/2) turned by its angle."""
     a, b = x.chunk(2, -1)
     cos, sin = turn

@@ -1,29 +1,46 @@
 """Transformer: text tokens, image patches and table columns as elements that attend to each other.
 
 Vaswani et al. 2017 (arXiv 1706.03762), in the present form: RMSNorm before each half (Zhang & Sennrich 2019,
-arXiv 1910.07467), rotary positions (Su et al. 2021, arXiv 2104.09864), SwiGLU (Shazeer 2020, arXiv 2002.05202).
+arXiv 1910.07467), rotary positions (Su et al. 2021, arXiv 2104.09864), SwiGLU (Shazeer 2020, arXiv 2002.05202),
+grouped queries on request (Ainslie et al. 2023, arXiv 2305.13245). Where it writes text it has Llama's layout (Touvron
+et al. 2023, arXiv 2302.13971): inputs are the causal beginning of what is written. As encoder and decoder (the 2017
+form) the inputs see themselves whole, and the writer sees them by attention of its own.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from netwright.shapes import Want
 from netwright.trunks.family import Choice, Choices, DataFacts, Family
+
+SIZES = {"tiny": 1_200_000, "small": 10_000_000, "medium": 85_000_000}
+A_WEIGHT = 20  # tokens that a weight should see: Hoffmann et al. 2022 (arXiv 2203.15556), "Chinchilla"
+PASSES = 8  # over the same rows at most; beyond four, gains shrink (Muennighoff et al. 2023, arXiv 2305.16264)
+SEEN = 4096  # tokens a step of a language model, about
+WRITTEN = ("text", "messages")
 
 
 class Settings(Family):
     """Settings of the Transformer."""
 
     takes: ClassVar[tuple[str, ...]] = ("number", "category", "labels", "date", "text", "image")
+    writes: ClassVar[bool] = True
     family: Literal["transformer"] = "transformer"
+    size: str | None = Field(default=None, description="one dial for width and depth where text is written: tiny (1.2M weights), small (10M), medium (85M), or a number of weights such as 30M")  # fmt: skip
+    form: Literal["decoder", "encoder_decoder"] | None = Field(default=None, description="where text is written: inputs as its causal beginning (Llama's layout), or read whole by an encoder")  # fmt: skip
     width: int | None = Field(
         default=None, ge=4, description="values of an element (hidden size); a multiple of 2 · heads"
     )
     depth: int | None = Field(default=None, ge=1, le=200, description="layers")
     heads: int | None = Field(default=None, ge=1, description="attention heads")
+    key_heads: int | None = Field(default=None, ge=1, description="heads of keys and values, shared by groups of heads")
+    hidden: int | None = Field(default=None, ge=1, description="values between the two dense maps of a layer")
+    rotary_base: float = Field(default=10_000.0, gt=0, description="base of the rotary positions' frequencies")
+    epsilon: float = Field(default=1e-6, gt=0, description="added to the mean square that RMSNorm divides by")
     dropout: float | None = Field(
         default=None, ge=0, lt=1, description="share of values silenced at random while training"
     )
@@ -31,20 +48,29 @@ class Settings(Family):
     length: int | None = Field(default=None, ge=1, description="tokens that a text is cut to")
     patch: int | None = Field(default=None, ge=1, description="pixels of a side of an image patch")
 
+    @field_validator("size")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        if value is not None and value not in SIZES and _weights(value) is None:
+            raise ValueError(f"{value!r} is none of {', '.join(SIZES)}, nor a number of weights such as 30M")
+        return value
+
     @model_validator(mode="after")
     def _whole_heads(self) -> Settings:
         if self.width and self.heads and self.width % (2 * self.heads):
             raise ValueError(f"width {self.width} must be a multiple of 2 · heads = {2 * self.heads}")
+        if self.heads and self.key_heads and self.heads % self.key_heads:
+            raise ValueError(f"heads {self.heads} must be a multiple of key_heads = {self.key_heads}")
         return self
 
     def chosen(self, facts: DataFacts) -> Choices:
         """Small by default: it must train on a laptop."""
+        if set(WRITTEN) & set(facts.targets):
+            return self._for_writing(facts)
         width = 64 if facts.rows < 2000 else 128
         length = 256 if facts.words > 60 else 128
         return {
-            "width": Choice(width, f"{facts.rows:,} training rows"),
-            "depth": Choice(2 if facts.rows < 2000 else 3, f"{facts.rows:,} training rows"),
-            "heads": Choice(4, f"{width // 4} values a head"),
+            **self._shape(width, 2 if facts.rows < 2000 else 3, 4, f"{facts.rows:,} training rows"),
             "dropout": Choice(
                 0.2 if "text" in facts.kinds else 0.1, "from nothing on few rows a Transformer overfits soon"
             ),
@@ -53,8 +79,45 @@ class Settings(Family):
             "patch": Choice(4, "28×28 pixels give 49 patches"),
         }
 
+    def _shape(self, width: int, depth: int, heads: int, why: str) -> Choices:
+        own = self.width or width
+        heads = self.heads or heads
+        return {
+            "width": Choice(width, why), "depth": Choice(depth, why),
+            "heads": Choice(heads, f"{own // heads} values a head"),
+            "key_heads": Choice(heads, "each head has its own keys"),
+            "hidden": Choice(-(-8 * own // 3 // 8) * 8, "8/3 of the width: as many weights as two matrices of 4 widths (Shazeer 2020)"),
+        }  # fmt: skip
+
+    def _for_writing(self, facts: DataFacts) -> Choices:
+        """Width and depth from the one dial."""
+        wanted, why = self._wanted(facts)
+        width, depth = shape(wanted, self.vocabulary or _vocabulary(facts))
+        form = "encoder_decoder" if "image" in facts.kinds else "decoder"
+        return {
+            **self._shape(width, depth, max(1, width // (64 if width >= 512 else 32)), why),
+            "form": Choice(form, "an image is read whole" if form != "decoder" else "one stack that every engine loads"),
+            "dropout": Choice(0.1 if facts.written * PASSES < A_WEIGHT * wanted else 0.0, f"about {facts.written:,} tokens to learn from"),
+            "vocabulary": Choice(None, "chosen with the tokenizer") if not self._reads_whole else Choice(8000, "enough for a small corpus"),
+            "length": Choice(None, "chosen with the tokenizer") if not self._reads_whole else Choice(256, "tokens of an input"),
+            "patch": Choice(4, "28×28 pixels give 49 patches"),
+        }  # fmt: skip
+
+    @property
+    def _reads_whole(self) -> bool:
+        return self.form == "encoder_decoder"
+
+    def _wanted(self, facts: DataFacts) -> tuple[int, str]:
+        """The number of weights, and why."""
+        if self.size is not None:
+            return SIZES.get(self.size) or _weights(self.size) or 0, f"--model.size {self.size}"
+        wanted = int(min(SIZES["tiny"], max(300_000, facts.written / 5)))
+        return wanted, f"about {facts.written:,} tokens and a laptop; --model.size small is a larger one"
+
     def training(self, facts: DataFacts) -> Choices:
         """AdamW with a warm-up and a cosine."""
+        if set(WRITTEN) & set(facts.targets):
+            return self._training_to_write(facts)
         return {
             "optimizer": Choice("adamw", "the usual choice for Transformers"),
             "learning_rate": Choice(0.001, "for widths of 64 to 128"),
@@ -67,11 +130,50 @@ class Settings(Family):
             "warmup": Choice(0.05, "attention needs small first steps"),
         }
 
+    def _training_to_write(self, facts: DataFacts) -> Choices:
+        wanted, _ = self._wanted(facts)
+        width = self.width or shape(wanted, self.vocabulary or _vocabulary(facts))[0]
+        passes = -(-A_WEIGHT * wanted // max(facts.written, 1))
+        a_row = max(1, facts.written // max(facts.rows, 1))  # tokens of a row
+        return {
+            "optimizer": Choice("adamw", "the usual choice for Transformers"),
+            "learning_rate": Choice(round(0.002 * (128 / width) ** 0.5, 5), f"for a width of {width} (0.002 at 128, falling with its root: assumed)"),
+            "beta2": Choice(0.98, "between 0.999, slow to notice larger gradients, and 0.95, meant for large batches"),
+            "weight_decay": Choice(0.1, "the usual order for language models"),
+            "gradient_clip": Choice(1.0, "keeps a rare large gradient from undoing the rest"),
+            "batch_size": Choice(min(max(4, SEEN // min(a_row, 256)), 64, max(facts.rows, 1)), f"about {SEEN:,} tokens a step"),
+            "epochs": Choice(int(min(PASSES, max(1, passes))), f"about {A_WEIGHT} tokens a weight (Hoffmann et al. 2022) of about {facts.written:,} there are, at most {PASSES} passes"),
+            "pack": Choice(not facts.kinds and "text" in facts.targets and a_row >= 128, f"a row has about {a_row} tokens"),
+            "patience": Choice(2, "early stopping"),
+            "schedule": Choice("cosine", "falls smoothly to nothing"),
+            "warmup": Choice(0.03, "attention needs small first steps"),
+        }  # fmt: skip
+
+    def refuse(self, facts: DataFacts) -> str | None:
+        """Messages and pure language models have no inputs to be read whole."""
+        written = bool(set(WRITTEN) & set(facts.targets))
+        if written and self.form == "encoder_decoder" and not facts.kinds:
+            return "an encoder needs inputs, and there is none; model.form decoder writes from nothing"
+        if written and self.form == "decoder" and "image" in facts.kinds:
+            return "an image cannot be the beginning of a text; model.form encoder_decoder reads it"
+        return super().refuse(facts)
+
     def brings(self, kind: str) -> dict[str, Any]:
         """Texts as words of a vocabulary; numbers robustly scaled."""
         if kind == "text":
-            return {"tokens": "words", "vocabulary": self.vocabulary or 10_000, "length": self.length or 256}
+            level = "bpe" if self._reads_whole else "words"
+            return {"tokens": level, "vocabulary": self.vocabulary or 10_000, "length": self.length or 256}
         return {"number": {"scale": "robust"}}.get(kind, {})
+
+    def brings_target(self, kind: str) -> dict[str, Any]:
+        """The context and vocabulary of what is written, where they are named here."""
+        return (
+            {"vocabulary": self.vocabulary, "length": self.length} if kind in WRITTEN and not self._reads_whole else {}
+        )
+
+    def writes_after(self, targets: tuple[str, ...]) -> bool:
+        """In the decoder's form the inputs are the beginning."""
+        return bool(set(WRITTEN) & set(targets)) and not self._reads_whole
 
     def want(self, kind: str, *, outputs: int) -> Want:
         """All as elements."""
@@ -80,4 +182,33 @@ class Settings(Family):
     @classmethod
     def tiny(cls) -> Settings:
         """Two layers of width 32."""
-        return cls(width=32, depth=2, heads=2, dropout=0.0, vocabulary=64, length=16, patch=4)
+        return cls(width=32, depth=2, heads=2, key_heads=2, hidden=88, dropout=0.0, vocabulary=64, length=16, patch=4)
+
+
+def shape(weights: int, vocabulary: int) -> tuple[int, int]:
+    """Return the width and depth whose weights come nearest: 12 · depth · width² + vocabulary · width.
+
+    Width is about 64 times the depth, and a multiple of 32.
+
+    >>> shape(10_000_000, 4096)
+    (352, 6)
+    """
+    tries = [
+        (abs(12 * depth * width**2 + vocabulary * width - weights) / weights + 0.2 * abs(width / (64 * depth) - 1), width, depth)
+        for depth in range(2, 49)
+        for width in range(64, 96 * depth + 1, 32)
+    ]  # fmt: skip
+    _, width, depth = min(tries)
+    return width, depth
+
+
+def _weights(text: str) -> int | None:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKmMbB]?)", text.strip())
+    if not found:
+        return None
+    return int(float(found[1]) * {"": 1, "k": 1e3, "m": 1e6, "b": 1e9}[found[2].lower()]) or None
+
+
+def _vocabulary(facts: DataFacts) -> int:
+    """About how many tokens a vocabulary learnt from these rows will have."""
+    return next(size for least, size in ((1_500_000, 8192), (300_000, 4096), (80_000, 2048), (0, 1024)) if facts.written >= least)  # fmt: skip

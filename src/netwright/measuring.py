@@ -10,13 +10,14 @@ import numpy as np
 import polars as pl
 import torch
 
-from netwright import measure, project, trust
-from netwright.arrays import take
+from netwright import contamination, measure, project, trust
+from netwright.arrays import Arrays, take
 from netwright.baselines import Rows as BaselineRows
 from netwright.baselines import compare
-from netwright.events import say
+from netwright.events import say, say_rows
 from netwright.kinds.base import kind_name
 from netwright.kinds.number import Number
+from netwright.kinds.prompting import filled
 from netwright.model import Answers, Model, compared, joined
 from netwright.project import Project, Work
 from netwright.seeds import generator
@@ -49,6 +50,7 @@ def measured(work: Work, table: Table, model: Model) -> tuple[dict[str, Any], pl
     if not len(shown):
         say("warning", "measure.none", "no rows are left to measure on: nothing is known of how good the network is")
         return {**out, "baseline": {}}, pl.DataFrame()
+    _say_shared(work, table, shown)
     out["baseline"] = _baselines(work, table, shown)
     out["trust"] = _checked(work, work.parts.test, found if len(work.parts.test) else None, model)
     _say_verdict(out, work, "test" if len(work.parts.test) else "validation")
@@ -143,6 +145,33 @@ def _baselines(work: Work, table: Table, shown: np.ndarray) -> dict[str, Any]:
                     "seconds": round(result["seconds"], 3),
                 }
     return out if len(out) > 1 else next(iter(out.values()))
+
+
+def _say_shared(work: Work, table: Table, shown: np.ndarray) -> None:
+    """Say which measuring texts also stand in the training texts: on those it is memory that is measured."""
+    for key, kind in work.fitted.targets.items():
+        if not kind.written:
+            continue
+        known, held = (_told(kind, table, take(work.targets[key], rows), rows) for rows in (_few(work.learnt), shown))
+        found = contamination.shared(known, held)
+        name = kind.columns[0]
+        if found.any():
+            text = f"{name}: {found.sum():,} of {len(found):,} measuring texts also stand, in part or whole, in training texts"
+            say_rows("text.contamination", text, table.named(shown[found]), of=len(found))
+        else:
+            say(
+                "notice",
+                "text.contamination",
+                f"{name}: no measuring text also stands in training texts",
+                of=len(found),
+            )
+
+
+def _told(kind: Kind, table: Table, target: Arrays, rows: np.ndarray) -> list[str]:
+    """What rows tell a network that writes: their inputs, or where there are none the texts themselves."""
+    if kind.prompt:
+        return [filled(row, kind.prompt) for row in table.frame[rows].select(kind.prompt).iter_rows(named=True)]
+    return list(kind.truth(target))
 
 
 def _few(rows: np.ndarray) -> np.ndarray:

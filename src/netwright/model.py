@@ -108,7 +108,8 @@ class Model:
         A prompt is a text, for conversations also a list of messages, and where there are several input columns a dict of
         their values. Raises `InputError` where the model writes no text, or a prompt has no room.
         """
-        several = prompts if isinstance(prompts, list) and not (prompts and isinstance(prompts[0], dict)) else [prompts]
+        one = not isinstance(prompts, list) or (prompts and isinstance(prompts[0], dict) and "content" in prompts[0])
+        several = [prompts] if one else prompts
         with precisely(self.plan):
             return self._scribe.texts(several, manner or Manner())
 

@@ -84,6 +84,7 @@ class Run:
     predictions = property(lambda self: self.folder / "predictions.csv")
     events = property(lambda self: self.folder / "events.jsonl")
     rows = property(lambda self: self.folder / "rows.jsonl")
+    texts = property(lambda self: self.folder / "texts.json")
     tokenizer = property(lambda self: self.folder / "tokenizer.json")
     profile = property(lambda self: self.folder / "profile.json")
     worst = property(lambda self: self.folder / "worst.json")

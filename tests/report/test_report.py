@@ -63,7 +63,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         patch.setenv("NETWRIGHT_CACHE", str(folder / "cache"))
         patch.setattr(planning, "TRIAL", 0.0)
-        patch.setattr(baselines, "suitable", lambda columns, target: ("constant",))
+        suitable = baselines.suitable
+        plainly = ("category", "number", "labels")
+        patch.setattr(
+            baselines,
+            "suitable",
+            lambda columns, target: ("constant",) if target in plainly else suitable(columns, target),
+        )
         torch.set_num_threads(1)
         rows(90).write_csv("rows.csv")
         plain = {"leave_out": ["note"], "model": {"family": "mlp", "width": 8, "members": 2}}
@@ -84,13 +90,29 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             Path("photos", name).mkdir(parents=True)
             for k in range(20):
                 Image.fromarray(np.full((8, 8), shade + k, np.uint8)).save(Path("photos", name, f"{k}.png"))
+        about_words(60).write_ndjson("words.jsonl")
+        tiny = {"family": "recurrent", "width": 8, "embedding_width": 8, "vocabulary": 300, "length": 16}
+        settings = {"inputs": ["question", "words"], "columns": {"question": {"kind": "text"}, "kind": {"about": "words"}, "answer": {"about": "words"}}}  # fmt: skip
+        nw.train(
+            "words.jsonl", target=["kind", "answer"], output="words", settings={"model": tiny, **SMALL, **settings}
+        )
         nw.train("photos", target="label", output="images", settings={"model": {"family": "linear"}, **SMALL})
         Path("rows.csv").unlink()
         shutil.rmtree("photos")
     return folder
 
 
-TASKS = ("category", "binary", "number", "labels", "several", "folds", "unmeasured", "untested", "images")
+def about_words(count: int) -> pl.DataFrame:
+    """Texts with a tag for each word and a piece that answers, with markup in words and tags."""
+    words = [["the", EVIL, "cat", "<b>sat</b>", f"w{k}"] * (1 + k % 5) for k in range(count)]
+    return pl.DataFrame({
+        "question": [f"who {k % 3} <i>?</i>" for k in range(count)], "words": words,
+        "kind": [[("D", "<u>N</u>", EVIL)[len(word) % 3] for word in row] for row in words],
+        "answer": [{"text": "<b>sat</b>", "start": 8 + len(EVIL) + 1} if k % 4 else None for k in range(count)],
+    })  # fmt: skip
+
+
+TASKS = ("category", "binary", "number", "labels", "several", "folds", "unmeasured", "untested", "images", "words")
 EVERY = ["summary", "data", "choices", "learning"]
 PARTS = {
     "category": [*EVERY, "metrics", "confusion", "curves", "calibration", "worst", "cost", "caveats"],
@@ -101,6 +123,7 @@ PARTS = {
     "folds": [*EVERY, "metrics", "confusion", "curves", "calibration", "worst", "cost", "caveats"],
     "unmeasured": [*EVERY, "cost", "caveats"],
     "images": [*EVERY, "metrics", "confusion", "curves", "calibration", "worst", "cost", "caveats"],
+    "words": [*EVERY, "metrics", "words", "worst", "cost", "caveats"],
 }
 
 
@@ -172,6 +195,8 @@ def test_markup_in_the_data_is_shown_as_text(pages):
     assert any("<img src=x onerror=alert(1)>" in text for text in pages["category"].texts)
     assert any("<i>blue</i>" in text for text in pages["labels"].texts)
     assert [part["class"] for part in pages["category"].named("b") if "class" in part] == []
+    assert any("<u>N</u>" in text for text in pages["words"].texts) and not pages["words"].named("u")
+    assert any("<b>sat</b>" in text for text in pages["words"].texts)
 
 
 @pytest.mark.parametrize("name", TASKS)

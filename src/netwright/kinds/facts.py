@@ -115,6 +115,9 @@ class Facts:
     @cached_property
     def words(self) -> float:
         """How many words a value has on average; a Chinese, Japanese or Korean character counts as half a word."""
+        if isinstance(self.values.dtype, pl.List) and self.values.dtype.inner == pl.String:
+            lengths: Any = self.present.list.len().mean()
+            return lengths or 0.0
         if not self.is_text or not self.sample:
             return 0.0
         wide = sum(len(WIDE.findall(value)) for value in self.sample)

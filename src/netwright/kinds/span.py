@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from netwright.arrays import Arrays
+from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
 from netwright.kinds import base, words
 from netwright.kinds.tags import LOOK, listed, misfits
@@ -117,6 +118,9 @@ class Span(base.Kind):
         column, about = frame.columns
         rows = list(map(answers_of, frame[column].to_list()))
         longest = max((len(answer) for row in rows for answer, _ in row), default=0)
+        if not longest:
+            what = "no training row has an answer"
+            raise InputError(Problem(f"target {column}", what, fix="give rows that can be answered"))
         return cls(columns=(column,), about=about, longest=longest, unanswerable=sum(not row for row in rows))
 
     def encode(self, frame: pl.DataFrame, ids: base.RowIds) -> Arrays:

@@ -99,6 +99,9 @@ class Tags(base.Kind):
         whole = _whole(frame[column])
         counts = Counter(tag for row in rows for tag in words.parted(row).words)
         tags = sorted(counts, key=int) if whole else sorted(counts)
+        if len(tags) < 2:
+            what = f"has one tag only: {tags[0]!r}" if tags else "has no tag in any training row"
+            raise InputError(Problem(f"target {column}", what, fix="give rows of at least two tags"))
         return cls(
             columns=(column,), about=about, tags=tuple(tags), counts=tuple(counts[tag] for tag in tags), whole=whole
         )

@@ -100,7 +100,9 @@ def measure(
     """
     form = _of(kind).form(truth, answer)
     every = {
-        name: each for name, each in metrics_of(kind, form.classes).items() if not each.needs or each.needs in answer
+        name: each
+        for name, each in metrics_of(kind, form.classes).items()
+        if not each.needs or each.needs in answer or each.needs in form.holds
     }
     chosen = every if names is None else {name: metric(kind, name, form.classes) for name in names}
     if reason := form.wrong if len(truth) else "there are no rows":

@@ -53,7 +53,7 @@ class Form:
     """Answers in the form that a target kind's metrics take: `given`; `decided`: only the class that was chosen.
 
     `classes` counts classes or labels; `passes` is how many classes a measure goes through; `wrong` says why these
-    answers cannot be measured at all.
+    answers cannot be measured at all; `holds` names what some measures need and was found in truth and answers.
     """
 
     given: Any
@@ -61,6 +61,7 @@ class Form:
     classes: int = 0
     passes: int = 1
     wrong: str = ""
+    holds: tuple[str, ...] = ()
 
 
 def checked(truth: np.ndarray, given: np.ndarray, *, fits: bool, kind: str) -> str:

@@ -1,9 +1,10 @@
 """Measures of a span target: how far the piece of text that is answered agrees with the right one.
 
 The rules are SQuAD's (Rajpurkar et al. 2016, arXiv 1606.05250, section 6.1, and evaluate-v2.0.py): small letters, without
-punctuation, the articles a, an, the, and more than one blank; of several right answers the best counts. A Chinese,
-Japanese or Korean character is a word by itself, as in CMRC 2018's script (Cui et al. 2019, arXiv 1810.07366); what words
-have in common is counted as SQuAD does. No answer is the empty text. Truth: (n,) of `Right`; w are the rows' weights.
+punctuation, the articles a, an, the, and more than one blank; of several right answers the best counts. In a text with
+Chinese, Japanese or Korean characters each of them is a word by itself, and their punctuation is left out too, as in CMRC
+2018's script (Cui et al. 2019, arXiv 1810.07366); what words have in common is counted as SQuAD does. No answer is the
+empty text. Truth: (n,) of `Right`; w are the rows' weights.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def plain(text: str) -> list[str]:
     >>> plain("The  Eiffel Tower!"), plain("在1990年")
     (['eiffel', 'tower'], ['在', '1990', '年'])
     """
-    bare = "".join(letter for letter in text.lower() if letter not in string.punctuation and not _mark(letter))
+    wide = _WIDE.search(text) is not None
+    bare = "".join(c for c in text.lower() if c not in string.punctuation and not (wide and _mark(c)))
     return _WIDE.sub(r" \1 ", _ARTICLES.sub(" ", bare)).split()
 
 

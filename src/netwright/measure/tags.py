@@ -17,7 +17,7 @@ import numpy as np
 from netwright.measure.base import Form, Metric, Weighted, defined_mean, ratio
 
 SELECTS = "accuracy"  # the measure that selects the best weights, where the user names none
-HEADLINE = ("accuracy",)  # the measure that a result is told by
+HEADLINE = ("entity_f1", "accuracy")  # the measure that a result is told by: the first that is there
 
 Entity = tuple[str, int, int]
 """What it is, and its first and last word."""
@@ -82,8 +82,6 @@ def f1_macro(truth: Any, answer: Words) -> Weighted:
 
 def _entity(truth: Any, answer: Words, *, share: str) -> Weighted:
     """Over entities that are right in kind, first and last word: T / A (precision), T / N (recall), 2 T / (A + N)."""
-    if not marks_entities(answer.names):
-        return lambda weights: np.full(weights.shape[1], np.nan)
     counts = np.zeros((3, answer.rows))
     borders = np.searchsorted(answer.row, np.arange(answer.rows + 1))
     for row, (begin, end) in enumerate(zip(borders, borders[1:], strict=False)):
@@ -107,7 +105,7 @@ def marks_entities(names: Sequence[str]) -> bool:
     (True, False)
     """
     marked = [name for name in names if name != "O"]
-    fits = all(name[:2] in _FIRST or name[-2:] in _LAST for name in marked)
+    fits = all(name[:2] in _FIRST or name[-2:] in _LAST or name in tuple("BIMES") for name in marked)
     return bool(marked) and fits and any(name[0] in "BS" or name[-1] in "BS" for name in marked)
 
 
@@ -152,15 +150,15 @@ def _begins(before: str, mark: str, kind: str, own: str) -> bool:
     return mark not in "O." and kind != own
 
 
-NO_ENTITY = "no row has an entity, or the tags do not mark where entities begin (B-X, I-X)"
+NO_ENTITY = "no row has an entity"
 NO_WORD = "no word has a tag that counts"
 METRICS = (
     Metric("accuracy", "higher", "share of words tagged rightly", accuracy, NO_WORD),
     Metric("f1_macro", "higher", "mean of the tags' F1", f1_macro, NO_WORD),
     Metric("row_accuracy", "higher", "share of rows all of whose words are tagged rightly", row_accuracy, NO_WORD),
-    Metric("entity_f1", "higher", "harmonic mean of entity precision and recall", partial(_entity, share="f1"), NO_ENTITY),
-    Metric("entity_precision", "higher", "share of answered entities that are right", partial(_entity, share="precision"), NO_ENTITY),
-    Metric("entity_recall", "higher", "share of the entities that are answered rightly", partial(_entity, share="recall"), NO_ENTITY),
+    Metric("entity_f1", "higher", "harmonic mean of entity precision and recall", partial(_entity, share="f1"), NO_ENTITY, needs="entities"),
+    Metric("entity_precision", "higher", "share of answered entities that are right", partial(_entity, share="precision"), NO_ENTITY, needs="entities"),
+    Metric("entity_recall", "higher", "share of the entities that are answered rightly", partial(_entity, share="recall"), NO_ENTITY, needs="entities"),
 )  # fmt: skip
 
 
@@ -176,4 +174,5 @@ def form(truth: np.ndarray, answer: Mapping[str, Any]) -> Form:
     if not fits:
         raise ValueError("the answers have other numbers of words than the truth")
     words = Words.of(truth, given)  # type: ignore[arg-type]
-    return Form(words, words, 0, max(len(words.names), 1), "" if len(words.row) else NO_WORD)
+    holds = ("entities",) if marks_entities(words.names) else ()
+    return Form(words, words, 0, max(len(words.names), 1), "" if len(words.row) else NO_WORD, holds)

@@ -55,7 +55,9 @@ def _row(row: dict[str, Any], total: int) -> Markup:
         tag("div", tag("dt", brief(name, 40)), tag("dd", _value(value), class_=_style(value, len(values))))
         for name, value in values.items()
     ]
-    rest = total - len(values) - len(row["images"])
+    if "words" in row:
+        shown.append(_words(row["words"]))
+    rest = total - len(shown) - len(row["images"])
     if rest > 0:
         shown.append(tag("div", tag("dt", "and"), tag("dd", f"{rest:,} more columns")))
     return tag(
@@ -67,14 +69,14 @@ def _words(words: list[list[str]]) -> Markup:
     """A text whose wrongly tagged words stand out, each with the right tag and the one that was given."""
     parts: list[Any] = []
     for word, truth, given in words:
-        wrong = [tag("b", brief(word, 40), class_="wrong"), tag("small", f" {cut(truth, 20)} → {cut(given, 20)}")]
-        parts += [*([brief(word, 40)] if truth == given else wrong), " "]
-    return tag("p", parts, class_="told")
+        wrong = tag("span", tag("b", brief(word, 40)), tag("small", f" {cut(truth, 20)} → {cut(given, 20)}"), class_="wrong")
+        parts += [brief(word, 40) if truth == given else wrong, " "]
+    return tag("div", tag("dt", "words, and right → answered tag of the wrong ones"), tag("dd", parts, class_="long"))
 
 
 def _answer(row: dict[str, Any]) -> Markup:
     if "words" in row:
-        return _words(row["words"])
+        return tag("p", f"{row['wrong']:,} of {row['of']:,} words wrong", class_="told")
     if isinstance(row["truth"], list):
         pairs = [("truth", ", ".join(row["truth"]) or "none"), ("answer", ", ".join(row["answer"]) or "none")]
         extra: list[Any] = ["", f"loss {score(row['loss'])}"]

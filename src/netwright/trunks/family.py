@@ -46,10 +46,12 @@ class Family(Settings):
 
     `takes`: the kinds of inputs it reads. `writes`: whether it can step through a text that it writes. `elements`: whether
     something comes of each element of a text, so that each of its words may be answered; else all is pooled.
+    `keeps_apart`: whether several texts packed into one row do not see each other.
     """
 
     takes: ClassVar[tuple[str, ...]]
     writes: ClassVar[bool] = False
+    keeps_apart: ClassVar[bool] = False
     elements: ClassVar[bool] = True
     start: str | None = Field(default=None, description="a run folder whose weights training starts from")
 

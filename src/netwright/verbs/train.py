@@ -24,6 +24,7 @@ from netwright.kinds.language import Language
 from netwright.measuring import cross_validated, measured
 from netwright.model import Model, flat, load
 from netwright.plan import Plan
+from netwright.prepare import Fitted
 from netwright.project import Project, Work
 from netwright.recipe import Recipe
 from netwright.recipe_file import read_recipe, to_yaml
@@ -204,7 +205,9 @@ class Ready:
 
 def _prepared(recipe: Recipe, table: Table, clock: Clock) -> Ready:
     start = Run.open(recipe.model["start"]) if recipe.model.get("start") else None
-    if start is not None:
+    if start is not None and (words := _goes_on_writing(recipe, start)) is not None:
+        recipe, start = words, None
+    elif start is not None:
         recipe = _taken_over(recipe, start)
     described = project.describe_rows(recipe, table)
     parts = project.divide(described)
@@ -292,6 +295,21 @@ def _keep_plan(run: Run | None, clock: Clock) -> Any:
             write_json(run.plan, plan.model_dump(mode="json"))
 
     return keep
+
+
+def _goes_on_writing(recipe: Recipe, start: Run) -> Recipe | None:
+    """The recipe where another text is to be written than the run was trained on: its tokenizer and context stay.
+
+    None where the target is the same, or the run writes no text.
+    """
+    kinds = Fitted.from_json(start.read(start.kinds)).targets.values()
+    ours = next((kind for kind in kinds if isinstance(kind, Language)), None)
+    if ours is None or len(recipe.target) != 1 or recipe.target == (ours.columns[0],):
+        return None
+    say("choice", "model.start", f"goes on from {start.folder}: its tokenizer, context and weights are taken over")
+    own = {"tokenizer": str(start.tokenizer), "tokens": ours.tokens, "length": ours.length}
+    (name,) = recipe.target
+    return recipe.model_copy(update={"columns": {**recipe.columns, name: {**own, **recipe.columns.get(name, {})}}})
 
 
 def _taken_over(recipe: Recipe, start: Run) -> Recipe:

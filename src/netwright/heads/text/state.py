@@ -59,7 +59,7 @@ class Single:
         self.reasons: list[Reason] = [""] * B
         self.alternatives: list[list[dict[int, float]]] = [[] for _ in range(B)]
         self.alive = list(range(B))
-        self.numbers = torch.tensor(asked.numbers or range(B))
+        self.numbers = torch.tensor(asked.numbers or [0] * B)  # alike: a prompt's text does not depend on others
         self.kept: Tensor | None = None
         self.padded = False
         self.steps = 0

@@ -15,6 +15,7 @@ from netwright.model import Model, on, precisely
 from netwright.project import Project, Work
 from netwright.report.kept.cost import cost
 from netwright.report.kept.profile import profile
+from netwright.report.kept.texts import texts
 from netwright.report.kept.words import worst_words
 from netwright.report.kept.worst import worst
 from netwright.report.page import build
@@ -39,13 +40,16 @@ def report(run: Run, project: Project, work: Work, model: Model, clock: Clock) -
     wrong = worst(found.answers, project.table, places, work.inputs, work.fitted)
     wrong["targets"] |= worst_words(found.said_of_words, project.table, places)
     write_json(run.worst, wrong)
+    said = texts(model, work, project.table, work.parts.test if len(work.parts.test) else work.parts.validation)
+    if said:
+        write_json(run.texts, said)
     few = work.parts.train[:SOME]
     with precisely(model.plan):
         blocks = {key: tensors(take(arrays, few)) for key, arrays in work.inputs.items()}
         some = on(Rows(blocks, {}, count=len(few)), torch.arange(len(few)), model.plan.device)
         spent = cost(run, model.network, some, clock, found.metrics["history"], len(work.parts.train))
     write_json(run.cost, spent)
-    write_text(run.report, build.page(replace(found, worst=wrong, cost=spent, held=found.answers)))
+    write_text(run.report, build.page(replace(found, worst=wrong, cost=spent, texts=said, held=found.answers)))
 
 
 def _predicted(run: Run, project: Project, work: Work) -> np.ndarray:

@@ -58,7 +58,8 @@ def _tags(one: Said, place: int, words: list[str]) -> dict[str, Any]:
     begin = max(0, first - WORDS // 4)
     part = slice(begin, begin + WORDS)
     shown = [list(triple) for triple in zip(words[part], right[part], given[part], strict=False)]
-    return {"truth": right[part], "answer": given[part], "words": shown}
+    wrong = sum(a != b for a, b in zip(right, given, strict=True))
+    return {"truth": right[part], "answer": given[part], "words": shown, "wrong": wrong, "of": len(right)}
 
 
 def _span(one: Said, place: int) -> dict[str, Any]:

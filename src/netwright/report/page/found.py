@@ -72,6 +72,7 @@ class Found:
     profile: dict[str, Any] = field(default_factory=dict)
     worst: dict[str, Any] = field(default_factory=dict)
     cost: dict[str, Any] = field(default_factory=dict)
+    texts: dict[str, Any] = field(default_factory=dict)
     held: dict[str, Answered] | None = None  # the answers, where they were read already
 
     @classmethod
@@ -80,7 +81,8 @@ class Found:
         fitted = Fitted.from_json(run.read(run.kinds))
         metrics = run.read(run.metrics)
         parts = {
-            path.stem: run.read(path) if path.exists() else {} for path in (run.plan, run.profile, run.worst, run.cost)
+            path.stem: run.read(path) if path.exists() else {}
+            for path in (run.plan, run.profile, run.worst, run.cost, run.texts)
         }
         lines = run.events.read_text(encoding="utf-8").split("\n") if run.events.exists() else []
         recipe = run.recipe.read_text(encoding="utf-8") if run.recipe.exists() else ""

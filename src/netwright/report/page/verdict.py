@@ -90,7 +90,7 @@ def _achieved(told: Verdict) -> str:
     where = f"{told.count:,} {told.part + ' ' if told.part else ''}row{'' if told.count == 1 else 's'}"
     if told.kind == "category":
         return f"The network answers {target} rightly in {share(value)} of {where}"
-    if told.kind == "tags":
+    if told.kind == "tags" and told.metric == "accuracy":
         return f"The network tags {share(value)} of the words of {where} rightly ({target})"
     if told.kind == "span":
         return f"The network's answers for {target} agree with the right ones by {share(value)} (F1) on {where}"

@@ -8,6 +8,7 @@ from typing import Any
 NAMES = {
     "r2": "R²", "mae": "MAE", "rmse": "RMSE", "ece": "ECE", "f1": "F1", "f1_macro": "F1, mean of classes",
     "f1_micro": "F1 over all labels", "roc_auc": "ROC AUC", "pr_auc": "PR AUC", "log_loss": "log loss", "brier": "Brier score",
+    "entity_f1": "entity F1", "answered_f1": "F1 of rows that have an answer",
 }  # fmt: skip
 """How metrics are called in running text; others lose their underscores."""
 

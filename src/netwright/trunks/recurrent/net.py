@@ -13,19 +13,24 @@ from netwright.trunks.base import Trunk
 from netwright.trunks.cells import Cells
 from netwright.trunks.fusion import Fusion, largest
 from netwright.trunks.recurrent.settings import Settings
+from netwright.trunks.recurrent.writer import Writer
 
 
 class Net(Trunk):
     """Each text through its own cells, pooled; with other inputs joined and fused.
 
-    The vector keeps the states of each word as its elements; beside other inputs each of them also sees what was fused.
+    Without inputs it goes on with a text that is written. The vector keeps the states of each word as its elements; beside other inputs each of them also sees what was fused.
     """
 
     def __init__(self, settings: Settings, inputs: Sequence[Shape], outputs: int) -> None:
         super().__init__()
         s = settings
         assert s.cell and s.width and s.depth and s.both_ways is not None and s.dropout is not None
+        self.writer = Writer(s) if not inputs else None
         self.nets = nn.ModuleList()
+        if self.writer is not None:
+            self.out = Shape("sequence", s.width)
+            return
         widths: list[int] = []
         states = 0
         for shape in inputs:
@@ -43,7 +48,14 @@ class Net(Trunk):
         self.alone = len(inputs) == 1
         self.out = Shape("vector", self.fusion.width, elements=states + (0 if self.alone else self.fusion.width))
 
+    def step(self, memory: Memory, stimulus: Signal | None = None) -> tuple[Signal, Memory]:
+        if self.writer is None or stimulus is None:
+            return super().step(memory, stimulus)
+        return self.writer.step(memory, stimulus)
+
     def read(self, signals: Sequence[Signal]) -> Memory:
+        if not signals:
+            return Memory()
         nets = iter(self.nets)
         parts: list[Tensor] = []
         texts: list[Signal] = []

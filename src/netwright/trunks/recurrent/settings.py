@@ -13,10 +13,13 @@ from pydantic import Field
 from netwright.shapes import Want
 from netwright.trunks.family import Choice, Choices, DataFacts, Family
 
+WRITTEN = {"text", "messages"}
+
 
 class Settings(Family):
     """Settings of the recurrent network."""
 
+    writes: ClassVar[bool] = True
     takes: ClassVar[tuple[str, ...]] = ("text", "number", "category", "labels", "date")
     family: Literal["recurrent"] = "recurrent"
     cell: Literal["rnn", "lstm", "gru"] | None = Field(default=None, description="what reads a word and remembers")
@@ -30,6 +33,8 @@ class Settings(Family):
 
     def chosen(self, facts: DataFacts) -> Choices:
         """One layer both ways."""
+        if WRITTEN & set(facts.targets):
+            return self._to_write(facts)
         each = {"tags", "span"} & set(facts.targets)
         return {
             "cell": Choice("gru", "a quarter less work than an LSTM, and as good on texts of this length"),
@@ -41,11 +46,39 @@ class Settings(Family):
             "vocabulary": Choice(30_000, "a word that is a token of its own is tagged better (docs/log.md)")
             if each
             else Choice(20_000, "rarer words are too rare to learn"),
-            "length": Choice(256 if facts.words > 60 else 128, f"texts are {facts.words:.0f} words long on average"),
+            "length": Choice(
+                512 if each and facts.words > 120 else 256 if facts.words > 60 else 128,
+                f"texts are {facts.words:.0f} words long on average",
+            ),
+        }
+
+    def _to_write(self, facts: DataFacts) -> Choices:
+        """Two layers one way: what is to be written cannot be read."""
+        return {
+            "cell": Choice("lstm", "remembers longer than a GRU"),
+            "width": Choice(256 if facts.written >= 200_000 else 128, f"about {facts.written:,} tokens"),
+            "depth": Choice(2, "the usual first choice for language models"),
+            "both_ways": Choice(False, "what is to be written cannot be read"),
+            "dropout": Choice(0.1 if facts.written >= 2_000_000 else 0.2, f"about {facts.written:,} tokens"),
+            "embedding_width": Choice(None, "tokens are as wide as states"),
+            "vocabulary": Choice(None, "chosen with the tokenizer"),
+            "length": Choice(None, "chosen with the tokenizer"),
         }
 
     def training(self, facts: DataFacts) -> Choices:
         """AdamW, early stopping."""
+        if WRITTEN & set(facts.targets):
+            return {
+                "optimizer": Choice("adamw", "robust to the learning rate"),
+                "learning_rate": Choice(0.002, "for widths of 128 to 256"),
+                "weight_decay": Choice(0.01, "a little"),
+                "gradient_clip": Choice(1.0, "a recurrent gradient can explode (Pascanu et al. 2013)"),
+                "batch_size": Choice(min(32, max(facts.rows, 1)), "the usual first choice"),
+                "epochs": Choice(10, "an upper end; early stopping decides"),
+                "patience": Choice(2, "early stopping"),
+                "schedule": Choice("cosine", "falls smoothly to nothing"),
+                "warmup": Choice(0.03, "the first gradients are large"),
+            }
         if {"tags", "span"} & set(facts.targets):
             return self._of_words(facts)
         return {
@@ -79,12 +112,26 @@ class Settings(Family):
             return {"tokens": "words", "vocabulary": self.vocabulary or 20_000, "length": self.length or 256}
         return {"number": {"scale": "robust"}}.get(kind, {})
 
+    def brings_target(self, kind: str) -> dict[str, Any]:
+        """The context and vocabulary of what is written, where they are named here."""
+        return {"vocabulary": self.vocabulary, "length": self.length} if kind in WRITTEN else {}
+
+    def writes_after(self, targets: tuple[str, ...]) -> bool:
+        """Inputs are the beginning of what is written."""
+        return bool(WRITTEN & set(targets))
+
     def want(self, kind: str, *, outputs: int) -> Want:
         """Texts as sequences, all else as vectors."""
         return Want("sequence", self.embedding_width, {"deviation": 0.1}) if kind == "text" else Want("vector")
 
     def refuse(self, facts: DataFacts) -> str | None:
-        """Without a text it has nothing to read."""
+        """Without a text it has nothing to read, unless it writes one."""
+        if WRITTEN & set(facts.targets):
+            if "image" in facts.kinds:
+                return (
+                    "an image cannot be the beginning of a text; transformer with model.form encoder_decoder reads it"
+                )
+            return "it does not write both ways" if self.both_ways else super().refuse(facts)
         if "image" in facts.kinds:
             return "it does not read images; convnet and transformer read images beside texts"
         if "text" not in facts.kinds:

@@ -29,6 +29,7 @@ class Settings(Family):
 
     takes: ClassVar[tuple[str, ...]] = ("number", "category", "labels", "date", "text", "image")
     writes: ClassVar[bool] = True
+    keeps_apart: ClassVar[bool] = True
     family: Literal["transformer"] = "transformer"
     size: str | None = Field(default=None, description="one dial for width and depth where text is written: tiny (1.2M weights), small (10M), medium (85M), or a number of weights such as 30M")  # fmt: skip
     form: Literal["decoder", "encoder_decoder"] | None = Field(default=None, description="where text is written: inputs as its causal beginning (Llama's layout), or read whole by an encoder")  # fmt: skip
@@ -144,7 +145,7 @@ class Settings(Family):
             "batch_size": Choice(min(max(4, SEEN // min(a_row, 256)), 64, max(facts.rows, 1)), f"about {SEEN:,} tokens a step"),
             "epochs": Choice(int(min(PASSES, max(1, passes))), f"about {A_WEIGHT} tokens a weight (Hoffmann et al. 2022) of about {facts.written:,} there are, at most {PASSES} passes"),
             "pack": Choice(not facts.kinds and "text" in facts.targets and a_row >= 128, f"a row has about {a_row} tokens"),
-            "patience": Choice(2, "early stopping"),
+            "patience": Choice(2 if facts.rows >= 4000 else 5, "early stopping"),
             "schedule": Choice("cosine", "falls smoothly to nothing"),
             "warmup": Choice(0.03, "attention needs small first steps"),
         }  # fmt: skip

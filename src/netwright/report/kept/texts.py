@@ -1,0 +1,60 @@
+"""What a network that writes is shown by: its own texts beside the truth, for some rows that it never saw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from netwright.errors import InputError
+from netwright.heads.text.settings import Manner
+from netwright.kinds.language import Language
+from netwright.kinds.messages import Messages
+from netwright.model import Model
+from netwright.project import Work
+from netwright.sources.table import Table
+
+SHOWN = 6  # rows
+WRITTEN = 120  # tokens of a text that is gone on with
+FREELY = 0.8  # temperature of texts that begin with a part of the truth
+
+
+def texts(model: Model, work: Work, table: Table, rows: np.ndarray) -> dict[str, Any]:
+    """Return, for the only text target, {"target", "freely", "samples": [{"id", "prompt", "truth", "written"}]}."""
+    kinds = [kind for kind in work.fitted.targets.values() if isinstance(kind, Language)]
+    if not kinds or not len(rows):
+        return {}
+    kind, some = kinds[0], table.take(rows[:SHOWN])
+    asked = bool(work.fitted.columns)
+    samples = []
+    for number, name in enumerate(some.ids()):
+        prompt, shown, truth = _asked(kind, work, some, number)
+        most = min(WRITTEN, max(1, kind.length - 1)) if not asked else max(1, kind.longest)
+        manner = Manner(
+            max_tokens=most, temperature=0.0 if asked or isinstance(kind, Messages) else FREELY, seed=number
+        )
+        try:
+            written = model.generate([prompt], manner=manner)[0].text
+        except InputError:  # no room after this prompt
+            continue
+        samples.append({"id": name, "prompt": shown, "truth": truth, "written": written})
+    return {"target": kind.columns[0], "freely": not asked and not isinstance(kind, Messages), "samples": samples}
+
+
+def _asked(kind: Language, work: Work, some: Table, number: int) -> tuple[Any, str, str]:
+    """What the network is asked of a row, how that is shown, and what is true."""
+    value = some.frame[kind.columns[0]][number]
+    if isinstance(kind, Messages):
+        from netwright.kinds.prompting import turns
+
+        said = turns(value.to_list() if hasattr(value, "to_list") else value)
+        last = max(k for k, message in enumerate(said) if message["role"] == "assistant")
+        shown = "\n".join(f"{message['role']}: {message['content']}" for message in said[:last])
+        return said[:last], shown, said[last]["content"]
+    if work.fitted.columns:
+        row = {name: some.frame[name][number] for name in work.fitted.columns}
+        shown = str(next(iter(row.values()))) if len(row) == 1 else "\n".join(f"{k}: {v}" for k, v in row.items())
+        return row, shown, str(value)
+    ids = kind.reader.encode(str(value), add_special_tokens=False).ids
+    cut = kind.reader.decode(ids[: max(1, min(len(ids) // 3, 24))]).rstrip("\ufffd")
+    return cut, cut, str(value)[len(cut) :]

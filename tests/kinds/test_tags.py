@@ -1,0 +1,84 @@
+"""Tags: one for each word of a text; how they are recognised, numbered, given back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from netwright.arrays import Ragged
+from netwright.errors import InputError
+from netwright.events import Event
+from netwright.kinds.infer import infer
+from netwright.kinds.tags import Tags, listed
+
+from .fitting import encode, fit
+
+WORDS, TAGS = [["a", "cat", "sat"], ["cats", "sat"]], [["D", "N", "V"], ["N", "V"]]
+
+
+def kind_of(column: pl.Series, **beside: pl.Series) -> str | None:
+    return infer(column, {}, "target", beside=beside).kind
+
+
+def test_as_many_parts_as_a_text_has_words() -> None:
+    texts = pl.Series("words", ["a cat sat", "cats sat", "he sat down there"])
+    assert kind_of(pl.Series("y", ["D N V", "N V", "P V A A"]), words=texts) == "tags"
+    assert kind_of(pl.Series("y", [["D", "N", "V"], ["N", "V"], ["P", "V", "A", "A"]]), words=texts) == "tags"
+    assert kind_of(pl.Series("y", ["good", "bad", "good"]), words=texts) == "category", "a word a row is a class"
+
+
+def test_lists_in_which_an_item_stands_twice() -> None:
+    assert kind_of(pl.Series("y", [["O", "O", "N"], ["N", "O", "O"]] * 5)) == "tags"
+    assert kind_of(pl.Series("y", [["red", "new"], ["new"]] * 5)) == "labels"
+    assert infer(pl.Series("y", [["O", "O"], ["N", "O", "O"]] * 5), {}, "input").kind == "labels", "tags are never read"
+
+
+def test_the_text_that_they_are_about() -> None:
+    texts = {"title": pl.Series(["x", "y z"]), "words": pl.Series(["a cat sat", "cats sat"])}
+    assert Tags.about_which(pl.Series(TAGS), texts) == "words"
+    assert Tags.about_which(pl.Series([["D"], ["N"]]), texts) is None
+    assert Tags.about_which(pl.Series([["D"], ["N"]]), {"words": texts["words"]}) == "words"
+
+
+@pytest.mark.parametrize("tags", [TAGS, ["D N V", " N  V "]])
+@pytest.mark.parametrize("words", [WORDS, ["a cat sat", "cats sat"]])
+def test_tags_as_lists_and_as_texts(words: Any, tags: Any) -> None:
+    kind = fit("tags", {"y": tags, "words": words}, "target")
+    assert kind.tags == ("D", "N", "V") and kind.counts == (1, 2, 2) and kind.about == "words"
+    arrays = encode(kind, {"y": tags, "words": words})
+    assert arrays["tags"].values.tolist() == [0, 1, 2, 1, 2]  # type: ignore[union-attr]
+    assert kind.truth(arrays).tolist() == TAGS
+
+
+def test_numbers_are_given_back_as_numbers() -> None:
+    kind = fit("tags", {"y": [[10, 2], [2]], "words": ["a b", "c"]}, "target")
+    assert kind.tags == ("2", "10")
+    frame = kind.decode(
+        {"tags": listed([["10", "2"], ["2"]]), "probability": listed([np.array([0.9, 0.51234]), np.ones(1)])}
+    )
+    assert frame.to_dicts()[0] == {"y_predicted": [10, 2], "y_probability": [0.9, 0.5123]}
+
+
+def test_missing_empty_and_unseen_tags(said: list[Event]) -> None:
+    kind = fit("tags", {"y": TAGS, "words": WORDS}, "target")
+    values = {"y": [["D", "X"], None, [], ["X"]], "words": [["a", "b"], ["a"], [], ["c"]]}
+    arrays = encode(kind, values)
+    assert isinstance(arrays["tags"], Ragged) and arrays["tags"].values.tolist() == [0, -1, -1]
+    assert kind.absent(arrays).tolist() == [False, True, True, True]
+    assert kind.truth(arrays).tolist() == [["D", None], [], [], [None]]
+    (event,) = [event for event in said if event.name == "tags.unseen"]
+    assert "2 tags not known from training, such as 'X'" in event.text and event.data["rows"] == ["rows:1", "rows:4"]
+
+
+def test_rows_whose_tags_are_not_as_many_as_their_words_are_named() -> None:
+    kind = fit("tags", {"y": TAGS, "words": WORDS}, "target")
+    with pytest.raises(InputError, match=r"rows:2: y: it has 1 tag, and words has 2 words.*\n.*1 rows do not fit"):
+        encode(kind, {"y": [["D"], ["N"]], "words": [["a"], ["a", "b"]]})
+
+
+def test_one_tag_only_is_an_error() -> None:
+    with pytest.raises(InputError, match="has one tag only: 'O'"):
+        fit("tags", {"y": [["O", "O"], ["O"]], "words": ["a b", "c"]}, "target")

@@ -1,0 +1,133 @@
+"""Writing: cached as uncached, together as alone, beams, bounds, streams, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import netwright as nw
+from netwright.errors import InputError
+from netwright.export.side import Ours
+from netwright.heads.text.manner import chosen, penalised
+from netwright.heads.text.settings import Manner
+from netwright.model import Model
+from netwright.recipe import validate
+
+PROMPTS = ["the red cat", "the blue house", "white dog", "the green car and the black one"]
+MANNERS = [
+    Manner(max_tokens=12),
+    Manner(max_tokens=12, temperature=1.0, top_p=0.9, seed=3),
+    Manner(max_tokens=8, beams=3),
+]
+
+
+@pytest.mark.parametrize("manner", MANNERS, ids=["greedy", "drawn", "beams"])
+def test_prompts_of_unlike_length_together_give_what_each_gives_alone(translator: Model, manner: Manner) -> None:
+    together = translator.generate(PROMPTS, manner=manner)
+    for prompt, text in zip(PROMPTS, together, strict=True):
+        alone = translator.generate(prompt, manner=manner)[0]
+        assert alone.text == text.text
+        assert alone.log_probability == pytest.approx(text.log_probability, abs=1e-4)
+
+
+def test_the_cache_changes_nothing(poet: Model) -> None:
+    ours = Ours(poet)
+    ids = [ours.kind.first, *ours.encode("床前")]
+    text = poet.generate("床前", manner=Manner(max_tokens=20))[0]
+    uncached = ours.greedy(ids, 20)
+    assert [token for token in uncached if token not in ours.kind.ends] == text.tokens
+
+
+def test_a_beam_is_never_less_probable_than_greedy(translator: Model) -> None:
+    greedy = translator.generate(PROMPTS, manner=Manner(max_tokens=12))
+    beams = translator.generate(PROMPTS, manner=Manner(max_tokens=12, beams=4, length_penalty=0))
+    for one, other in zip(greedy, beams, strict=True):
+        if one.reason == "end":
+            assert other.log_probability >= one.log_probability - 1e-4
+
+
+def test_it_learns_to_translate(translator: Model) -> None:
+    metrics = translator.metrics["test"]
+    assert metrics["bits_per_byte"]["value"] < 2.0
+    assert {"chrf", "bleu", "rouge_l", "exact_match"} <= set(metrics)
+    assert {"nearest", "lead", "ngrams"} <= set(translator.metrics["baseline"])
+
+
+def test_streamed_text_is_the_text_and_stops_before_its_stop(poet: Model) -> None:
+    manner = Manner(max_tokens=30, temperature=1.0, seed=5)
+    whole = poet.generate("the", manner=manner)[0].text
+    assert "".join(poet.stream("the", manner=manner)) == whole
+    stop = whole[len(whole) // 2 : len(whole) // 2 + 2]
+    stopped = manner.model_copy(update={"stop": (stop,)})
+    assert "".join(poet.stream("the", manner=stopped)) == whole[: whole.find(stop)]
+    assert poet.generate("the", manner=stopped)[0].text == whole[: whole.find(stop)]
+
+
+def test_the_same_seed_gives_the_same_text_and_another_seed_another(poet: Model) -> None:
+    drawn = [poet.generate("a", manner=Manner(max_tokens=30, temperature=1.0, seed=s))[0].text for s in (1, 1, 2)]
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_log_probabilities_are_those_of_the_network(poet: Model) -> None:
+    text = poet.generate("the", manner=Manner(max_tokens=5, logprobs=3))[0]
+    assert len(text.alternatives) == len(text.tokens) + (text.reason == "end")
+    first = text.alternatives[0]
+    assert len(first) == 3 and max(first.values()) == next(iter(first.values()))
+    assert sum(np.exp(list(first.values()))) <= 1 + 1e-6
+
+
+def test_bounds_leave_out_what_they_say() -> None:
+    logits = torch.tensor([[3.0, 2.0, 1.0, -5.0]]).expand(500, 4)
+    rows = torch.arange(500)
+    kept = {
+        "top_k": (Manner(temperature=1.0, top_k=2), {0, 1}), "top_p": (Manner(temperature=1.0, top_p=0.6), {0}),
+        "min_p": (Manner(temperature=1.0, min_p=0.3), {0, 1}), "all": (Manner(temperature=3.0), {0, 1, 2, 3}),
+    }  # fmt: skip
+    for name, (manner, allowed) in kept.items():
+        assert set(chosen(manner, logits, rows, 0).tolist()) == allowed, name
+
+
+def test_what_is_drawn_has_the_networks_probabilities() -> None:
+    logits = torch.tensor([[1.0, 0.0, 2.0]]).expand(20_000, 3)
+    drawn = chosen(Manner(temperature=0.5), logits, torch.arange(20_000), 0)
+    share = torch.bincount(drawn, minlength=3) / 20_000
+    torch.testing.assert_close(share, (logits[0] / 0.5).softmax(-1), atol=0.015, rtol=0)
+
+
+def test_the_repetition_penalty_lowers_what_is_there() -> None:
+    out = penalised(torch.tensor([[2.0, -2.0, 1.0]]), [[0, 1]], 2.0)
+    assert out.tolist() == [[1.0, -4.0, 1.0]]
+
+
+def test_a_conversation_is_answered(talker: Model) -> None:
+    said = [{"role": "user", "content": "say 3"}]
+    assert talker.generate(said)[0].text == talker.generate("say 3")[0].text
+    assert "it is" in talker.generate(said)[0].text
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [({"top_p": 0}, "top_p"), ({"beams": 0}, "beams"), ({"beams": 2, "temperature": 1}, "beams"), ({"stop": [""]}, "stop"), ({"tempreture": 1}, "temperature")],
+)  # fmt: skip
+def test_manners_that_make_no_sense_are_named(values: dict, named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        validate(Manner, values, where="generate")
+
+
+def test_prompts_beyond_the_context_are_refused(poet: Model) -> None:
+    with pytest.raises(InputError, match="the context holds"):
+        poet.generate("the moon " * 200)
+
+
+def test_runs_that_write_nothing_say_what_to_do(tmp_path) -> None:
+    model = nw.train(
+        {"x": list(range(60)), "y": [3.0 * x for x in range(60)]}, target="y", model="linear", output=tmp_path / "r"
+    )
+    with pytest.raises(InputError, match="writes no text"):
+        model.generate("x")
+
+
+def test_a_language_model_has_no_rows_to_answer(poet: Model) -> None:
+    with pytest.raises(InputError, match="netwright generate"):
+        poet.predict([{"text": "x"}])

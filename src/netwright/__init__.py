@@ -2,7 +2,7 @@
 
 >>> import netwright as nw
 >>> sorted(name for name in nw.__all__)[:3]
-['InputError', 'Model', 'Recipe']
+['InputError', 'Manner', 'Model']
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 __all__ = [
     "InputError",
+    "Manner",
     "Model",
     "Recipe",
     "__version__",
     "evaluate",
+    "export",
     "load",
     "predict",
     "report",
@@ -29,9 +31,11 @@ if TYPE_CHECKING:
 
     from netwright import samples
     from netwright.errors import InputError
+    from netwright.heads.text.settings import Manner
     from netwright.model import Model, load
     from netwright.recipe import Recipe
     from netwright.verbs.evaluate import evaluate
+    from netwright.verbs.export import export
     from netwright.verbs.predict import predict
     from netwright.verbs.report import report
     from netwright.verbs.train import train
@@ -40,7 +44,7 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "InputError": "netwright.errors", "Model": "netwright.model", "Recipe": "netwright.recipe", "load": "netwright.model",
-    "evaluate": "netwright.verbs.evaluate", "predict": "netwright.verbs.predict", "report": "netwright.verbs.report", "train": "netwright.verbs.train",
+    "evaluate": "netwright.verbs.evaluate", "predict": "netwright.verbs.predict", "export": "netwright.verbs.export", "Manner": "netwright.heads.text.settings", "report": "netwright.verbs.report", "train": "netwright.verbs.train",
 }  # fmt: skip
 
 

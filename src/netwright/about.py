@@ -48,8 +48,7 @@ def settled(
     Raises `InputError` where it cannot be told which column that is, and, unless `read.bad_rows` says to leave them out,
     for rows that do not fit it.
     """
-    held, out = texts(table, recipe, names), []
-    asked: dict[str, dict[str, Any]] = {}
+    held, out, of = texts(table, recipe, names), [], []
     bad: dict[int, str] = {}
     for column in targets:
         kind = kind_class(column.kind or "", "target")
@@ -58,8 +57,7 @@ def settled(
             continue
         _refuse_written(column, targets)
         name = _about(column, table, held, kind)
-        for text in held if kind.compares else [name]:
-            asked[text] = {**asked.get(text, {}), **kind.asks}
+        of.append((name, kind))
         if recipe.columns.get(name, {}).get("windows") in (False, "false", "no"):
             what = f"{column.name} is about its words, which only windows tell"
             raise InputError(Problem(f"columns.{name}.windows", what, allowed="true"))
@@ -79,7 +77,16 @@ def settled(
         )
         say_rows("read.bad_rows", text, table.named(rows))
         table = table.take(np.setdiff1d(np.arange(len(table)), rows))
-    return table, tuple(out), asked
+    return table, tuple(out), _asked(of, held)
+
+
+def _asked(of: Sequence[tuple[str, Any]], texts: Mapping[str, pl.Series]) -> dict[str, dict[str, Any]]:
+    """The settings that targets ask of texts, by text; those of targets that compare texts win, for all are to be alike."""
+    out: dict[str, dict[str, Any]] = {}
+    for name, kind in sorted(of, key=lambda pair: pair[1].compares):
+        for text in texts if kind.compares else [name]:
+            out[text] = {**out.get(text, {}), **kind.asks}
+    return out
 
 
 def _about(column: Column, table: Table, held: Mapping[str, pl.Series], kind: Any) -> str:

@@ -36,8 +36,21 @@ COMMON: dict[str, Choice] = {
     "seed": Choice(0, "the same run each time"),
     "checkpoint_every": Choice(60.0, "at most a minute is lost when the machine fails"),
 }
-DECAYING = ("adamw", "sgd", "gradient_descent")  # without momentum, a decay in the gradient is the decoupled one
-RATES = {"gradient_descent": 0.1, "sgd": 0.05, "momentum": 0.01, "nesterov": 0.01, "rmsprop": 0.001, "lbfgs": 1.0}
+DECAYING = (
+    "adamw",
+    "muon",
+    "sgd",
+    "gradient_descent",
+)  # without momentum, a decay in the gradient is the decoupled one
+RATES = {
+    "gradient_descent": 0.1,
+    "sgd": 0.05,
+    "momentum": 0.01,
+    "nesterov": 0.01,
+    "rmsprop": 0.001,
+    "muon": 0.003,
+    "lbfgs": 1.0,
+}
 
 
 def family_settings(model: dict[str, Any]) -> Family:
@@ -112,7 +125,7 @@ def training(recipe: Recipe, chosen: Family, facts: DataFacts) -> tuple[Training
             brought["batch_size"] = Choice("all", f"{given.optimizer} takes all rows a step")
         elif brought["batch_size"].value == "all":
             brought["batch_size"] = Choice(256, f"{facts.rows:,} training rows")
-        if given.optimizer != "adamw":
+        if given.optimizer not in ("adamw", "muon"):
             brought["weight_decay"] = Choice(0.0, "decoupled decay is adamw's own")
         if given.optimizer == "lbfgs":
             brought["gradient_clip"] = Choice(0.0, "the line search needs the gradient as it is")

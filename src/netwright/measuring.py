@@ -15,7 +15,7 @@ from netwright.arrays import Arrays, take
 from netwright.baselines import Rows as BaselineRows
 from netwright.baselines import compare
 from netwright.events import say, say_rows
-from netwright.kinds.base import kind_name
+from netwright.kinds.base import Kind, kind_name
 from netwright.kinds.number import Number
 from netwright.kinds.prompting import filled
 from netwright.model import Answers, Model, compared, joined
@@ -116,7 +116,7 @@ def _checked(work: Work, rows: np.ndarray, found: Answers | None, model: Model) 
 def _baselines(work: Work, table: Table, shown: np.ndarray) -> dict[str, Any]:
     """The baselines' metrics on the rows that measure, by target where there are several, then by baseline."""
     columns = {name: kind_name(kind) for kind in work.fitted.inputs.values() for name in kind.columns}
-    columns |= {name: "text" for kind in work.fitted.targets.values() for name in kind.prompt}
+    columns |= {name: "text" for kind in work.fitted.targets.values() for name in kind.prompted}
     out: dict[str, Any] = {}
     for key, kind in work.fitted.targets.items():
         target = kind.columns[0]
@@ -169,8 +169,8 @@ def _say_shared(work: Work, table: Table, shown: np.ndarray) -> None:
 
 def _told(kind: Kind, table: Table, target: Arrays, rows: np.ndarray) -> list[str]:
     """What rows tell a network that writes: their inputs, or where there are none the texts themselves."""
-    if kind.prompt:
-        return [filled(row, kind.prompt) for row in table.frame[rows].select(kind.prompt).iter_rows(named=True)]
+    if kind.prompted:
+        return [filled(row, kind.prompted) for row in table.frame[rows].select(kind.prompted).iter_rows(named=True)]
     return list(kind.truth(target))
 
 

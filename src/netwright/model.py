@@ -38,7 +38,7 @@ from netwright.writing import Scribe, Text
 Answers = dict[str, dict[str, np.ndarray]]
 WRITTEN_AT_ONCE = 128  # rows that are written side by side: more gain little, and their caches take memory
 READ_AT_ONCE = 32  # texts that are read side by side
-PADDED = 2**18  # tokens of a call, padding among them: at width 128 each layer's values take 128 MB
+PADDED = 2**16  # tokens of a call, padding among them: at width 512 what a layer makes of them takes 128 MB
 
 
 class Model:
@@ -204,7 +204,7 @@ def judged(
 
 def _is_asked(fitted: Fitted, key: str) -> bool:
     """Whether a text answers inputs: what a language model writes from nothing is compared with no truth."""
-    return bool(fitted.inputs or fitted.targets[key].prompt)
+    return bool(fitted.inputs or fitted.targets[key].prompted)
 
 
 def _calls(rows: Rows, keys: Iterable[str], size: int) -> list[torch.Tensor]:

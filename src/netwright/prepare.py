@@ -55,7 +55,7 @@ class Fitted:
     def columns(self) -> list[str]:
         """The input columns."""
         blocks = [name for kind in self.inputs.values() for name in kind.columns]
-        return list(dict.fromkeys([*blocks, *(name for kind in self.targets.values() for name in kind.prompt)]))
+        return list(dict.fromkeys([*blocks, *(name for kind in self.targets.values() for name in kind.prompted)]))
 
     def unusable(self, targets: Mapping[str, Arrays]) -> np.ndarray:
         """(n,) rows none of whose encoded targets has a value that can be used."""
@@ -94,9 +94,9 @@ class Fitted:
         self._check(table)
         blocks = {key: _encoded(kind, table) for key, kind in self.inputs.items()}
         prompts = {
-            key: kind.prompts(table.frame.select(kind.prompt), table.ids)
+            key: kind.prompts(table.frame.select(kind.prompted), table.ids)
             for key, kind in self.targets.items()
-            if kind.prompt
+            if kind.prompted
         }
         return {**blocks, **prompts}
 
@@ -116,7 +116,7 @@ class Fitted:
         for kind in self.targets.values():
             _check_nested(kind, table, kind.columns)
         return {
-            key: encoding.encoded_target(kind, table.frame.select(*kind.columns, *kind.prompt, *kind.beside), table)
+            key: encoding.encoded_target(kind, table.frame.select(*kind.columns, *kind.prompted, *kind.beside), table)
             for key, kind in self.targets.items()
         }
 

@@ -128,7 +128,7 @@ class Training(Settings):
     )
     accumulate: int | None = Field(default=None, ge=1, description="batches summed into one step")
     optimizer: (
-        Literal["gradient_descent", "sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "lbfgs"] | None
+        Literal["gradient_descent", "sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "muon", "lbfgs"] | None
     ) = Field(default=None, description="how a gradient becomes a step")
     learning_rate: float | None = Field(default=None, gt=0, description="size of a step, at the schedule's peak")
     momentum: float | None = Field(

@@ -11,10 +11,12 @@ import polars as pl
 import pytest
 
 from netwright import rooms
-from netwright.baselines import Rows, boosting, compare, linear, models, pixels, suitable, tfidf
+from netwright.baselines import Rows, boosting, compare, lexicon, linear, models, overlap, pixels, suitable, tfidf
 from netwright.baselines.features import numbers
 from netwright.events import listening
+from netwright.kinds.tags import listed
 from netwright.measure import score
+from netwright.measure.span import Right
 
 N = 120
 KINDS = {"size": "number", "price": "number", "colour": "category", "day": "date", "review": "text", "photo": "image"}
@@ -52,7 +54,9 @@ def _compared(target: str, columns: dict[str, str], weight: bool = False) -> dic
 @pytest.mark.parametrize("target", ["category", "number", "labels"])
 def test_every_baseline_answers_every_row_and_beats_the_constant(target: str, weight: bool) -> None:
     found, truth = _compared(target, KINDS, weight), _rows(target, seed=2).truth
-    assert set(found) == set(rooms.names("baselines")) - ({"boosting"} if target == "labels" else set())
+    assert set(found) == {"boosting", "constant", "linear", "pixels", "tfidf"} - (
+        {"boosting"} if target == "labels" else set()
+    )
     name = {"category": "log_loss", "number": "rmse", "labels": "log_loss"}[target]
     scores = {each: score(target, name, truth, result["answer"]) for each, result in found.items()}
     for each, result in found.items():
@@ -222,3 +226,38 @@ def test_notes_are_heard_by_whoever_listens() -> None:
 def test_importing_loads_no_scikit_learn_and_no_torch() -> None:
     code = "import sys, netwright.baselines; assert not {'sklearn', 'scipy', 'torch'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def _words(target: str, columns: dict[str, list], truth: list) -> Rows:
+    return Rows(pl.DataFrame(columns), listed(truth))
+
+
+def test_a_lexicon_gives_each_word_its_most_frequent_tag_and_a_new_one_that_of_rare_words() -> None:
+    words = [["a", "run"], ["a", "run", "cat"], ["run", "dog"], ["run"]]
+    tags = [["D", "N"], ["D", "V", "N"], ["V", "N"], [None]]
+    train = _words("tags", {"title": ["x"] * 4, "words": words}, tags)
+    test = _words("tags", {"title": ["x"], "words": [["run", "a", "bird"]]}, [["N", "N", "N"]])
+    found = lexicon.answer(train, test, columns={"title": "text", "words": "text"}, target="tags", classes=0, seed=0)
+    assert found["tags"].tolist() == [["V", "D", "N"]]
+    assert suitable({"words": "text"}, "tags") == ("lexicon",) and suitable({"a": "number"}, "tags") == ()
+
+
+def test_overlap_answers_from_the_sentence_that_shares_most_with_the_question() -> None:
+    text = "Ann was born in Rome. The river Po is long. Bob was born in 1990."
+    asked = ["When was Bob born?", "Where was Ann born?", "xyz"]
+    truth = [Right(text, ("1990",)), Right(text, ("Rome",)), Right(text, ())]
+    rows = _words("span", {"question": asked, "context": [text] * 3}, truth)
+    kinds = {"question": "text", "context": "text"}
+    found = overlap.answer(rows, rows, columns=kinds, target="span", classes=0, seed=0)
+    pieces = [text[a:b] if a >= 0 else "" for a, b in zip(found["begin"], found["end"], strict=True)]
+    assert pieces[0] in text[44:] and pieces[1] in text[:21] and pieces[2] == ""
+    assert suitable(kinds, "span") == ("overlap",) and suitable({"context": "text"}, "span") == ()
+
+
+def test_overlap_reads_chinese() -> None:
+    text = "安娜住在北京。河流很长。"
+    rows = _words("span", {"question": ["安娜住在哪里"], "context": [text]}, [Right(text, ("北京",))])
+    found = overlap.answer(
+        rows, rows, columns={"question": "text", "context": "text"}, target="span", classes=0, seed=0
+    )
+    assert text[found["begin"][0] : found["end"][0]] == "北京"

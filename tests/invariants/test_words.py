@@ -15,7 +15,7 @@ import netwright as nw
 from netwright import rooms
 from netwright.arrays import take
 from netwright.cli import main
-from netwright.errors import InputError
+from netwright.errors import InputError, Interrupted
 from netwright.model import Answers, answers
 from netwright.plan import Plan
 from netwright.project import start_network
@@ -23,12 +23,14 @@ from netwright.training.loop import Loop
 
 from ..training.small import worked
 from .test_networks import at_random
+from .test_resume import stop_after
 
 FAMILIES = ("recurrent", "transformer")
 TARGETS = ("tags", "answer", "both")
 EVERY = pytest.mark.parametrize(("family", "target"), [(f, t) for f in FAMILIES for t in TARGETS])
 NAMES = {"tags": ["tags"], "answer": ["answer"], "both": ["tags", "answer", "topic"]}
-WORDS = "the cat sat on a mat and 北京 dogs ran 😀 far away from Zu\u0308rich".split()
+SPOKEN = "the cat sat on a mat and 北京 dogs ran 😀 far away from Zu\u0308rich"
+WORDS = SPOKEN.split()
 
 
 def table(rows: int = 24) -> pl.DataFrame:
@@ -143,7 +145,9 @@ SHORT = {"training": {"epochs": 2}, "plan": {"threads": 1}}
 def train(folder: Path, family: str, target: str, **more: Any) -> nw.Model:
     tiny = rooms.find("trunks", family, "settings").Settings.tiny().model_dump(mode="json", exclude_none=True)
     given = {"inputs": ["question", "words"], "columns": {"tags": {"about": "words"}, "question": "text"}, **SHORT}
-    return nw.train(table(60), target=NAMES[target], model=tiny, output=folder, settings={**given, **more})
+    return nw.train(
+        table(60), target=NAMES[target], model=more.pop("model", tiny), output=folder, settings={**given, **more}
+    )
 
 
 @EVERY
@@ -158,6 +162,19 @@ def test_what_is_loaded_predicts_the_same_and_the_same_recipe_trains_the_same_bi
     bits = [(tmp_path / name / "model.safetensors").read_bytes() for name in "ab"]
     assert bits[0] == bits[1]
     assert set(nw.load(tmp_path / "a").evaluate(table(11))) == {"metrics", "rows"}
+
+
+def test_interrupted_and_resumed_is_never_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long texts in windows, dropout, several targets: bit for bit."""
+    settings = {"model": {"family": "recurrent", "width": 8, "dropout": 0.3, "length": 8}, "training": {"epochs": 3, "batch_size": 9}}  # fmt: skip
+    train(tmp_path / "whole", "recurrent", "both", **settings)
+    with monkeypatch.context() as patch:
+        stop_after(patch, 6)
+        with pytest.raises(Interrupted):
+            train(tmp_path / "parts", "recurrent", "both", **settings)
+    nw.train(table(60), resume=tmp_path / "parts")
+    for name in ("model.safetensors", "predictions.csv"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_folds_answer_each_row_in_tags_of_their_own(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from netwright.kinds.infer import kind_class
 
 from .fitting import encode, fit
 
-CASES: dict[str, tuple[list[Any], dict[str, Any]]] = {
+CASES: dict[str, tuple[Any, dict[str, Any]]] = {
     "number": ([1.5, None, 2.0, 1e20], {}),
     "number robust, in bins": ([1.5, None, 2.0, -3.0], {"scale": "robust", "bins": 3}),
     "number by quantile": ([1.5, None, 2.0, -3.0], {"scale": "quantile"}),
@@ -23,10 +23,13 @@ CASES: dict[str, tuple[list[Any], dict[str, Any]]] = {
     "category of numbers": ([1.0, 0.1, None], {}),
     "labels": (["a|b", "", None], {}),
     "date": ([date(2024, 1, 1), None, date(1900, 5, 5)], {}),
+    "tags": ({"y": [["N", "V"], ["ü"], None], "x": [["a", "b"], ["c"], ["d"]]}, {}),
+    "span": ({"y": ["Satz", None, "字"], "x": ["Ein Satz.", "x", "两个字"]}, {}),
     "text": (["Ein Satz.", "两个字", ""], {}),
     "text as words": (["Ein Satz.", "两个字", ""], {"tokens": "words"}),
     "text as characters": (["Ein Satz.", "两个字", ""], {"tokens": "characters"}),
     "text as byte pairs": (["Ein Satz.", "两个字", ""], {"tokens": "bpe"}),
+    "text in windows": (["Ein Satz.", "两个字", ""], {"tokens": "bpe", "windows": True}),
     "image": ([[[0, 255], [3, 4]], [[9, 8], [7, 6]]], {}),
 }
 

@@ -10,9 +10,9 @@ import torch
 
 from netwright.errors import InputError
 from netwright.export import llama
+from netwright.export.proven import export
 from netwright.export.transformers import load
 from netwright.model import Model
-from netwright.verbs.export import export
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ ODD = [
 @pytest.mark.parametrize("level", ["bpe", "words", "characters"])
 def test_any_text_comes_back_exactly_and_no_token_is_unknown(level: str) -> None:
     tokenizer = tokenizing.read(tokenizing.train(["床前明月光 hello hello", "疑是地上霜"], level, 320))  # type: ignore[arg-type]
+    assert sorted(tokenizer.get_vocab().values()) == list(range(tokenizer.get_vocab_size())), "no number is left out"
     for text, ids in zip(ODD, tokenizing.encode(tokenizer, ODD), strict=True):
         assert tokenizer.decode(ids.tolist()) == text
         assert not set(ids.tolist()) & set(range(len(tokenizing.SPECIAL))), "what people write is never a mark"

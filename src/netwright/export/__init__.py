@@ -5,4 +5,26 @@ The folder is the registry. An exporter gives `EXTRA` (what pip brings it), `TYP
 other engine as a `Side`, so that the parity gate can compare.
 """
 
-HELPERS = ("llama", "parity", "side")
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+HELPERS = ("llama", "parity", "proven", "side")
+
+
+class _Room(ModuleType):
+    """The room, which can be called: `netwright.export(run, to=...)` is the verb, whether or not it was imported."""
+
+    def __call__(
+        self, run: str | Path, *, to: str, output: str | Path | None = None, stored: str | None = None, data: Any = None
+    ) -> dict[str, Any]:
+        """Write a run as another engine's files; see `netwright.export.proven.export`."""
+        from netwright.export.proven import export
+
+        return export(run, to=to, output=output, stored=stored, data=data)
+
+
+sys.modules[__name__].__class__ = _Room

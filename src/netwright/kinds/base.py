@@ -63,7 +63,6 @@ class Kind(Settings):
     Options: ClassVar[type[Options]]
 
     columns: tuple[str, ...]
-    prompt: tuple[str, ...] = ()  # input columns that a target which is written reads as its beginning
 
     @classmethod
     @abstractmethod
@@ -126,6 +125,11 @@ class Kind(Settings):
     def located(self, found: dict[str, Any], frame: pl.DataFrame) -> dict[str, Any]:
         """Return a head's arrays with what decoding needs of the rows themselves."""
         return found
+
+    @property
+    def prompted(self) -> tuple[str, ...]:
+        """The input columns that a target which is written reads as its beginning."""
+        return ()
 
     def prompts(self, frame: pl.DataFrame, ids: RowIds) -> Arrays:
         """Return what each row's answer begins with, of a target that has a prompt."""

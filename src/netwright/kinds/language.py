@@ -109,6 +109,11 @@ class Language(base.Kind):
         return {}
 
     @property
+    def prompted(self) -> tuple[str, ...]:
+        """The input columns that are its beginning."""
+        return self.prompt
+
+    @property
     def template_text(self) -> str:
         """The conversation's template; nothing for plain texts."""
         return ""

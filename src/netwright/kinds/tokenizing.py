@@ -56,7 +56,9 @@ def train(texts: Iterable[str], level: Level, vocabulary: int) -> str:
         first = [*SPECIAL, *sorted(alphabet)]
         trainer = trainers.WordLevelTrainer(vocab_size=vocabulary, special_tokens=first, show_progress=False)
         tokenizer.train_from_iterator(drawn, trainer)
-        whole = tokenizer.get_vocab()
+        found = tokenizer.get_vocab()
+        names = [*first, *sorted((name for name in found if name not in set(first)), key=lambda name: found[name])]
+        whole = {name: number for number, name in enumerate(names[:vocabulary])}
         tokenizer = Tokenizer(models.BPE(whole, [], ignore_merges=True))
         tokenizer.pre_tokenizer = pre
         tokenizer.add_special_tokens(list(SPECIAL))

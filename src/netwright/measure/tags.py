@@ -45,7 +45,7 @@ class Words:
         names = sorted({str(tag) for _, *both in triples for tag in both})
         place = {name: number for number, name in enumerate(names)}
         codes = np.array([(row, place[str(a)], place[str(b)]) for row, a, b in triples], np.int64).reshape(-1, 3)
-        return cls(*codes.T, names, len(truth))
+        return cls(codes[:, 0], codes[:, 1], codes[:, 2], names, len(truth))
 
     def summed(self, values: np.ndarray) -> np.ndarray:
         """(n,) the sum over a row's words."""

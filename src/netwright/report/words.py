@@ -54,7 +54,7 @@ def _each(pairs: Counter[tuple[str, str]]) -> Markup:
         true[right] += count
         given[answer] += count
     lines = []
-    for name, count in sorted((true | given).items(), key=lambda item: (-true[item[0]], item[0]))[:LISTED]:
+    for name in sorted(true | given, key=lambda name: (-true[name], name))[:LISTED]:
         both = pairs[name, name]
         parts = [both / given[name] if given[name] else None, both / true[name] if true[name] else None]
         lines.append(

@@ -69,7 +69,9 @@ def _words(words: list[list[str]]) -> Markup:
     """A text whose wrongly tagged words stand out, each with the right tag and the one that was given."""
     parts: list[Any] = []
     for word, truth, given in words:
-        wrong = tag("span", tag("b", brief(word, 40)), tag("small", f" {cut(truth, 20)} → {cut(given, 20)}"), class_="wrong")
+        wrong = tag(
+            "span", tag("b", brief(word, 40)), tag("small", f" {cut(truth, 20)} → {cut(given, 20)}"), class_="wrong"
+        )
         parts += [brief(word, 40) if truth == given else wrong, " "]
     return tag("div", tag("dt", "words, and right → answered tag of the wrong ones"), tag("dd", parts, class_="long"))
 

@@ -53,8 +53,9 @@ class Stem(Base):
             document = torch.where(real, 0, -1)
             if self.form == "ids":
                 return Signal(tokens.long(), "sequence", document=document)
-            values, places = self.table(tokens.long()), _places(block, real) if self.window else {}
-            return Signal(values, "sequence", document=document, window=self.window, **places)
+            word, ends = _places(block, real) if self.window else (None, None)
+            values = self.table(tokens.long())
+            return Signal(values, "sequence", document=document, word=word, ends=ends, window=self.window)
         weights = block.get("weights")
         if isinstance(weights, Lists):
             flat = weights.values.to(self.bag.weight.dtype)
@@ -93,12 +94,12 @@ def _numbers(block: Block) -> Tensor:
     return ids.padded()[0]
 
 
-def _places(block: Block, real: Tensor) -> dict[str, Tensor]:
+def _places(block: Block, real: Tensor) -> tuple[Tensor, Tensor]:
     """The word (B, T) and the characters (B, T, 2) that each token is of, -1 for padding."""
     word, begin, end = (block[name] for name in ("word", "begin", "end"))
     assert isinstance(word, Lists) and isinstance(begin, Lists) and isinstance(end, Lists)
     padded = [part.padded()[0].long().masked_fill(~real, -1) for part in (word, begin, end)]
-    return {"word": padded[0], "ends": torch.stack(padded[1:], 2)}
+    return padded[0], torch.stack(padded[1:], 2)
 
 
 class SparseMap(torch.autograd.Function):

@@ -5,6 +5,7 @@
 - rmsprop (Tieleman & Hinton 2012): v ← β₂ v + (1 − β₂) g², w ← w − η g / (√v + ε)
 - adam (Kingma & Ba 2015): m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ),
   w ← w − η m̂ / (√v̂ + ε); adamw (Loshchilov & Hutter 2019): the same, and w ← w − η λ w
+- muon (Jordan et al. 2024): orthogonal steps for the trunk's matrices, AdamW for all else; see `muon.py`
 - lbfgs (Liu & Nocedal 1989) with a strong Wolfe line search, on all rows
 """
 
@@ -16,6 +17,7 @@ import torch
 from torch import nn
 
 from netwright.recipe import Training
+from netwright.training.muon import Muon
 
 LBFGS_ITERATIONS, LBFGS_HISTORY = 10, 10  # a step: 10 iterations, then the score is looked at; history as SciPy's
 
@@ -42,6 +44,12 @@ def make(network: nn.Module, settings: Training) -> torch.optim.Optimizer:
     if s.optimizer in ("adam", "adamw"):
         # AdamW with a decay of 0 is Adam; fused: one call for all weights
         return torch.optim.AdamW(groups, lr=rate, betas=betas, eps=epsilon, fused=_fusable(weights))
+    if s.optimizer == "muon":
+        trunk = {id(weight) for name, weight in network.named_parameters() if name.startswith("trunk.")}
+        matrices = [weight for weight in weights if weight.ndim == 2 and id(weight) in trunk]
+        own = {id(weight) for weight in matrices}
+        rest = [{**group, "params": [w for w in group["params"] if id(w) not in own]} for group in groups]
+        return Muon(list(matrices), rest, lr=rate, decay=decay, betas=betas, eps=epsilon)
     if s.optimizer == "rmsprop":
         alpha = 0.99 if s.beta2 is None else s.beta2
         return torch.optim.RMSprop(groups, lr=rate, alpha=alpha, eps=epsilon, momentum=s.momentum or 0.0, foreach=True)

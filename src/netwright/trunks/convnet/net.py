@@ -32,7 +32,7 @@ class Net(Trunk):
         D = s.width * 2 ** (s.stages - 1)
         for shape in inputs:
             if shape.layout == "grid":
-                self.nets.append(_residual(shape.width, s.width, s.stages, s.blocks))
+                self.nets.append(_residual(shape.width, s.width, s.stages, s.blocks, pool=bool(s.pool)))
                 widths.append(D)
             elif shape.layout == "sequence":
                 assert s.windows is not None and s.filters is not None
@@ -82,13 +82,15 @@ class Windows(nn.Module):
         return F.relu(torch.cat(out, 1))  # the largest of rectified values is the rectified largest
 
 
-def _residual(channels: int, width: int, stages: int, blocks: int) -> nn.Sequential:
+def _residual(channels: int, width: int, stages: int, blocks: int, *, pool: bool) -> nn.Sequential:
     layers: list[nn.Module] = []
     inside = channels
     for stage in range(stages):
         outside = width * 2**stage
+        pooled = pool and stage == 0
         layers += [
-            nn.Conv2d(inside, outside, 3, stride=2, padding=1, bias=False),
+            nn.Conv2d(inside, outside, 3, stride=1 if pooled else 2, padding=1, bias=False),
+            *([nn.MaxPool2d(2, ceil_mode=True)] if pooled else []),
             nn.GroupNorm(max(1, outside // GROUP), outside),
             nn.ReLU(),
         ]

@@ -34,6 +34,11 @@ class Settings(Family):
     )
     stages: int | None = Field(default=None, ge=1, le=6, description="stages, each at half the size of the last")
     blocks: int | None = Field(default=None, ge=1, le=32, description="residual blocks of a stage")
+    pool: bool | None = Field(
+        default=None,
+        description="whether the first stage looks at every pixel and keeps the largest of each four answers, "
+        "in place of looking at every second pixel",
+    )
     dropout: float | None = Field(
         default=None, ge=0, lt=1, description="share of pooled features silenced while training"
     )
@@ -60,11 +65,18 @@ class Settings(Family):
         if "image" not in facts.kinds:
             return {
                 "width": Choice(32, "there is no image"), "stages": Choice(2, "there is no image"),
-                "blocks": Choice(1, "there is no image"), "dropout": Choice(0.5, "Kim 2014"),
+                "blocks": Choice(1, "there is no image"), "pool": Choice(False, "there is no image"), "dropout": Choice(0.5, "Kim 2014"),
             }  # fmt: skip
+        small = facts.pixels <= 3 * 64 * 64
         return {
             "width": Choice(32, "a first stage of 32 channels trains on a laptop's processor"),
-            "stages": Choice(3 if facts.pixels <= 3 * 64 * 64 else 4, f"images of {facts.pixels:,} values"),
+            "stages": Choice(3 if small else 4, f"images of {facts.pixels:,} values"),
+            "pool": Choice(
+                small,
+                "better in the same time on small images (docs/log.md)"
+                if small
+                else "large images: a quarter of the work",
+            ),
             "blocks": Choice(1, "one residual block a stage"),
             "dropout": Choice(0.1, "a little, before the head"),
         }
@@ -116,6 +128,6 @@ class Settings(Family):
     def tiny(cls) -> Settings:
         """One stage of 16 channels, 16 filters."""
         return cls(
-            width=16, stages=1, blocks=1, dropout=0.0, windows=(2, 3), filters=16, embedding_width=16, vocabulary=64,
+            pool=True, width=16, stages=1, blocks=1, dropout=0.0, windows=(2, 3), filters=16, embedding_width=16, vocabulary=64,
             length=16,
         )  # fmt: skip

@@ -93,15 +93,19 @@ class Settings(Family):
         }
 
     def _of_words(self, facts: DataFacts) -> Choices:
-        """Each row gives many answers, or one among many: more epochs than for one answer of few."""
-        many = facts.rows >= 4000
+        """A row of tags gives an answer for each word, a span one among all words."""
+        answers = int(facts.rows * max(facts.words, 1.0)) if "tags" in facts.targets else facts.rows
+        many = answers >= (100_000 if "tags" in facts.targets else 2000)
+        batch = 16 if not many else 64 if "tags" in facts.targets else 32
         return {
             "optimizer": Choice("adamw", "robust to the learning rate"),
             "learning_rate": Choice(0.004, "tried on tagged news (docs/log.md)"),
             "weight_decay": Choice(0.01, "a little"),
             "gradient_clip": Choice(1.0, "a recurrent gradient can explode (Pascanu et al. 2013)"),
-            "batch_size": Choice(64 if many else 16, f"{facts.rows:,} training rows"),
-            "epochs": Choice(6 if many else 30, "an upper end; early stopping decides"),
+            "batch_size": Choice(batch, f"about {answers:,} answers to learn from"),
+            "epochs": Choice(
+                (6 if "tags" in facts.targets else 10) if many else 30, "an upper end; early stopping decides"
+            ),
             "patience": Choice(2 if many else 8, "word vectors learnt from nothing overfit soon"),
             "schedule": Choice("cosine", "falls smoothly to nothing"),
         }

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from netwright.shapes import Shape
 from netwright.signal import Memory, Signal
 from netwright.trunks.base import Trunk
+from netwright.trunks.transformer.fused import RMSNorm, Turned
 from netwright.trunks.transformer.settings import Settings
 
 Cache = tuple[tuple[Tensor, Tensor], ...]
@@ -36,9 +37,9 @@ class Net(Trunk):
         self.d, self.base = s.width // s.heads, s.rotary_base
         two = s.form == "encoder_decoder" and bool(inputs)
         self.layers = nn.ModuleList(Layer(s, crossed=two) for _ in range(s.depth))
-        self.norm = nn.RMSNorm(s.width, eps=s.epsilon)
+        self.norm = RMSNorm(s.width, s.epsilon)
         self.encoder = nn.ModuleList(Layer(s) for _ in range(s.depth)) if two else None
-        self.encoder_norm = nn.RMSNorm(s.width, eps=s.epsilon) if two else None
+        self.encoder_norm = RMSNorm(s.width, s.epsilon) if two else None
         self.dropout = nn.Dropout(s.dropout)
         # which block an element is of; a lone block needs no name
         self.block = nn.Parameter(torch.randn(len(inputs), s.width) * 0.02) if len(inputs) > 1 else None
@@ -134,10 +135,10 @@ class Layer(nn.Module):
         D, h = settings.width or 0, settings.heads or 1
         self.heads, self.key_heads, self.d = h, settings.key_heads or h, D // h
         self.hidden = settings.hidden or -(-8 * D // 3 // 8) * 8
-        self.attention_norm, self.dense_norm = (nn.RMSNorm(D, eps=settings.epsilon) for _ in range(2))
+        self.attention_norm, self.dense_norm = (RMSNorm(D, settings.epsilon) for _ in range(2))
         self.qkv, self.merge = nn.Linear(D, (h + 2 * self.key_heads) * self.d, bias=False), nn.Linear(D, D, bias=False)
         self.gate_up, self.down = nn.Linear(D, 2 * self.hidden, bias=False), nn.Linear(self.hidden, D, bias=False)
-        self.crossed_norm = nn.RMSNorm(D, eps=settings.epsilon) if crossed else None
+        self.crossed_norm = RMSNorm(D, settings.epsilon) if crossed else None
         if crossed:
             self.asks, self.sees, self.joins = (nn.Linear(D, size, bias=False) for size in (D, 2 * self.key_heads * self.d, D))  # fmt: skip
         self.dropout = nn.Dropout(settings.dropout or 0.0)
@@ -188,9 +189,7 @@ def rotation(position: Tensor, d: int, base: float, dtype: torch.dtype) -> Turn:
 
 def rotated(x: Tensor, turn: Turn) -> Tensor:
     """(B, h, T, d) with the pair (i, i + d/2) turned by its angle."""
-    a, b = x.chunk(2, -1)
-    cos, sin = turn
-    return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
+    return Turned.apply(x, *turn)  # type: ignore[return-value]
 
 
 def _same(asks: Tensor, document: Tensor, *, own: bool = True) -> Tensor:

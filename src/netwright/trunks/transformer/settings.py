@@ -96,7 +96,7 @@ class Settings(Family):
         width, depth = shape(wanted, self.vocabulary or _vocabulary(facts))
         form = "encoder_decoder" if "image" in facts.kinds else "decoder"
         return {
-            **self._shape(width, depth, max(1, width // (64 if width >= 512 else 32)), why),
+            **self._shape(width, depth, _heads(self.width or width), why),
             "form": Choice(form, "an image is read whole" if form != "decoder" else "one stack that every engine loads"),
             "dropout": Choice(0.1 if facts.written * PASSES < A_WEIGHT * wanted else 0.0, f"about {facts.written:,} tokens to learn from"),
             "vocabulary": Choice(None, "chosen with the tokenizer") if not self._reads_whole else Choice(8000, "enough for a small corpus"),
@@ -184,6 +184,12 @@ class Settings(Family):
     def tiny(cls) -> Settings:
         """Two layers of width 32."""
         return cls(width=32, depth=2, heads=2, key_heads=2, hidden=88, dropout=0.0, vocabulary=64, length=16, patch=4)
+
+
+def _heads(width: int) -> int:
+    """How many heads of 64 values (32 in small networks, else the next even number that divides) a width has."""
+    usual = 64 if width >= 512 else 32
+    return next((width // d for d in (usual, 64, 48, 32, 24, 16, 12, 8, 4, 2) if width % d == 0), 1)
 
 
 def shape(weights: int, vocabulary: int) -> tuple[int, int]:

@@ -31,7 +31,8 @@ def without_missing(table: Table, recipe: Recipe, names: Sequence[str]) -> set[s
     out, beside = set(), texts(table, recipe, names)
     for name in recipe.target:
         column = table.frame[name]
-        if column.dtype == pl.String or column.dtype.is_nested():
+        gaps = column.null_count() or column.dtype == pl.String and bool((column.str.strip_chars() == "").any())
+        if gaps and (column.dtype == pl.String or column.dtype.is_nested()):
             with quiet():
                 kind = infer(column, recipe.columns.get(name, {}), "target", beside=beside).kind
             if kind is not None and kind_class(kind, "target").missing_is_a_value:

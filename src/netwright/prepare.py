@@ -72,11 +72,11 @@ class Fitted:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Fitted:
         """Return what `to_json` gave."""
-        inputs, targets = (
-            {key: kind_class(item["kind"], role).model_validate(item) for key, item in value[part].items()}
-            for part, role in (("inputs", "input"), ("targets", "target"))
-        )
-        return cls(inputs, targets, dict(value["left_out"]))
+
+        def kinds(part: str, role: Role) -> dict[str, Kind]:
+            return {key: kind_class(item["kind"], role).model_validate(item) for key, item in value[part].items()}
+
+        return cls(kinds("inputs", "input"), kinds("targets", "target"), dict(value["left_out"]))
 
     def ready(self, table: Table) -> Fitted:
         """Return the kinds with what they must know of a whole table to encode its slices one by one."""

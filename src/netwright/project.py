@@ -234,7 +234,7 @@ def _texts(
     if work.recipe.training.pack:
         rows: Rows = packer.Packed(key, block, train, kind.length, weight)
     else:
-        known = {name: part.take(train) for name, part in block.items() if isinstance(part, Lists)}
+        known: Block = {name: part.take(train) for name, part in block.items() if isinstance(part, Lists)}
         cut, row = packer.pieces(known, kind.length)
         rows = Rows({}, {key: cut}, None if weight is None else weight[train][row], count=len(row))
     return Data(rows, torch.arange(len(rows)), {})

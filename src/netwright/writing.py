@@ -121,7 +121,7 @@ class Scribe:
         cuts = [text.find(stop) for stop in asked.manner.stop if stop in text]
         told = getattr(state, "alternatives", None)
         names = [
-            {self.kind.reader.id_to_token(token): value for token, value in one.items()} for one in (told[row] if told else [])
+            {str(self.kind.reader.id_to_token(token)): value for token, value in one.items()} for one in (told[row] if told else [])
         ]  # fmt: skip
         reasons = getattr(state, "reasons", None)
         return Text(

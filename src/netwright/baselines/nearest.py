@@ -47,7 +47,7 @@ def nearest(known: list[str], asked: list[str]) -> tuple[np.ndarray, np.ndarray]
 
     if not any(text.strip() for text in known):
         raise ValueError("there is no text to be alike to")
-    vectors: Any = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 3), sublinear_tf=True, dtype=np.float32)
+    vectors: Any = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 3), sublinear_tf=True)
     table = vectors.fit_transform(known).T.tocsr()
     rows = vectors.transform(asked)
     best, cosine = np.zeros(len(asked), np.int64), np.zeros(len(asked))

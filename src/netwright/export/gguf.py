@@ -124,7 +124,7 @@ def _stored(gguf: Any, stored: str, array: np.ndarray) -> Any:
 def load(folder: Path) -> Side:
     """Return the file as llama.cpp reads it, or where its Python package is not there, as transformers does."""
     try:
-        from llama_cpp import Llama
+        from llama_cpp import Llama  # pyright: ignore[reportMissingImports]
     except ImportError:
         return _by_transformers(folder)
     return LlamaCpp(Llama(str(folder / FILE), n_ctx=0, logits_all=True, verbose=False))

@@ -28,7 +28,7 @@ def export(
     if to not in rooms.names("export"):
         raise InputError(Problem("--to", f"there is no exporter {to!r}", fix=nearest(to, rooms.names("export"))))
     exporter, model = rooms.find("export", to), load(run)
-    stored = stored or exporter.TYPES[0]
+    stored = str(stored or exporter.TYPES[0])
     if stored not in exporter.TYPES:
         raise InputError(Problem("--type", f"{to} does not store {stored!r}", allowed=", ".join(exporter.TYPES)))
     if reason := exporter.refuse(model):

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 Tokens = Literal["words", "characters", "bpe", "ngrams"]
 PAD, UNKNOWN = 0, 1
+_WORDS = r"(?u)\b\w+\b|[^\w\s]"
+_WIDE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Chinese and Japanese, written without blanks
+_APART = rf"(?u)[{_WIDE}]|[^\W{_WIDE}]+|[^\w\s]"
 
 
 Target = Written  # what is written is another thing than what is read
@@ -64,6 +67,9 @@ class Text(base.Kind):
     tokenizer: str = ""
     rows: int = 0
     rows_with: tuple[int, ...] = ()
+    apart: bool = (
+        False  # whether characters of scripts without blanks are words of their own; in older runs they are not
+    )
 
     @classmethod
     def sniff(cls, facts: Facts, role: base.Role) -> base.Guess | None:
@@ -97,7 +103,7 @@ class Text(base.Kind):
             trained = _train(parts if options.windows else texts, options)
             settings["vocabulary"] = trained.get_vocab_size()
             return cls(columns=(column.name,), tokenizer=trained.to_str(), **settings)
-        bare = cls(columns=(column.name,), **settings)
+        bare = cls(columns=(column.name,), apart=True, **settings)
         seen = np.zeros(options.vocabulary, np.int64)
         for part in bare._counts(texts):
             seen += np.bincount(part.indices, minlength=options.vocabulary)
@@ -164,9 +170,9 @@ class Text(base.Kind):
             "lowercase": self.lowercase,
             "n_features": self.vocabulary // 2,
         }
-        words: Any = HashingVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b|[^\w\s]", **common).transform(
-            texts
-        )
+        words: Any = HashingVectorizer(
+            ngram_range=(1, 2), token_pattern=_APART if self.apart else _WORDS, **common
+        ).transform(texts)
         letters: Any = HashingVectorizer(analyzer="char_wb", ngram_range=(1, 4), **common).transform(texts)
         letters.indices += self.vocabulary // 2
         for part in (words, letters):

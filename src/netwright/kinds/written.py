@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from netwright.kinds.facts import Facts
 
-_PAD, BEGIN, END, ANSWER = SPECIAL[:4]
+BEGIN, END, ANSWER = SPECIAL[1], SPECIAL[2], SPECIAL[3]
 
 
 class Options(language.Options):
@@ -43,10 +43,10 @@ class Written(language.Language):
     @classmethod
     def pieces_of(cls, row: dict[str, Any], columns: tuple[str, ...], template: str, *, answer: bool) -> list[Piece]:
         """Begin, the inputs and their mark; then the text and its end."""
-        pieces = [Piece(BEGIN, True, False)]
-        if len(columns) > 1:
-            pieces += [Piece(filled(row, columns[1:]), False, False), Piece(ANSWER, True, False)]
-        return pieces if answer else [*pieces, Piece(str(row[columns[0]]), False, True), Piece(END, True, True)]
+        pieces, (target, *prompt) = [Piece(BEGIN, True, False)], columns
+        if prompt:
+            pieces += [Piece(filled(row, tuple(prompt)), False, False), Piece(ANSWER, True, False)]
+        return pieces if answer else [*pieces, Piece(str(row[target]), False, True), Piece(END, True, True)]
 
     @classmethod
     def fit(cls, frame: pl.DataFrame, options: Any, role: base.Role) -> Written:

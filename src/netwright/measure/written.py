@@ -31,7 +31,7 @@ def bleu(truth: np.ndarray, answer: dict[str, np.ndarray]) -> Weighted:
 
     p_n: the share of the answers' n-grams that stand in the truth, with exponential smoothing; c, r: their lengths.
     """
-    from sacrebleu.metrics import BLEU
+    from sacrebleu.metrics.bleu import BLEU
 
     wide = any(WIDE.search(text) for text in truth[:1000])
     scorer = BLEU(tokenize="zh" if wide else "13a", effective_order=False)
@@ -40,7 +40,7 @@ def bleu(truth: np.ndarray, answer: dict[str, np.ndarray]) -> Weighted:
 
 def chrf(truth: np.ndarray, answer: dict[str, np.ndarray]) -> Weighted:
     """chrF: the F2 score of character n-grams, n = 1 ... 6 (Popović 2015), as sacrebleu counts it."""
-    from sacrebleu.metrics import CHRF
+    from sacrebleu.metrics.chrf import CHRF
 
     return _summed(CHRF(), truth, answer["text"])
 

@@ -36,7 +36,7 @@ def verdict(found: Found, target: str) -> Verdict:
     """Return the verdict on a target's answers."""
     told = [event["data"] for event in found.said("verdict") if event["data"].get("target") == target]
     metric = told[-1]["metric"] if told else ""
-    ours = found.measured(target).get(metric) or {"value": None, "low": None, "high": None}
+    ours: dict[str, Any] = found.measured(target).get(metric) or {"value": None, "low": None, "high": None}
     tried = {name: (values.get(metric) or {}).get("value") for name, values in found.baselines(target).items()}
     known = {name: value for name, value in tried.items() if value is not None}
     sign = _sign(found.kind(target), metric)
@@ -47,7 +47,7 @@ def verdict(found: Found, target: str) -> Verdict:
     elif theirs is None:
         standing = "alone"
     else:
-        least, most = sorted((sign * ours["low"], sign * ours["high"]))
+        least, most = sorted(sign * float(ours[end]) for end in ("low", "high"))
         standing = "better" if least > sign * theirs else "worse" if most < sign * theirs else "same"
     answered = found.answers.get(target) or found.said_of_words.get(target)
     return Verdict(

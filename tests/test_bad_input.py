@@ -254,7 +254,7 @@ def test_a_target_whose_texts_are_all_different(refused, cli):
     rows = column(*(f"name {k}" for k in range(30)))
     assert refused("train", rows, "--target", "y") == [
         "target y: all its 30 values are different texts, so that no class is seen twice. Allowed: numbers, categories, "
-        "labels. To mend it: name another --target; --columns.y.kind category takes each as a class all the same."
+        "labels. To mend it: name another --target; --columns.y.kind text writes it, category takes each as a class."
     ]
     said = cli("train", rows, "--target", "y", *MLP, "--columns.y.kind", "category", "--output", "run")
     assert said.code == 0
@@ -309,8 +309,8 @@ def test_a_target_that_is_also_an_input_or_named_twice(refused):
 
 
 def test_a_target_that_cannot_be_predicted_or_read(refused):
-    assert refused("train", table(), "--target", "city", "--columns.city.kind", "text") == [
-        "target city: text cannot be predicted. Allowed: number, category, labels."
+    assert refused("train", table(), "--target", "city", "--columns.city.kind", "image") == [
+        "target city: image cannot be predicted. Allowed: category, labels, messages, number, span, tags, text."
     ]
     assert refused("train", "a.csv", "--target", "city", "--columns.city.kind", "number") == [
         "target city: no training row has a value that can be read. To mend it: name another --target, or its kind with "
@@ -503,7 +503,10 @@ def test_a_recipe_that_cannot_be_read(refused, content, message):
         ),
         (
             ("--columns.age.kind", "numbr"),
-            ["columns.age.kind: there is no kind 'numbr'. Allowed: category, date, image, labels, number, text."],
+            [
+                "columns.age.kind: there is no kind 'numbr'. Allowed: category, date, image, labels, messages, number, span, "
+                "tags, text."
+            ],
         ),
         (
             ("--columns.age.scal", "none"),

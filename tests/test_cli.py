@@ -119,7 +119,7 @@ def test_every_verb_has_help(cli):
 def test_help_of_train_shows_units_choices_and_the_users_own_columns(capsys):
     assert main(["train", "--help"]) == 0
     out = capsys.readouterr().out
-    assert "--training.optimizer gradient_descent|sgd|momentum|nesterov|rmsprop|adam|adamw|lbfgs" in out
+    assert "--training.optimizer gradient_descent|sgd|momentum|nesterov|rmsprop|adam|adamw|muon|lbfgs" in out
     assert "--columns.NAME.SETTING VALUE" in out and "--heads.TARGET.SETTING VALUE" in out
     assert "[mlp, recurrent, transformer]" in out and "passes through the training rows" in out
 

@@ -282,7 +282,7 @@ def _kind_of(
             )
         if column.kind == "category" and "kind" not in recipe.columns.get(name, {}) and _all_differ(values):
             what = f"all its {len(values):,} values are different texts, so that no class is seen twice"
-            fix = f"name another --target; --columns.{name}.kind category takes each as a class all the same"
+            fix = f"name another --target; --columns.{name}.kind text writes it, category takes each as a class"
             raise InputError(Problem(f"target {name}", what, allowed="numbers, categories, labels", fix=fix))
         if column.kind == "number" and _alike(values):
             raise InputError(

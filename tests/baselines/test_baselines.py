@@ -72,7 +72,7 @@ def test_each_takes_its_own_columns() -> None:
     assert suitable({"a": "text"}, "category") == ("constant", "tfidf")
     assert suitable({"a": "image"}, "number") == ("constant", "pixels")
     assert suitable({"a": "date"}, "labels") == ("constant", "linear")
-    assert suitable({"a": "number"}, "text") == ()
+    assert suitable({"a": "number"}, "text") == ("ngrams",)
 
 
 def test_the_names_are_the_files_names() -> None:

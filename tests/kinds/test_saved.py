@@ -25,6 +25,10 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
     "date": ([date(2024, 1, 1), None, date(1900, 5, 5)], {}),
     "tags": ({"y": [["N", "V"], ["ü"], None], "x": [["a", "b"], ["c"], ["d"]]}, {}),
     "span": ({"y": ["Satz", None, "字"], "x": ["Ein Satz.", "x", "两个字"]}, {}),
+    "messages": (
+        [[{"role": "user", "content": "字?"}, {"role": "assistant", "content": "ü"}]] * 2,
+        {"vocabulary": 280},
+    ),
     "text": (["Ein Satz.", "两个字", ""], {}),
     "text as words": (["Ein Satz.", "两个字", ""], {"tokens": "words"}),
     "text as characters": (["Ein Satz.", "两个字", ""], {"tokens": "characters"}),

@@ -179,3 +179,14 @@ def test_pairs_with_dropout_are_the_same_each_time(home: Path) -> None:
     one, other = (trained(pairs(30), "fr", home / name, epochs=2, dropout=0.1) for name in ("twice-1", "twice-2"))
     for name, value in one.network.state_dict().items():
         assert torch.equal(value, other.network.state_dict()[name])
+
+
+def test_texts_of_unlike_length_are_not_compiled_however_long_the_training(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from netwright.training import planning
+
+    monkeypatch.setattr(planning, "WORTH_COMPILING", 0.0)
+    for pack in (False, True):
+        model = trained(texts(40), "text", home / f"uncompiled-{pack}", pack=pack, epochs=1, dropout=0.1)
+        assert not model.plan.compile and "compile" in model.plan.reasons

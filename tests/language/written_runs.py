@@ -54,6 +54,8 @@ def trained(rows: list[dict], target: str, folder: Path, *, family: str = "trans
         "columns": {target: {"kind": "messages" if target == "messages" else "text", "vocabulary": 300}},
         "split": {"validation": 0.2, "test": 0.2},
     }
+    if "en" in rows[0]:
+        settings["columns"]["en"] = {"kind": "text"}
     data = written(rows, folder.with_suffix(".jsonl"))
     model = {"family": family, **TINY[family], **more}
     return nw.train(data, target=target, model=model, output=folder, settings=settings)

@@ -112,7 +112,7 @@ CASES: list[tuple[str, dict[str, Any], Rule]] = [
 
 def test_each_optimizer_that_is_offered_is_tested() -> None:
     offered = {name for part in get_args(Training.model_fields["optimizer"].annotation) for name in get_args(part)}
-    assert offered == {name for name, _, _ in CASES} | {"lbfgs"}
+    assert offered == {name for name, _, _ in CASES} | {"lbfgs", "muon"}  # muon: tests/training/test_muon.py
 
 
 @pytest.mark.parametrize(("name", "settings", "rule"), CASES, ids=[f"{name} {given}" for name, given, _ in CASES])

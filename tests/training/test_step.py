@@ -183,6 +183,9 @@ class NoRows:
     inputs: dict[str, Any] = {}
     targets: dict[str, Any] = {}
 
+    def begin(self, seed: int, epoch: int) -> None:
+        return None
+
     def take(self, rows: Tensor, **_: Any) -> None:
         return None
 

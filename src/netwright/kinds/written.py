@@ -35,7 +35,7 @@ class Written(language.Language):
         if not facts.is_text or not facts.sample:
             return None
         letters = sum(map(len, facts.sample)) / len(facts.sample)
-        if facts.distinct_share > 0.5 and facts.number_share < 0.5 and (facts.words >= 2 or letters >= 24):
+        if facts.distinct_share > 0.5 and facts.number_share < 0.5 and (facts.words >= 3 or letters >= 24):
             reason = f"{facts.distinct_share:.0%} of its values are distinct, {facts.words:.0f} words long on average"
             return base.Guess(sure=0.72, reason=reason)
         return base.Guess(sure=0.15, reason="its values are strings")

@@ -19,6 +19,7 @@ from netwright.events import say
 from netwright.plan import Plan
 from netwright.recipe import Execution, Training
 from netwright.training import sampler
+from netwright.training.packer import Packed
 from netwright.training.state import Data
 from netwright.training.step import Step
 from netwright.training.tape import Tape, Unrecordable
@@ -208,8 +209,11 @@ def _compiled(
         reasons["compile"] = "as the recipe says"
         return plan.model_copy(update={"compile": pinned.compile})
     estimate = eager * _steps(data, settings)
-    if any(isinstance(part, Lists) for block in data.rows.inputs.values() for part in block.values()):
+    blocks = [*data.rows.inputs.values(), *data.rows.targets.values()]
+    if any(isinstance(part, Lists) for block in blocks for part in block.values()):
         reasons["compile"] = "rows of unlike length would be compiled again for each length"
+    elif isinstance(data.rows, Packed) and not plan.record:
+        reasons["compile"] = "of packed texts recorded steps alone are compiled"
     elif estimate < WORTH_COMPILING:
         reasons["compile"] = f"about {estimate:.0f} s of training at most: compiling takes longer than it saves"
     else:

@@ -1,0 +1,47 @@
+"""Maps whose gradients are written out equal torch's, forward and backward."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional as F
+
+from netwright.trunks.transformer.fused import Norm, RMSNorm, Turned
+from netwright.trunks.transformer.net import rotation
+
+
+def test_their_gradients_are_those_of_differences() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, 8, dtype=torch.double, requires_grad=True)
+    w = torch.randn(8, dtype=torch.double, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x, w: Norm.apply(x, w, 1e-6), (x, w))
+    turn = rotation(torch.arange(3)[None], 8, 10_000.0, torch.double)
+    q = torch.randn(2, 2, 3, 8, dtype=torch.double, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda q: Turned.apply(q, *turn), (q,))
+
+
+def test_the_norm_equals_torchs_while_training_and_after() -> None:
+    torch.manual_seed(0)
+    ours = RMSNorm(16, 1e-6)
+    ours.weight.data.normal_()
+    one, other = (
+        torch.randn(4, 5, 16, generator=torch.Generator().manual_seed(1), requires_grad=True) for _ in range(2)
+    )
+    mine, theirs = ours(one), F.rms_norm(other, (16,), ours.weight.detach(), 1e-6)
+    torch.testing.assert_close(mine, theirs)
+    mine.square().sum().backward()
+    theirs.square().sum().backward()
+    torch.testing.assert_close(one.grad, other.grad)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(one), theirs)
+
+
+def test_turning_keeps_lengths_and_tells_distances_alone() -> None:
+    torch.manual_seed(0)
+    q, k = torch.randn(1, 1, 1, 8), torch.randn(1, 1, 1, 8)
+
+    def turned(x: torch.Tensor, place: int) -> torch.Tensor:
+        return Turned.apply(x, *rotation(torch.tensor([[place]]), 8, 10_000.0, torch.float32))  # type: ignore[return-value]
+
+    torch.testing.assert_close(turned(q, 9).norm(), q.norm())
+    near, far = ((turned(q, a) * turned(k, b)).sum() for a, b in ((3, 5), (103, 105)))
+    torch.testing.assert_close(near, far, atol=1e-4, rtol=1e-4)

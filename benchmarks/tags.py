@@ -35,7 +35,8 @@ SHOWN = {
     "answer": ("f1", "exact_match"),
 }  # fmt: skip
 NOTE = (
-    "Seconds are those of one processor core's work, training and measuring together. News: the ask was 3 points above "
+    "Seconds are those of one core's work, training and measuring together (–: interrupted and resumed, so not known; an "
+    "epoch then took about 75 s of the news and 60 s of the help, beside other work). News: the ask was 3 points above "
     "the most frequent tag of each word (`lexicon`). Help: questions made of LibreOffice's help by blanking a marked term "
     "that also stands in the text round it (`benchmarks/datasets.py`); nobody asked them, and no published score compares."
 )
@@ -85,7 +86,7 @@ def table(kept: dict[str, Any]) -> str:
                 cells = [
                     name, run["family"], " / ".join(f"{count:,}" for count in run["rows"].values()), target, metric,
                     f"{ours['value']:.4f} [{ours['low']:.4f}, {ours['high']:.4f}]", f"{rivals[best]:.4f} ({best})",
-                    f"{100 * (ours['value'] - rivals[best]):+.1f}", f"{run['seconds']:,}",
+                    f"{100 * (ours['value'] - rivals[best]):+.1f}", f"{run['seconds']:,}" if run["seconds"] else "–",
                 ]  # fmt: skip
                 lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

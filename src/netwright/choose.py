@@ -95,10 +95,8 @@ def _family_for(facts: DataFacts) -> tuple[str, str]:
     kinds = set(facts.kinds)
     if {"text", "messages"} & set(facts.targets):
         return "transformer", "there is text to be written"
-    if "span" in facts.targets and facts.kinds.get("text", 0) > 1:
-        return "transformer", "it reads a question and the text that answers it together"
     if {"tags", "span"} & set(facts.targets):
-        return "recurrent", "trained from nothing it tells words apart better than a transformer (docs/log.md)"
+        return "recurrent", "trained from nothing it answered words better than a transformer (docs/log.md)"
     if "image" in kinds:
         return "convnet", "there is an image among the inputs"
     if kinds == {"text"}:

@@ -103,8 +103,8 @@ def unanswerable(truth: Any, answer: Scores) -> Weighted:
 METRICS = (
     Metric("f1", "higher", "mean over rows of the F1 of words in common", f1),
     Metric("exact_match", "higher", "share of rows answered word for word", exact_match),
-    Metric("answered_f1", "higher", "mean F1 of the rows that have an answer", answered_f1, "no row has an answer"),
-    Metric("unanswerable", "higher", "of the rows without an answer, the share left unanswered", unanswerable, "all rows have an answer"),
+    Metric("answered_f1", "higher", "mean F1 of the rows that have an answer", answered_f1, "no row has an answer", needs="unanswerable"),
+    Metric("unanswerable", "higher", "of the rows without an answer, the share left unanswered", unanswerable, "all rows have an answer", needs="unanswerable"),
 )  # fmt: skip
 
 
@@ -125,4 +125,4 @@ def form(truth: np.ndarray, answer: Mapping[str, Any]) -> Form:
     exact, f1_ = np.array(pairs, np.float64).reshape(-1, 2).T
     has = np.array([bool(right.answers) for right in truth], bool)
     scores = Scores(exact, f1_, has, begin >= 0)
-    return Form(scores, scores)
+    return Form(scores, scores, holds=() if has.all() else ("unanswerable",))

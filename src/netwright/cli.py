@@ -20,6 +20,8 @@ VERBS = {
     "generate": "Go on with a text: a run that writes, after a prompt.",
     "export": "Write a run as another engine's files, proven to give the same.",
     "chat": "Talk with a run that was trained on messages.",
+    "serve": "Put runs behind an address: a page to try them, an API, its documentation.",
+    "key": "Make a key for serve; only its hash is kept.",
     "show": "Show what a run is, what it scored and what it said.",
     "report": "Write the page of a run: data, choices, scores, figures, worst answers.",
     "recipe": "Write the full recipe that train would run, each value with its reason.",
@@ -239,6 +241,40 @@ def _chat() -> click.Command:
             work(run, ask=ask, tell=lambda part: click.echo(part, nl=False), system=system, settings=settings)
 
     return chat
+
+
+def _serve() -> click.Command:
+    from netwright.flags import Serving
+
+    @click.command(cls=Serving)
+    @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+    def serve(runs: tuple[str, ...], settings: dict[str, Any]) -> None:
+        """RUN is a run's folder, or NAME=FOLDER. Without a key file it answers to this machine alone.
+
+        \b
+        netwright serve runs/iris
+        netwright serve runs/iris flowers=runs/iris-2 --workers 2 --key-file keys.txt --host 0.0.0.0
+        """
+        from netwright.render import rendering
+        from netwright.verbs.serve import serve as work
+
+        with rendering():
+            work(list(runs), settings=settings)
+
+    return serve
+
+
+def _key() -> click.Command:
+    @click.command()
+    @click.argument("file")
+    @click.argument("name")
+    def key(file: str, name: str) -> None:
+        """FILE is the key file, which only its owner may read; NAME says whose key it is. The key is printed once."""
+        from netwright.verbs.key import key as work
+
+        click.echo(work(file, name))
+
+    return key
 
 
 def _show() -> click.Command:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Iterator
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, ClassVar, Literal, Union, get_args, get_origin
 
 import click
 import yaml
@@ -16,6 +16,7 @@ from netwright import rooms
 from netwright.errors import InputError, Problem, nearest
 from netwright.heads.text.settings import Manner
 from netwright.recipe import Recipe
+from netwright.serve.settings import Settings as Serve
 
 OWN = ("data", "target", "model")  # the verb declares these itself
 _DYNAMIC = re.compile(r"^--(columns|heads)\.(.+)\.(\w+)(=|$)", re.DOTALL)  # a name may hold a line break
@@ -95,26 +96,40 @@ class Flags(click.Command):
                 formatter.write_dl(rows)
 
 
-class Manners(click.Command):
-    """A command that takes every setting of how text is written as a flag, and hands them on as `settings`."""
+class Declared(click.Command):
+    """A command that takes every setting of one model as a flag, and hands them on as `settings`."""
+
+    model: ClassVar[type[BaseModel]]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.names = {}
-        for name, entry in Manner.model_fields.items():
+        for name, entry in self.model.model_fields.items():
             flags = [f"--{name.replace('_', '-')}"] + ([f"--{name}"] if "_" in name else [])
             many, default = (
                 get_origin(entry.annotation) is tuple,
-                "" if entry.default in ((), 0) else f" [{entry.default}]",
+                "" if entry.default in ((), 0, None) else f" [{entry.default}]",
             )
             metavar = "TEXT" if many else _shown(entry.annotation)
-            self.params.append(click.Option([*flags, f"manner_{name}"], metavar=metavar, multiple=many, help=f"{entry.description}{default}"))  # fmt: skip
-            self.names[f"manner_{name}"] = name
+            self.params.append(click.Option([*flags, f"declared_{name}"], metavar=metavar, multiple=many, help=f"{entry.description}{default}"))  # fmt: skip
+            self.names[f"declared_{name}"] = name
 
     def invoke(self, ctx: click.Context) -> Any:
         given = {name: ctx.params.pop(parameter) for parameter, name in self.names.items()}
         ctx.params["settings"] = {name: value for name, value in given.items() if value not in (None, ())}
         return super().invoke(ctx)
+
+
+class Manners(Declared):
+    """How text is written."""
+
+    model = Manner
+
+
+class Serving(Declared):
+    """How runs are served."""
+
+    model = Serve
 
 
 def settings() -> Iterator[tuple[str, FieldInfo, str]]:

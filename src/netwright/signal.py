@@ -117,3 +117,62 @@ class Memory:
             elements=None,  # what steps has no use for them
         )
         return Memory(inputs, tuple((k[rows], v[rows]) for k, v in self.cache), pick(self.document))
+
+    def join(self, other: Memory, *, seen: int = 0) -> Memory:
+        """Return the memory of these rows and of another's behind them.
+
+        The shorter rows begin with padding, so that all end alike. `seen`: how many of the cache's first layers are not
+        what a stimulus left but what is seen of the inputs, whose rows end in padding.
+        """
+        asked = [joined(*pair, front=False) for pair in zip(self.cache[:seen], other.cache[:seen], strict=True)]
+        own = [joined(*pair, front=True) for pair in zip(self.cache[seen:], other.cache[seen:], strict=True)]
+        inputs, document = self.inputs, self.document
+        if inputs is not None and other.inputs is not None and seen:
+            values = _stacked(inputs.values, other.inputs.values, 1, front=False)
+            where = None
+            if inputs.document is not None or other.inputs.document is not None or inputs.values.shape[1] != other.inputs.values.shape[1]:  # fmt: skip
+                where = _stacked(inputs.documents(), other.inputs.documents(), 1, front=False, value=-1)
+            inputs = Signal(values, inputs.layout, document=where)
+        lengths = [pair[0].shape[2] if pair[0].ndim == 4 else 0 for pair in (self.cache[-1], other.cache[-1])]
+        if document is not None or other.document is not None or lengths[0] != lengths[1]:
+            both = [
+                torch.zeros(memory.cache[-1][0].shape[0], length, dtype=torch.long, device=memory.cache[-1][0].device)
+                if memory.document is None
+                else memory.document
+                for memory, length in zip((self, other), lengths, strict=True)
+            ]
+            document = _stacked(both[0], both[1], 1, front=True, value=-1)
+        return Memory(inputs, (*asked, *own), document)
+
+    def trimmed(self, *, seen: int = 0) -> Memory:
+        """Return the memory without the padding that all its rows begin with."""
+        if self.document is None:
+            return self
+        real = (self.document >= 0).any(0)
+        first = int(real.int().argmax())
+        document = self.document[:, first:]
+        cache = (*self.cache[:seen], *((k[:, :, first:], v[:, :, first:]) for k, v in self.cache[seen:])) if first else self.cache  # fmt: skip
+        return Memory(self.inputs, cache, None if bool((document >= 0).all()) else document)
+
+
+def joined(one: tuple[Tensor, Tensor], two: tuple[Tensor, Tensor], *, front: bool) -> tuple[Tensor, Tensor]:
+    """Return keys and values (B, h, P, d) of one after the other, padded where they are shorter; states (B, H) as they are."""
+    if one[0].ndim != 4:
+        return torch.cat([one[0], two[0]]), torch.cat([one[1], two[1]])
+    return _stacked(one[0], two[0], 2, front=front), _stacked(one[1], two[1], 2, front=front)
+
+
+def _stacked(one: Tensor, two: Tensor, axis: int, *, front: bool, value: int = 0) -> Tensor:
+    """Rows of one after the other's; the shorter ones are padded along an axis, in front or behind."""
+    longest = max(one.shape[axis], two.shape[axis])
+
+    def padded(part: Tensor) -> Tensor:
+        lacking = longest - part.shape[axis]
+        if not lacking:
+            return part
+        shape = list(part.shape)
+        shape[axis] = lacking
+        fill = part.new_full(shape, value)
+        return torch.cat([fill, part] if front else [part, fill], axis)
+
+    return torch.cat([padded(one), padded(two)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,12 +13,13 @@ from netwright import answer
 from netwright.batch import Batch, Rows, tensors
 from netwright.errors import InputError, Problem
 from netwright.heads.text.settings import Manner
-from netwright.heads.text.state import Asked
+from netwright.heads.text.state import Asked, Single
 from netwright.kinds.language import Language
 from netwright.kinds.messages import Messages
 from netwright.kinds.tokenizing import Writer
 from netwright.network import Network
 from netwright.prepare import Fitted
+from netwright.signal import Memory
 from netwright.sources.table import Table
 
 
@@ -54,19 +55,19 @@ class Scribe:
 
     def texts(self, prompts: list[Any], manner: Manner) -> list[Text]:
         """Return what is written after each prompt: one prompt's text does not depend on the others."""
-        batch, asked = self._asked(prompts, manner)
+        batch, asked = self.asked(prompts, manner)
         with torch.no_grad():
             memory = self.network.read(batch)
         state: Any = None
         for state in answer.steps(self.network, self.key, batch, memory, asked):  # noqa: B007
             pass
-        return [self._text(state, row, asked) for row in range(len(prompts))]
+        return [self.text(state, row, asked) for row in range(len(prompts))]
 
     def stream(self, prompt: Any, manner: Manner) -> Iterator[str]:
         """Yield the text as it comes, whole characters only, and nothing of a stop text."""
         if manner.beams > 1:
             raise InputError(Problem("beams", "are known only at the end", fix="beams 1 streams"))
-        batch, asked = self._asked([prompt], manner)
+        batch, asked = self.asked([prompt], manner)
         fresh: list[int] = []
         asked.told = lambda row, token: fresh.append(token)
         with torch.no_grad():
@@ -80,7 +81,8 @@ class Scribe:
         if rest := held.rest():
             yield rest
 
-    def _asked(self, prompts: list[Any], manner: Manner) -> tuple[Batch, Asked]:
+    def asked(self, prompts: list[Any], manner: Manner) -> tuple[Batch, Asked]:
+        """Return prompts as the network reads them. Raises `InputError` where one cannot be read."""
         if not prompts:
             raise InputError(Problem("prompt", "there is none", fix="give a text"))
         if isinstance(self.kind, Messages):
@@ -116,7 +118,8 @@ class Scribe:
             raise InputError(Problem("prompt", what, fix='give values by name: {"' + names[0] + '": ...}'))
         return {names[0]: _plain(prompt)}
 
-    def _text(self, state: Any, row: int, asked: Asked) -> Text:
+    def text(self, state: Any, row: int, asked: Asked) -> Text:
+        """Return what was written after one of the prompts."""
         tokens, text = state.written[row], self.kind.reader.decode(state.written[row])
         cuts = [text.find(stop) for stop in asked.manner.stop if stop in text]
         told = getattr(state, "alternatives", None)
@@ -128,6 +131,78 @@ class Scribe:
             text[: min(cuts)] if cuts else text, tokens, reasons[row] if reasons else "end", state.sums[row],
             len(asked.prompts[row]), names,
         )  # fmt: skip
+
+
+class Running:
+    """A running batch: texts join and leave it between two steps, and each is what it would be alone.
+
+    A prompt is read by itself, so that it needs no padding; its memory is then joined to that of the others. b texts.
+    """
+
+    def __init__(self, scribe: Scribe) -> None:
+        self.scribe, self.network = scribe, scribe.network
+        self.head: Any = scribe.network.heads[scribe.key]
+        self.states: list[Single] = []
+        self.memory: Memory | None = None
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+    @torch.no_grad()
+    def join(
+        self, prompt: Any, manner: Manner, *, told: Callable[[int], None] | None = None, number: int = 0
+    ) -> Single:
+        """Read a prompt, choose its first token, and let the text join where it goes on.
+
+        `told` is called with each token; `number` tells texts of one seed apart. Raises `InputError` where the prompt
+        cannot be read or has no room.
+        """
+        if manner.beams > 1:
+            raise InputError(Problem("beams", "are followed by themselves", fix="beams 1 joins others"))
+        batch, asked = self.scribe.asked([prompt], manner)
+        asked.numbers = [number]
+        if told is not None:
+            asked.told = lambda row, token: told(token)
+        state = self.head.begin(batch, asked)
+        stimulus, _ = self.head.next(state, None)
+        signal, memory = self.network.trunk.step(self.network.read(batch), stimulus)
+        _, done = self.head.next(state, self.network.plugged(self.scribe.key, signal))
+        if not done:
+            seen = self.network.trunk.seen
+            self.memory = memory if self.memory is None else self.memory.join(memory, seen=seen)
+            self.states.append(state)
+        return state
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Choose each text's next token; those that are done leave."""
+        assert self.memory is not None
+        shown = [state.shown() for state in self.states]
+        tokens, places = (torch.cat([each[part] for each in shown]) for part in (0, 1))  # type: ignore[index, misc]
+        document = None if self.memory.document is None else torch.zeros_like(tokens)
+        stimulus = self.head.shown(tokens, position=places, document=document)
+        signal, self.memory = self.network.trunk.step(self.memory, stimulus)
+        logits = self.head.logits(self.network.plugged(self.scribe.key, signal).values[:, -1]).float()  # (b, V)
+        for row, state in enumerate(self.states):
+            state.take(logits[row : row + 1])
+        self._keep([row for row, state in enumerate(self.states) if state.alive])
+
+    def leave(self, state: Single) -> None:
+        """Let a text go that nobody waits for."""
+        if state in self.states:
+            self._keep([row for row, other in enumerate(self.states) if other is not state])
+
+    def _keep(self, rows: list[int]) -> None:
+        if len(rows) == len(self.states):
+            return
+        assert self.memory is not None
+        self.states = [self.states[row] for row in rows]
+        kept = torch.tensor(rows, dtype=torch.long, device=self.scribe.device)
+        self.memory = self.memory.select(kept).trimmed(seen=self.network.trunk.seen) if rows else None
+
+    def text(self, state: Single) -> Text:
+        """Return what was written of a text that joined."""
+        return self.scribe.text(state, 0, state.asked)
 
 
 def lay_by_inputs(network: Network) -> None:

@@ -6,7 +6,7 @@ A kind is fitted on the training rows only and is then a frozen, typed value tha
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from netwright.arrays import Arrays
@@ -78,6 +78,21 @@ class Kind(Settings):
     def encode(self, frame: pl.DataFrame, ids: RowIds) -> Arrays:
         """Return the columns as arrays of n rows; what is dropped, cut or coerced is said with `ids`' row ids."""
 
+    def encode_values(self, values: Sequence[Sequence[Any]], ids: RowIds) -> Arrays:
+        """Return what `encode` returns, of columns (each of n) given as Python values, None where missing.
+
+        The short way of few rows: kinds that can do without a frame do.
+        """
+        import polars as pl
+
+        pairs = zip(self.columns, values, strict=True)
+        return self.encode(pl.DataFrame([pl.Series(name, list(column), strict=False) for name, column in pairs]), ids)
+
+    def form(self, column: str) -> dict[str, Any]:
+        """Return what a form needs to ask for a value of one of its columns; `form` says how: text, number, list, date,
+        labels or image."""
+        return {"form": "text"}
+
     def ready(self, frame: pl.DataFrame, size: int) -> Kind:
         """Return the kind with what it must know of all rows to encode them in slices of `size` rows."""
         return self
@@ -141,6 +156,11 @@ class Kind(Settings):
         `prefix` stands in the probabilities' names where there are several targets.
         """
         raise NotImplementedError(f"{type(self).__name__} cannot be a target")
+
+    def plain(self, arrays: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return a head's answer row by row as plain values: "predicted", and what else `decode` gives, by short names."""
+        frame, name = self.decode(arrays), f"{self.columns[0]}_"
+        return [{key.removeprefix(name): value for key, value in row.items()} for row in frame.iter_rows(named=True)]
 
     def show(self) -> str:
         """Return one line for people: what was learnt."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -12,12 +13,15 @@ from netwright.events import say_rows
 from netwright.kinds import base
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
 
     from netwright.kinds.facts import Facts
 
 UNSEEN, MISSING, FIRST = 0, 1, 2  # codes of an input; a target's codes count from 0, -1: absent
 SLICE = 2**20  # rows whose values are counted at once
+LISTED = 1000  # values that a form offers
 Stored = Literal["text", "whole", "number", "boolean"]
 
 
@@ -97,14 +101,31 @@ class Category(base.Kind):
         codes[text.is_null().to_numpy()] = MISSING
         unseen = np.flatnonzero(codes == UNSEEN)
         if len(unseen) and ids is not None:
-            first = text[int(unseen[0])]
-            say_rows(
-                "category.unseen",
-                f"{column.name}: values not known from training, such as {first!r}; read as unknown",
-                ids(unseen.tolist()),
-                column=column.name,
-            )
+            _say_unseen(column.name, text[int(unseen[0])], ids(unseen.tolist()))
         return codes
+
+    def encode_values(self, values: Sequence[Sequence[Any]], ids: base.RowIds) -> Arrays:
+        """The same of texts, numbers and booleans, None where missing."""
+        out = np.empty((len(values[0]), len(self.columns)), np.int32)
+        for index, (name, column) in enumerate(zip(self.columns, values, strict=True)):
+            known = self._places[index]
+            texts = [_text_of(value) for value in column]
+            codes = [MISSING if text is None else known.get(text, UNSEEN) for text in texts]
+            out[:, index] = codes
+            if UNSEEN in codes:
+                unseen = [row for row, code in enumerate(codes) if code == UNSEEN]
+                _say_unseen(name, texts[unseen[0]], ids(unseen))
+        return {"codes": out}
+
+    @cached_property
+    def _places(self) -> list[dict[str, int]]:
+        """By column, the code of each value."""
+        return [{value: code for code, value in enumerate(values, FIRST)} for values in self.values]
+
+    def form(self, column: str) -> dict[str, Any]:
+        """A list of the values that training saw, the most frequent ones first."""
+        values = self.values[self.columns.index(column)]
+        return {"form": "list", "values": list(values[:LISTED]), "of": len(values)}
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -144,6 +165,26 @@ class Category(base.Kind):
             columns.append(pl.Series(f"{self.columns[0]}_set", held, dtype=pl.List(pl.String)))
         return pl.DataFrame(columns)
 
+    def plain(self, arrays: dict[str, Any]) -> list[dict[str, Any]]:
+        """{"predicted", "probabilities": by class, "set"}."""
+        probability = np.asarray(arrays["probability"])
+        chosen = (arrays["choice"] if "choice" in arrays else probability.argmax(1)).tolist()
+        out: list[dict[str, Any]] = [
+            {"predicted": self._own[at], "probabilities": dict(zip(self.classes, row, strict=True))}
+            for at, row in zip(chosen, probability.tolist(), strict=True)
+        ]
+        if "set" in arrays:
+            for row, held in zip(out, arrays["set"], strict=True):
+                row["set"] = [self.classes[at] for at in np.flatnonzero(held)]
+        return out
+
+    @cached_property
+    def _own(self) -> list[Any]:
+        """The classes in the target's own type."""
+        import polars as pl
+
+        return self.restored(pl.Series(self.classes, dtype=pl.String)).to_list()
+
     def restored(self, names: pl.Series) -> pl.Series:
         """Return texts in the type that the target had."""
         import polars as pl
@@ -158,6 +199,26 @@ class Category(base.Kind):
         return ", ".join(
             f"{name} ({len(values)} values)" for name, values in zip(self.columns, self.values, strict=True)
         )
+
+
+def _say_unseen(name: str, first: str | None, rows: list[str]) -> None:
+    text = f"{name}: values not known from training, such as {first!r}; read as unknown"
+    say_rows("category.unseen", text, rows, column=name)
+
+
+def _text_of(value: Any) -> str | None:
+    """A value as `_text` writes it."""
+    if isinstance(value, str):
+        return value.strip() or None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if value is None:
+        return None
+    import polars as pl
+
+    return _text(pl.Series([value]))[0]
 
 
 def _stored(column: pl.Series) -> Stored:

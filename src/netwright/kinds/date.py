@@ -83,6 +83,10 @@ class Date(base.Kind):
         known._form = parse.date_form(lambda: (column.slice(at, size) for at in range(0, len(column), size)))
         return known
 
+    def form(self, column: str) -> dict[str, Any]:
+        """A day, or a moment."""
+        return {"form": "date", "timed": self.timed}
+
     def encode(self, frame: pl.DataFrame, ids: base.RowIds) -> Arrays:
         """{"values": (n, 7 or 9) float32}: scaled time, then sine and cosine of week, month, year (and day)."""
         column = frame[self.columns[0]]

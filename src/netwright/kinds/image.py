@@ -177,6 +177,10 @@ class Image(base.Kind):
         )
         return scaled[..., None] if scaled.ndim == 2 else scaled
 
+    def form(self, column: str) -> dict[str, Any]:
+        """A picture; small grey ones can be drawn."""
+        return {"form": "image", "height": self.height, "wide": self.wide, "channels": self.channels}
+
     def show(self) -> str:
         """Size and channels."""
         return f"{self.columns[0]} ({self.height}×{self.wide}, {'grey' if self.channels == 1 else 'colours'})"

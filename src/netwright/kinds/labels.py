@@ -118,6 +118,18 @@ class Labels(base.Kind):
         ]
         return pl.DataFrame(columns)
 
+    def form(self, column: str) -> dict[str, Any]:
+        """Any of the labels that training saw."""
+        return {"form": "labels", "values": list(self.values)}
+
+    def plain(self, arrays: dict[str, Any]) -> list[dict[str, Any]]:
+        """{"predicted": a list, "probabilities": by label}."""
+        rows = np.asarray(arrays["probability"]).tolist()
+        return [
+            {"predicted": [name for name, p in zip(self.values, row, strict=True) if p > 0.5], "probabilities": dict(zip(self.values, row, strict=True))}
+            for row in rows
+        ]  # fmt: skip
+
     def show(self) -> str:
         """How many labels there are."""
         return f"{self.columns[0]} ({len(self.values)} labels)"

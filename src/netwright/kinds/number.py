@@ -6,6 +6,7 @@ arXiv 2407.04491, section 3): x' = (x - median) / (q75 - q25), then x' / sqrt(1 
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -17,6 +18,8 @@ from netwright.events import say_rows
 from netwright.kinds import base
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
 
     from netwright.kinds.facts import Facts
@@ -109,6 +112,26 @@ class Number(base.Kind):
             out[:, index] = _floats(frame[name], ids=ids)
         return {"values": self._scaled(out).astype(np.float32)}
 
+    def encode_values(self, values: Sequence[Sequence[Any]], ids: base.RowIds) -> Arrays:
+        """The same of numbers, None where missing."""
+        out = np.array(values, np.float64).T  # None becomes NaN
+        lost = np.abs(out) > LARGEST
+        if lost.any():
+            for index, name in enumerate(self.columns):
+                _say_infinite(name, np.flatnonzero(lost[:, index]), ids)
+            out = np.where(lost, np.nan, out)
+        return {"values": self._scaled(out).astype(np.float32)}
+
+    def form(self, column: str) -> dict[str, Any]:
+        """A number, with the range that training saw."""
+        at = self.columns.index(column)
+        whole = bool(self.whole and self.whole[at])
+        return {"form": "number", "low": self.low[at], "high": self.high[at], "whole": whole}
+
+    @cached_property
+    def _fit(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.array(self.center), np.array(self.spread)
+
     def _scaled(self, values: np.ndarray, columns: slice = _ALL) -> np.ndarray:
         """Return values (n, k) of these columns on the network's scale."""
         if self.scale == "quantile":
@@ -118,7 +141,7 @@ class Number(base.Kind):
             pairs = zip(values.T, self.knots[columns], strict=True)
             ranks = np.column_stack([np.interp(column, knots, levels) for column, knots in pairs])
             return np.where(np.isfinite(values), ndtri(np.clip(ranks, 1e-4, 1 - 1e-4)), np.nan)
-        center, spread = np.array(self.center[columns]), np.array(self.spread[columns])
+        center, spread = self._fit[0][columns], self._fit[1][columns]
         out = ((values - center) / spread).clip(-LARGEST, LARGEST)
         if self.scale == "robust":
             out = out / np.sqrt(1 + (out / 3) ** 2)
@@ -152,6 +175,12 @@ class Number(base.Kind):
         name = self.columns[0]
         columns = {"predicted": "value", "low": "low", "high": "high"}
         return pl.DataFrame({f"{name}_{to}": self.unscaled(arrays[of]) for to, of in columns.items() if of in arrays})
+
+    def plain(self, arrays: dict[str, Any]) -> list[dict[str, Any]]:
+        """{"predicted", "low", "high"}."""
+        columns = {"predicted": "value", "low": "low", "high": "high"}
+        held = {to: self.unscaled(arrays[of]).tolist() for to, of in columns.items() if of in arrays}
+        return [dict(zip(held, row, strict=True)) for row in zip(*held.values(), strict=True)]
 
     def unscaled(self, values: np.ndarray) -> np.ndarray:
         """Return scaled values of a target in its own unit (float64)."""
@@ -189,15 +218,14 @@ def _floats(column: pl.Series, ids: base.RowIds | None = None) -> np.ndarray:
                 f"{column.name}: numbers written as text, such as {column.drop_nulls()[0]!r}, were read as numbers",
                 column=column.name,
             )
-        infinite = np.flatnonzero(np.abs(values) > LARGEST)
-        if len(infinite):
-            say_rows(
-                "number.infinite",
-                f"{column.name}: values that are infinite or beyond {LARGEST:.0e}, taken as missing",
-                ids(infinite.tolist()),
-                column=column.name,
-            )
+        _say_infinite(column.name, np.flatnonzero(np.abs(values) > LARGEST), ids)
     return np.where(np.abs(values) <= LARGEST, values, np.nan)
+
+
+def _say_infinite(name: str, rows: np.ndarray, ids: base.RowIds) -> None:
+    if len(rows):
+        text = f"{name}: values that are infinite or beyond {LARGEST:.0e}, taken as missing"
+        say_rows("number.infinite", text, ids(rows.tolist()), column=name)
 
 
 def _is_nan(column: pl.Series) -> np.ndarray:

@@ -19,6 +19,8 @@ from netwright.kinds import base, words
 from netwright.kinds.written import Written
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
     from tokenizers import Tokenizer
 
@@ -131,15 +133,24 @@ class Text(base.Kind):
         With windows also {"word", "begin", "end"}, ragged int32: the word and the characters that each token is of.
         """
         column = frame[self.columns[0]]
-        if self.tokens == "ngrams":
-            return self._bags(words.whole(column))
         if self.windows:
             found: Arrays = dict(words.placed(self._tokenizer, column, UNKNOWN))
             tokens = found["ids"]
             assert isinstance(tokens, Ragged)
             self._say(tokens, tokens.lengths > self.length, ids, "read in windows of")
             return found
-        encoded = self._tokenizer.encode_batch(words.whole(column), add_special_tokens=False)
+        return self._encoded(words.whole(column), ids)
+
+    def encode_values(self, values: Sequence[Sequence[Any]], ids: base.RowIds) -> Arrays:
+        """The same of texts and lists of words, None where missing."""
+        if self.windows:
+            return super().encode_values(values, ids)
+        return self._encoded([v if isinstance(v, str) else words.parted(v).text for v in values[0]], ids)
+
+    def _encoded(self, texts: list[str], ids: base.RowIds) -> Arrays:
+        if self.tokens == "ngrams":
+            return self._bags(texts)
+        encoded = self._tokenizer.encode_batch(texts, add_special_tokens=False)
         tokens = Ragged.of([np.array(item.ids, np.int32) for item in encoded])
         long = tokens.lengths > self.length
         self._say(tokens, long, ids, "cut to")

@@ -32,3 +32,8 @@ class Trunk(nn.Module):
         assert stimulus is None, f"{type(self).__name__} takes no stimulus"
         assert memory.inputs is not None
         return memory.inputs, memory
+
+    @property
+    def seen(self) -> int:
+        """How many of a memory's cached layers are what is seen of the inputs, not what a stimulus left."""
+        return 0

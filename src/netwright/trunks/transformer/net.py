@@ -86,6 +86,10 @@ class Net(Trunk):
             cache.append(kept)
         return replace(stimulus, values=self.norm(x)), Memory(memory.inputs, (*seen, *cache), document)
 
+    @property
+    def seen(self) -> int:
+        return self.depth if self.encoder is not None else 0
+
     def _turn(self, stimulus: Signal) -> Turn:
         """Rotary angles: of places that are the same in each row, computed once."""
         if stimulus.position is not None:
@@ -171,8 +175,8 @@ def attended(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None,
     """Attention: queries (B, h, N, d), keys and values (B, k, P, d) -> (B, N, h · d); h / k heads share a head of keys."""
     B, h, N, d = queries.shape
     k = keys.shape[1]
-    if h != k and N == 1 and mask is None:  # the heads that share keys are rows of one product
-        out = F.scaled_dot_product_attention(queries.reshape(B, k, h // k, d), keys, values)
+    if h != k and N == 1:  # the heads that share keys are rows of one product
+        out = F.scaled_dot_product_attention(queries.reshape(B, k, h // k, d), keys, values, attn_mask=mask)
         return out.reshape(B, 1, h * d)
     if h != k:
         keys, values = keys.repeat_interleave(h // k, 1), values.repeat_interleave(h // k, 1)

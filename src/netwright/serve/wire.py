@@ -1,0 +1,99 @@
+"""Bytes in, bytes out: a request's body within its bound, JSON read strictly, answers sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic_core import from_json, to_json
+from starlette.types import Message, Receive, Scope, Send
+
+from netwright.serve.refusal import Refusal
+
+JSON = b"application/json"
+
+
+class Gone(Exception):
+    """The client has left."""
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """Return a header of a request."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return value.decode("latin-1")
+    return None
+
+
+async def body(scope: Scope, receive: Receive, most: int) -> bytes:
+    """Read a request's body. Raises `Refusal` as soon as it is known to be too large, `Gone` where the client left."""
+    told = header(scope, b"content-length")
+    if told is not None and told.isascii() and told.isdigit() and int(told) > most:
+        raise too_large(most)
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise Gone
+    if not message.get("more_body", False):
+        found = message.get("body", b"")
+        if len(found) > most:
+            raise too_large(most)
+        return found
+    parts, size = [message.get("body", b"")], len(message.get("body", b""))
+    while message.get("more_body", False):
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Gone
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > most:
+            raise too_large(most)
+    return b"".join(parts)
+
+
+def too_large(most: int) -> Refusal:
+    """Return the refusal of a body beyond its bound; the connection ends with it, as the rest is not read."""
+    return Refusal(
+        413, f"The request is larger than {most:,} bytes.", code="body_too_large", headers=((b"connection", b"close"),)
+    )
+
+
+def bounded(scope: Scope, receive: Receive, most: int) -> Receive:
+    """Return a `receive` that raises `Refusal` once a body is larger than its bound."""
+    size = 0
+
+    async def counted() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > most:
+            raise too_large(most)
+        return message
+
+    return counted
+
+
+def parsed(content: bytes) -> Any:
+    """Return a body's JSON; NaN and infinity are none. Raises `Refusal` with the place of the mistake."""
+    try:
+        return from_json(content, allow_inf_nan=False, cache_strings="keys")
+    except ValueError as error:
+        text = str(error)
+        if not content.strip():
+            raise Refusal(400, "The request has no body: send JSON.", code="json") from None
+        if "utf-8" in text or "unicode" in text:
+            raise Refusal(400, "The body is no valid UTF-8.", code="json") from None
+        raise Refusal(400, f"The body is no JSON: {text[:200]}.", code="json") from None
+
+
+def written(value: Any) -> bytes:
+    """Return a value as JSON; what is not finite becomes null."""
+    return to_json(value, inf_nan_mode="null")
+
+
+async def send(
+    out: Send, status: int, content: bytes, *, kind: bytes = JSON, headers: Iterable[tuple[bytes, bytes]] = ()
+) -> None:
+    """Send an answer."""
+    told = [(b"content-type", kind), (b"content-length", str(len(content)).encode()), *headers]
+    await out({"type": "http.response.start", "status": status, "headers": told})
+    await out({"type": "http.response.body", "body": content})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -59,6 +60,17 @@ class Direct(Head):
         if signal is not None:
             state["signal"] = signal
         return None, signal is not None
+
+
+class Plain(Direct):
+    """A direct head whose answer is dense tensors alone, so that another engine can give it too."""
+
+    @abstractmethod
+    def answer(self, signal: Signal) -> dict[str, Tensor]:
+        """Return the answer's tensors (B, ...), which the target's kind decodes."""
+
+    def finish(self, state: dict[str, Signal], memory: Memory) -> dict[str, Any]:
+        return {name: found.cpu().numpy().astype(np.float64) for name, found in self.answer(state["signal"]).items()}
 
 
 class Readout(nn.Module):

@@ -6,16 +6,13 @@ Cross-entropy of a row with class y and probabilities p = softmax(logits): -ln p
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from netwright.batch import Block, Goal
 from netwright.errors import InputError, Problem
-from netwright.heads.base import Direct, Readout, over_members, present
+from netwright.heads.base import Plain, Readout, over_members, present
 from netwright.heads.category.settings import Settings
 from netwright.kinds.category import FIRST, Category
 from netwright.randomness import Draw
@@ -34,7 +31,7 @@ def outputs(kind: Category, settings: Settings) -> int:
     return 1 if settings.loss == "binary_cross_entropy" else len(kind.classes)
 
 
-class Net(Direct):
+class Net(Plain):
     """Logits for each class."""
 
     def __init__(self, kind: Category, settings: Settings, coming: Shape, *, ready: bool) -> None:
@@ -66,16 +63,11 @@ class Net(Direct):
         flat = F.cross_entropy(logits.flatten(0, -2), classes.flatten(), reduction="none", label_smoothing=smoothing)
         return over_members(flat.view(classes.shape))
 
-    def finish(self, state: dict[str, Signal], memory: Memory) -> dict[str, Any]:
-        logits = self.readout(state["signal"]).float()
+    def answer(self, signal: Signal) -> dict[str, Tensor]:
+        logits = self.readout(signal).float()
         if self.settings.loss == "binary_cross_entropy":
             second = logits.sigmoid()
             probability = torch.cat([1 - second, second], -1)
         else:
             probability = logits.softmax(-1)
-        return {
-            "probability": (probability.mean(1) if probability.ndim == 3 else probability)
-            .cpu()
-            .numpy()
-            .astype(np.float64)
-        }
+        return {"probability": probability.mean(1) if probability.ndim == 3 else probability}

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from netwright.batch import Block, Goal
-from netwright.heads.base import Direct, Readout, over_members, present
+from netwright.heads.base import Plain, Readout, over_members, present
 from netwright.heads.labels.settings import Settings
 from netwright.kinds.labels import Labels
 from netwright.randomness import Draw
@@ -23,7 +20,7 @@ def outputs(kind: Labels, settings: Settings) -> int:
     return len(kind.values)
 
 
-class Net(Direct):
+class Net(Plain):
     """One logit a label."""
 
     def __init__(self, kind: Labels, settings: Settings, coming: Shape, *, ready: bool) -> None:
@@ -42,11 +39,6 @@ class Net(Direct):
             hot = hot[:, None].expand_as(logits)
         return over_members(F.binary_cross_entropy_with_logits(logits, hot, reduction="none").mean(-1))
 
-    def finish(self, state: dict[str, Signal], memory: Memory) -> dict[str, Any]:
-        probability = self.readout(state["signal"]).float().sigmoid()
-        return {
-            "probability": (probability.mean(1) if probability.ndim == 3 else probability)
-            .cpu()
-            .numpy()
-            .astype(np.float64)
-        }
+    def answer(self, signal: Signal) -> dict[str, Tensor]:
+        probability = self.readout(signal).float().sigmoid()
+        return {"probability": probability.mean(1) if probability.ndim == 3 else probability}

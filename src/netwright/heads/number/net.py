@@ -6,14 +6,11 @@ B rows, K members.
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
 
 from netwright.batch import Block, Goal
-from netwright.heads.base import Direct, Readout, over_members, present
+from netwright.heads.base import Plain, Readout, over_members, present
 from netwright.heads.number.settings import Settings
 from netwright.kinds.number import Number
 from netwright.randomness import Draw
@@ -26,7 +23,7 @@ def outputs(kind: Number, settings: Settings) -> int:
     return 1
 
 
-class Net(Direct):
+class Net(Plain):
     """One value."""
 
     def __init__(self, kind: Number, settings: Settings, coming: Shape, *, ready: bool) -> None:
@@ -54,6 +51,6 @@ class Net(Direct):
         delta = self.settings.delta
         return over_members(size.clamp(max=delta) * (size - size.clamp(max=delta) / 2))
 
-    def finish(self, state: dict[str, Signal], memory: Memory) -> dict[str, Any]:
-        answer = self.readout(state["signal"]).float()[..., 0]
-        return {"value": (answer.mean(1) if answer.ndim == 2 else answer).cpu().numpy().astype(np.float64)}
+    def answer(self, signal: Signal) -> dict[str, Tensor]:
+        found = self.readout(signal).float()[..., 0]
+        return {"value": found.mean(1) if found.ndim == 2 else found}

@@ -19,6 +19,7 @@ VERBS = {
     "predict": "Answer new rows with a run.",
     "generate": "Go on with a text: a run that writes, after a prompt.",
     "export": "Write a run as another engine's files, proven to give the same.",
+    "verify": "Compare an exported folder with its run once more.",
     "chat": "Talk with a run that was trained on messages.",
     "serve": "Put runs behind an address: a page to try them, an API, its documentation.",
     "key": "Make a key for serve; only its hash is kept.",
@@ -204,7 +205,7 @@ def _generate() -> click.Command:
 def _export() -> click.Command:
     @click.command()
     @click.argument("run")
-    @click.option("--to", required=True, metavar="transformers|gguf", help="Whose files are written.")
+    @click.option("--to", required=True, metavar="onnx|transformers|gguf", help="Whose files are written.")
     @click.option("--type", "stored", metavar="f32|f16|q8", help="How weights are stored; left out, exactly.")
     @click.option("--data", metavar="FILE", help="Rows to compare on; left out, those that the run kept.")
     @OUTPUT
@@ -218,6 +219,23 @@ def _export() -> click.Command:
             work(run, to=to, output=output, stored=stored, data=data)
 
     return export
+
+
+def _verify() -> click.Command:
+    @click.command()
+    @click.argument("folder")
+    @click.argument("run")
+    @click.option("--data", metavar="FILE", help="Rows to compare on; left out, those that the run kept.")
+    def verify(folder: str, run: str, data: str | None) -> None:
+        """FOLDER is what `netwright export` wrote of RUN. Up to 256 rows go through both; where the answers differ by more
+        than rounding, it says where and ends with 2. Nothing is written."""
+        from netwright.render import rendering
+        from netwright.verbs.export import verify as work
+
+        with rendering():
+            work(folder, run, data=data)
+
+    return verify
 
 
 def _chat() -> click.Command:

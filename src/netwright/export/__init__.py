@@ -1,8 +1,9 @@
 """Exports: a run as another engine's files, proven equal before they stand there. One file each.
 
 The folder is the registry. An exporter gives `EXTRA` (what pip brings it), `TYPES` (stored types, the default first),
-`refuse(model)` (why a run cannot be held, or None), `write(model, folder, stored)` and `load(folder)`, which returns the
-other engine as a `Side`, so that the parity gate can compare.
+`FILE` (which its folders are known by), `refuse(model)` (why a run cannot be held, or None), `write(model, folder, stored)`
+and `load(folder)`, which returns the other engine as a `Side` (of `side` where texts are written, else of `answers`), so that
+the parity gate can compare.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-HELPERS = ("llama", "parity", "proven", "side")
+HELPERS = ("answers", "documents", "llama", "parity", "proven", "side")
 
 
 class _Room(ModuleType):

@@ -1,51 +1,39 @@
 """The parity gate: an export stands only where another engine gives what the run gives, on rows that it never saw.
 
-Up to 256 rows go through both sides. What is stored exactly must agree in each logit and in each greedy text; what is
-rounded (F16, Q8) in the most probable token and in the loss. T tokens of a row, V in all.
+Up to 256 rows go through both sides. What is compared follows from the target: of a text that is written, what comes after
+each token and greedy texts (`documents`); of any other, its answers (`answers`).
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+import polars as pl
 
+from netwright import sources
 from netwright.errors import InputError, Problem
-from netwright.export.side import Side
+from netwright.model import Model
+from netwright.run import Run
+from netwright.sources.table import Table
 
-ROWS, GREEDY, WRITTEN = 256, 16, 24  # rows that are read; of these, beginnings that are gone on with, by so many tokens
-CLOSE = 1e-4  # logits nearer than this are one: float32's rounding over some layers
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """What may differ: the largest logit (None: it is not looked at), the share of equal top tokens, the loss."""
-
-    logit: float | None
-    top: float
-    loss: float
-
-
-TOLERANCES = {
-    "f32": Tolerance(CLOSE, 0.999, 1e-4), "f16": Tolerance(None, 0.98, 0.01), "q8": Tolerance(None, 0.95, 0.02),
-}  # fmt: skip
+ROWS = 256
 
 
 @dataclass
 class Parity:
-    """What was found: kept as `parity.json`. `losses` are means of -ln p over tokens, ours and theirs."""
+    """What was found: kept as `parity.json`.
+
+    `largest` is the largest difference, in what the comparison looks at; `differs` names rows that differ by more than is
+    allowed, `wrong` says in words what lies outside the tolerance.
+    """
 
     engine: str
     stored: str
     rows: int = 0
-    tokens: int = 0
     largest: float = 0.0
-    top: float = 1.0
-    losses: tuple[float, float] = (0.0, 0.0)
-    tokenizer_differs: list[str] = field(default_factory=list)
-    greedy: int = 0
-    greedy_equal: int = 0
     differs: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
@@ -53,90 +41,58 @@ class Parity:
         """Return plain values."""
         return asdict(self)
 
+    @abstractmethod
     def sentence(self) -> str:
         """Return it in words."""
-        return (
-            f"{self.engine}, {self.rows} rows, {self.tokens:,} tokens: logits differ by {self.largest:.1e} at most, "
-            f"{self.top:.2%} of the most probable tokens are equal, loss {self.losses[0]:.4f} and {self.losses[1]:.4f}, "
-            f"{self.greedy_equal} of {self.greedy} greedy texts equal"
-        )
 
 
-def compare(
-    ours: Side, theirs: Side, documents: list[list[int]], names: list[str], texts: list[str], *, stored: str, starts: list[int]
-) -> Parity:  # fmt: skip
-    """Read documents (tokens of rows with these `names`) and plain texts on both sides; `starts`: where answers begin.
+def compared(model: Model, theirs: Any, table: Table, stored: str) -> Parity:
+    """Compare a run with another engine that holds it, on a table's rows."""
+    from netwright.export import answers, documents
 
-    `wrong` of the result says what lies outside the tolerance.
-    """
-    found, allowed = Parity(theirs.name, stored), TOLERANCES[stored]
-    for name, text in zip(names, texts, strict=True):
-        if ours.encode(text) != theirs.encode(text):
-            found.tokenizer_differs.append(name)
-    same, losses = 0, np.zeros(2)
-    for name, tokens in zip(names, documents, strict=True):
-        if len(tokens) < 2:
-            continue
-        one, other = ours.logits(tokens), theirs.logits(tokens)
-        if one.shape != other.shape:
-            found.wrong.append(f"{name}: logits {other.shape} where the run gives {one.shape}")
-            break
-        far = float(np.abs(one - other).max())
-        found.largest = max(found.largest, far)
-        if allowed.logit is not None and not far <= allowed.logit:
-            found.differs.append(name)
-        goals = np.array(tokens[1:])
-        losses += [_loss(one, goals), _loss(other, goals)]
-        same += int((one.argmax(1) == other.argmax(1)).sum())
-        found.rows, found.tokens = found.rows + 1, found.tokens + len(tokens)
-    goals_in_all = max(found.tokens - found.rows, 1)
-    found.losses = (float(losses[0] / goals_in_all), float(losses[1] / goals_in_all))
-    found.top = same / max(found.tokens, 1)
-    for name, tokens, start in list(zip(names, documents, starts, strict=True))[:GREEDY]:
-        beginning = tokens[: max(1, start)]
-        one, other = ours.greedy(beginning, WRITTEN), theirs.greedy(beginning, WRITTEN)
-        found.greedy += 1
-        if one == other or _nearly(ours, beginning, one, other):
-            found.greedy_equal += 1
-        elif stored == "f32":
-            found.differs.append(name)
-    _judge(found, allowed)
-    return found
+    if any(kind.written for kind in model.fitted.targets.values()):
+        return documents.of_rows(model, theirs, table, stored)
+    return answers.of_rows(model, theirs, table, stored)
 
 
-def _loss(logits: np.ndarray, goals: np.ndarray) -> float:
-    kept = logits[:-1].astype(np.float64)
-    top = kept.max(1)
-    return float((np.log(np.exp(kept - top[:, None]).sum(1)) + top - kept[np.arange(len(goals)), goals]).sum())
-
-
-def _nearly(ours: Side, beginning: list[int], one: list[int], other: list[int]) -> bool:
-    """Whether two greedy texts part where the two best tokens were as good as alike."""
-    at = next((k for k, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-    last = np.sort(ours.logits(beginning + one[:at])[-1])
-    return bool(last[-1] - last[-2] < CLOSE)
-
-
-def _judge(found: Parity, allowed: Tolerance) -> None:
-    if not found.rows:
-        found.wrong.append("no row could be compared")
-    if found.tokenizer_differs:
-        found.wrong.append(f"the tokenizer reads other tokens in {', '.join(found.tokenizer_differs[:5])}")
-    if allowed.logit is not None and not found.largest <= allowed.logit:
-        found.wrong.append(f"logits differ by up to {found.largest:.2e}, {allowed.logit:.0e} is allowed ({', '.join(found.differs[:5])})")  # fmt: skip
-    if not found.top >= allowed.top:
-        found.wrong.append(f"{found.top:.2%} of the most probable tokens are equal, {allowed.top:.1%} is asked")
-    change = abs(found.losses[1] - found.losses[0]) / max(abs(found.losses[0]), 1e-9)
-    if not change <= allowed.loss:
-        found.wrong.append(f"the loss changes by {change:.2%}, {allowed.loss:.2%} is allowed")
-    if found.stored == "f32" and found.greedy_equal < found.greedy:
-        found.wrong.append(f"{found.greedy - found.greedy_equal} of {found.greedy} greedy texts differ")
-
-
-def refuse(found: Parity, place: str) -> None:
+def refuse(found: Parity, place: str, fix: str) -> None:
     """Raise `InputError` where something lies outside the tolerance."""
     if found.wrong:
         what = f"{found.engine} does not give what the run gives: {'; '.join(found.wrong)}"
+        raise InputError(Problem(place, what, fix=fix))
+
+
+def rows(model: Model, data: Any) -> Table:
+    """Return the rows to compare on: those of `data`, else those that the run kept, else its test rows in its source.
+
+    Raises `InputError` where there are none.
+    """
+    if data is not None:
+        return sources.read(data, settings=model.recipe.read).slice(0, ROWS)
+    run = model.run
+    assert run is not None, "exports are of runs"
+    if run.rows.exists():
+        return sources.read(run.rows).slice(0, ROWS)
+    source, fix = model.recipe.data, "name a file with such rows"
+    if source is None or not run.predictions.exists():
+        raise InputError(Problem("--data", "the run kept no rows to compare on", fix=fix))
+    try:
+        table = sources.read(source, settings=model.recipe.read)
+    except InputError as error:
+        raise InputError(*error.problems, Problem("--data", "these were the rows to compare on", fix=fix)) from error
+    if table.fingerprint != run.read(run.about).get("fingerprint"):
+        what = f"{table.name} has changed since the run was trained, so that its test rows are not known"
+        raise InputError(Problem("--data", what, fix=fix))
+    return _test_rows(run, table)
+
+
+def _test_rows(run: Run, table: Table) -> Table:
+    """The first rows that the run's predictions are of: rows that it never learnt."""
+    names = set(pl.read_csv(run.predictions, columns=["id"], n_rows=ROWS)["id"].cast(pl.String).to_list())
+    lines = [int(end) if end.isdigit() else 0 for end in (name.rpartition(":")[2] for name in names)]
+    places = [row for row in np.flatnonzero(np.isin(table.line, lines)) if table.id(int(row)) in names]
+    if not places:
         raise InputError(
-            Problem(place, what, fix="nothing was written; another --to or --type, or report this as a bug")
+            Problem("--data", f"no test row of the run is in {table.name}", fix="name a file with such rows")
         )
+    return table.take(np.array(places[:ROWS]))

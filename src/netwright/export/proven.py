@@ -1,29 +1,29 @@
-"""A run as another engine's files, which stand only once they are proven to give the same."""
+"""A run as another engine's files, which stand only once they are proven to give the same; and the proof by itself."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from netwright import rooms, sources
-from netwright.arrays import Ragged
+from netwright import rooms
 from netwright.errors import InputError, Problem, nearest
 from netwright.events import say
 from netwright.export import parity
-from netwright.export.side import Ours, written
-from netwright.model import Model, load
-from netwright.run import write_json
+from netwright.model import load
+from netwright.run import Run, unwritable, write_json
 
 
 def export(
     run: str | Path, *, to: str, output: str | Path | None = None, stored: str | None = None, data: Any = None
 ) -> dict[str, Any]:
-    """Write a run as `to` (transformers, gguf) into a folder, and return what the parity gate found.
+    """Write a run as `to` (onnx, transformers, gguf) into a folder, and return what the parity gate found.
 
-    `stored`: f32, f16 or q8. `data`: rows to compare on; left out, those that the run kept. Raises `InputError` where the
-    format cannot hold the run, or the other engine does not give the same: then nothing is left.
+    `stored`: f32, f16 or q8. `data`: rows to compare on; left out, those that the run kept, or its test rows in its source.
+    Raises `InputError` where the format cannot hold the run, or the other engine does not give the same: then nothing is left.
     """
     if to not in rooms.names("export"):
         raise InputError(Problem("--to", f"there is no exporter {to!r}", fix=nearest(to, rooms.names("export"))))
@@ -34,40 +34,61 @@ def export(
     if reason := exporter.refuse(model):
         raise InputError(Problem(str(run), f"cannot be held by {to}: {reason}"))
     place = Path(output or Path("export") / f"{Path(run).resolve().name}-{to}")
-    if place.exists() and (not place.is_dir() or any(place.iterdir())):
-        raise InputError(Problem(str(place), "this folder exists", fix="name another --output"))
-    rows = _rows(model, data)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as work:
-        folder = Path(work) / "export"
-        folder.mkdir()
+    rows = parity.rows(model, data)
+    with standing(place) as folder:
         exporter.write(model, folder, stored)
-        found = _proven(model, exporter.load(folder), rows, stored)
-        parity.refuse(found, str(place))
+        found = parity.compared(model, exporter.load(folder), rows, stored)
+        parity.refuse(found, str(place), "nothing was written; another --to or --type, or report this as a bug")
         write_json(folder / "parity.json", found.to_json())
-        if place.exists():
-            place.rmdir()
-        shutil.move(folder, place)
     say("result", "export.saved", f"saved in {place}; {found.sentence()}", folder=str(place))
     return found.to_json()
 
 
-def _rows(model: Model, data: Any) -> Any:
-    """The table of rows to compare on."""
-    kept = model.run.rows if model.run else None
-    if data is None and (kept is None or not kept.exists()):
-        raise InputError(Problem("--data", "the run kept no rows to compare on", fix="name a file with such rows"))
-    table = sources.read(kept if data is None else data)
-    return table.slice(0, parity.ROWS)
+def verify(folder: str | Path, run: str | Path, *, data: Any = None) -> dict[str, Any]:
+    """Compare an exported folder with its run once more, and return what was found; nothing is written.
+
+    Raises `InputError` where the folder is no export, is damaged, or does not give what the run gives.
+    """
+    place = Path(folder)
+    if not place.is_dir():
+        raise InputError(
+            Problem(str(place), "there is no such folder", fix="name a folder that netwright export wrote")
+        )
+    exporters = [rooms.find("export", name) for name in rooms.names("export")]
+    exporter = next((one for one in exporters if (place / one.FILE).exists()), None)
+    if exporter is None:
+        held = ", ".join(f"{one.FILE} ({one.__name__.rpartition('.')[2]})" for one in exporters)
+        raise InputError(Problem(str(place), "this folder is no export", allowed=f"one that holds {held}"))
+    model = load(run)
+    if reason := exporter.refuse(model):
+        raise InputError(Problem(str(place), f"is not of this run, which it cannot hold: {reason}"))
+    kept = Run(place).read(place / "parity.json") if (place / "parity.json").exists() else {}
+    found = parity.compared(
+        model, exporter.load(place), parity.rows(model, data), kept.get("stored", exporter.TYPES[0])
+    )
+    parity.refuse(
+        found, str(place), f"export it again: netwright export {run} --to {exporter.__name__.rpartition('.')[2]}"
+    )
+    say("result", "export.verified", f"{place} gives what {run} gives; {found.sentence()}", folder=str(place))
+    return found.to_json()
 
 
-def _proven(model: Model, theirs: Any, table: Any, stored: str) -> parity.Parity:
-    key, kind = written(model)
-    arrays = model.fitted.encode_targets(table)[key]
-    ids, counted = arrays["ids"], arrays["counted"]
-    assert isinstance(ids, Ragged) and isinstance(counted, Ragged)
-    documents = [ids.row(k)[: kind.length].tolist() for k in range(len(ids))]
-    masks = [counted.row(k)[: kind.length] for k in range(len(ids))]
-    starts = [int(mask.argmax()) if kind.whole else min(4, len(mask)) for mask in masks]
-    texts = [str(text) for text in kind.truth(arrays)]
-    return parity.compare(Ours(model), theirs, documents, table.ids(), texts, stored=stored, starts=starts)
+@contextmanager
+def standing(place: Path) -> Iterator[Path]:
+    """Give a folder to fill out of sight, which stands as `place` once the block has ended well.
+
+    Raises `InputError` where something is there already, or nothing can be written.
+    """
+    if place.exists() and (not place.is_dir() or any(place.iterdir())):
+        raise InputError(Problem(str(place), "this folder exists", fix="name another --output"))
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as work:
+            folder = Path(work) / "export"
+            folder.mkdir()
+            yield folder
+            if place.exists():
+                place.rmdir()
+            shutil.move(folder, place)
+    except OSError as error:
+        raise unwritable(place, error) from error

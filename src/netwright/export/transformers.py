@@ -21,6 +21,7 @@ from netwright.model import Model
 
 EXTRA = "export"
 TYPES = ("f32", "f16")
+FILE = "config.json"
 
 refuse = llama.refuse
 

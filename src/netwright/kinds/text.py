@@ -31,6 +31,7 @@ PAD, UNKNOWN = 0, 1
 _WORDS = r"(?u)\b\w+\b|[^\w\s]"
 _WIDE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Chinese and Japanese, written without blanks
 _APART = rf"(?u)[{_WIDE}]|[^\W{_WIDE}]+|[^\w\s]"
+PATTERNS = {False: _WORDS, True: _APART}  # words of a bag, by whether scripts without blanks are parted
 
 
 Target = Written  # what is written is another thing than what is read
@@ -182,7 +183,7 @@ class Text(base.Kind):
             "n_features": self.vocabulary // 2,
         }
         words: Any = HashingVectorizer(
-            ngram_range=(1, 2), token_pattern=_APART if self.apart else _WORDS, **common
+            ngram_range=(1, 2), token_pattern=PATTERNS[self.apart], **common
         ).transform(texts)
         letters: Any = HashingVectorizer(analyzer="char_wb", ngram_range=(1, 4), **common).transform(texts)
         letters.indices += self.vocabulary // 2

@@ -1,5 +1,5 @@
-"""Export: a run as another engine's files, which stand only once they are proven to give the same."""
+"""Export: a run as another engine's files, which stand only once they are proven to give the same; verify: that proof again."""
 
-from netwright.export.proven import export
+from netwright.export.proven import export, verify
 
-__all__ = ["export"]
+__all__ = ["export", "verify"]

@@ -1,0 +1,125 @@
+"""Two sides that answer rows at once, compared: each probability, value and class, and the score on both sides. n rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from netwright import measure
+from netwright.arrays import Arrays, take
+from netwright.events import quiet
+from netwright.export.parity import Parity
+from netwright.kinds.base import Kind, kind_name
+from netwright.kinds.number import Number
+from netwright.model import Model
+from netwright.sources.table import Table
+
+CLOSE = 1e-4  # of a probability, or of a number target's deviation: float32's rounding over some layers
+Answer = dict[str, np.ndarray]
+
+
+class Side(Protocol):
+    """An engine with a network in it that answers rows at once. `name` is for people."""
+
+    name: str
+
+    def answers(self, table: Table) -> dict[str, Answer]:
+        """Return by target column what `decode` shows: "value", "low", "high" in its unit; "probability", "predicted", "set"."""
+        ...
+
+
+@dataclass
+class Answered(Parity):
+    """What was found of answers. By target: the largest difference, how many rows differ, each score on both sides."""
+
+    targets: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def sentence(self) -> str:
+        """Return it in words."""
+        parts = []
+        for name, found in self.targets.items():
+            scores = [f"{score} {one:.4f} and {other:.4f}" for score, (one, other) in found["scores"].items()]
+            of = f"{name}: " if len(self.targets) > 1 else ""
+            parts.append(f"{of}differ by {found['largest']:.1e} at most, {found['differs']} rows differ" + "".join(f", {score}" for score in scores))  # fmt: skip
+        return f"{self.engine}, {self.rows} rows: {'; '.join(parts)}"
+
+
+def of_rows(model: Model, theirs: Side, table: Table, stored: str) -> Answered:
+    """Answer a table's rows on both sides. `wrong` of the result says what lies outside the tolerance."""
+    found, differs = Answered(theirs.name, stored, len(table)), np.zeros(len(table), bool)
+    with quiet():
+        ours = model.answers(model.fitted.encode(table), len(table))
+    other = theirs.answers(table)
+    for key, kind in model.fitted.targets.items():
+        name = kind.columns[0]
+        one = _shown(kind, ours[key])
+        far = _far(kind, one, other[name])
+        bad = ~(far <= CLOSE) | _other_class(one, other[name])
+        differs |= bad
+        found.targets[name] = {
+            "largest": float(np.max(far, initial=0.0)), "unit": "deviations of the target" if isinstance(kind, Number) else "probability",
+            "differs": int(bad.sum()), "scores": _scores(kind, table, one, other[name]),
+        }  # fmt: skip
+    found.largest = max(each["largest"] for each in found.targets.values())
+    found.differs = [table.id(int(row)) for row in np.flatnonzero(differs)[:20]]
+    if not len(table):
+        found.wrong.append("no row could be compared")
+    for name, each in found.targets.items():
+        if each["differs"]:
+            what = f"{each['differs']} of {len(table)} rows differ, by up to {each['largest']:.1e} ({each['unit']}), {CLOSE:.0e} is allowed"
+            found.wrong.append(f"{name}: {what} ({', '.join(found.differs[:5])})")
+    return found
+
+
+def _shown(kind: Kind, found: dict[str, Any]) -> Answer:
+    """A run's arrays as `decode` shows them."""
+    out = {name: np.asarray(array) for name, array in kind.in_unit(found).items()}
+    if "probability" in out and out["probability"].ndim == 2 and kind_name(kind) == "category":
+        choice = out.pop("choice", None)
+        out["predicted"] = out["probability"].argmax(1) if choice is None else choice
+    return out
+
+
+def _far(kind: Kind, one: Answer, other: Answer) -> np.ndarray:
+    """(n,) the largest difference of each row, in probabilities or in deviations of the target."""
+    far = np.zeros(len(next(iter(one.values()))))
+    for name, array in one.items():
+        if name in ("predicted", "set"):
+            continue
+        size = abs(kind.spread[0]) if isinstance(kind, Number) else 1.0
+        if array.shape != other[name].shape:
+            return np.full(len(far), np.inf)
+        gap = np.abs(array - other[name]) / size
+        far = np.maximum(far, gap.max(1) if gap.ndim == 2 else gap)
+    return far
+
+
+def _other_class(one: Answer, other: Answer) -> np.ndarray:
+    """(n,) whether another class is answered, though none other was as probable."""
+    if "predicted" not in one:
+        return np.zeros(1, bool)
+    probability, rows = one["probability"], np.arange(len(one["predicted"]))
+    theirs = np.asarray(other["predicted"])
+    near = np.abs(probability[rows, one["predicted"]] - probability[rows, theirs]) <= CLOSE
+    return (one["predicted"] != theirs) & ~near
+
+
+def _scores(kind: Kind, table: Table, one: Answer, other: Answer) -> dict[str, tuple[float, float]]:
+    """The measures that a training is told by, on both sides; none where the rows have no truth."""
+    if any(name not in table.columns for name in (kind.columns[0], *kind.beside)):
+        return {}
+    with quiet():
+        target: Arrays = kind.encode(table.frame.select(*kind.columns, *kind.beside), table.ids)
+    here = np.flatnonzero(~kind.absent(target))
+    if not len(here):
+        return {}
+    truth, of = kind.truth(take(target, here)), kind_name(kind)
+    classes = one["probability"].shape[1] if "probability" in one and one["probability"].ndim == 2 else 0
+    names = dict.fromkeys([measure.headline(of, measure.metrics_of(of, classes)), measure.selects(of)])
+    sides = [
+        {name: array[here] for name, array in side.items() if name in ("probability", "value")} for side in (one, other)
+    ]
+    found = {name: tuple(measure.score(of, name, truth, side) for side in sides) for name in names if name}
+    return {name: (pair[0], pair[1]) for name, pair in found.items() if np.isfinite(pair).all()}

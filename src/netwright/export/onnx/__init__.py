@@ -1,0 +1,154 @@
+"""A graph in ONNX from the user's raw columns to answers in the target's own unit, with all that is needed to run it.
+
+`model.onnx`; `model.json`, which says what each input and output is; `run.py`, which reads rows with onnxruntime and numpy
+alone, and by which the parity gate reads them too; `tokenizer.json` where texts come as tokens; a README.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netwright.errors import InputError, Problem, absent
+from netwright.export.answers import Answer
+from netwright.heads.base import Plain
+from netwright.kinds.base import kind_name
+from netwright.model import Model
+from netwright.prepare import located
+from netwright.sources.table import Table
+
+EXTRA = "export"
+TYPES = ("f32",)
+FILE = "model.onnx"
+LARGE = 2**30  # bytes from which weights lie in a file of their own: a graph holds two gigabytes at most
+RUN = Path(__file__).with_name("run.py")
+
+
+def refuse(model: Model) -> str | None:
+    """What is written step by step, and what no column of a graph can be."""
+    from netwright.export.onnx.columns import columns
+
+    for key, kind in model.fitted.targets.items():
+        if not isinstance(model.network.heads[key], Plain):
+            what = "a text that is written token by token" if kind.written else f"a {kind_name(kind)} target"
+            other = "--to transformers or --to gguf holds it" if kind.written else "netwright serve answers it"
+            return f"{kind.columns[0]} is {what}, which one pass through a graph does not give; {other}"
+    for kind in model.fitted.inputs.values():
+        if columns(kind) is None:
+            what = (
+                "is read in windows, which a graph does not cut"
+                if kind_name(kind) == "text"
+                else "has no form in a graph"
+            )
+            return f"the column {kind.columns[0]} ({kind_name(kind)}) {what}; netwright serve answers it"
+    if model.recipe.model["family"] == "module":
+        return "it holds a module of your own; torch.onnx.export exports it by itself"
+    return None
+
+
+def write(model: Model, folder: Path, stored: str) -> None:
+    """Write the folder's files. Raises `InputError` where onnx or onnxscript is not there, or torch cannot export it."""
+    try:
+        import onnx
+        import onnxruntime  # noqa: F401 - the gate needs it
+        import onnxscript  # noqa: F401 - torch's exporter needs it
+    except ImportError as error:
+        raise absent(error.name or "onnx", EXTRA, where=str(folder)) from error
+    from netwright.export.onnx import graph, readme
+    from netwright.export.onnx.columns import Tokens
+    from netwright.export.onnx.network import OPSET, Answering, outputs, traced
+
+    answering = Answering(model)
+    found = traced(model, answering)
+    inputs, texts, files = [], dict[str, dict[str, int]](), dict[str, str]()
+    for part in answering.inputs:
+        own = [dict(item) for item in part.inputs]
+        if isinstance(part, Tokens):
+            own[0]["tokenizer"] = name = f"tokenizer{len(files) + 1 if files else ''}.json"
+            files[name] = part.tokenizer
+        inputs += own
+        texts |= part.texts
+    answers = [item for key, (kind, trust) in answering.ends.items() for item in outputs(kind, trust)]
+    twice = {item["name"] for item in inputs} & {item["name"] for item in answers}
+    if twice:
+        raise InputError(
+            Problem(
+                "--to onnx",
+                f"a column and an answer would both be named {', '.join(sorted(twice))}",
+                fix="rename the column, and train again",
+            )
+        )
+    whole = graph.whole(found, inputs, texts, answers, version=version("netwright"))
+    onnx.save_model(whole, folder / FILE, save_as_external_data=whole.ByteSize() > LARGE, location="model.onnx.data")
+    (folder / FILE).chmod(0o644)
+    about = {
+        "made_by": f"netwright {version('netwright')}", "opset": OPSET, "ir_version": whole.ir_version,
+        "made_with": {name: version(name) for name in ("torch", "onnx", "onnxscript", "onnxruntime")},
+        "family": model.recipe.model["family"], "missing": sorted({"", *model.recipe.read.missing}),
+        "targets": model.targets, "inputs": inputs, "outputs": answers,
+    }  # fmt: skip
+    (folder / "model.json").write_text(json.dumps(about, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    for name, content in files.items():
+        (folder / name).write_text(content, encoding="utf-8")
+    shutil.copyfile(RUN, folder / "run.py")
+    (folder / "README.md").write_text(readme.text(about), encoding="utf-8")
+
+
+def load(folder: Path) -> Runtime:
+    """Return the folder as its own run.py and ONNX Runtime read it. Raises `InputError` where it is damaged."""
+    try:
+        import onnxruntime.capi.onnxruntime_pybind11_state as errors  # pyright: ignore[reportMissingImports]
+
+        from netwright.export.onnx.run import Model as Folder
+    except ImportError as error:
+        raise absent(error.name or "onnxruntime", EXTRA, where=str(folder)) from error
+    broken = (errors.InvalidProtobuf, errors.InvalidGraph, errors.NoSuchFile, errors.Fail, errors.NotImplemented)
+    try:
+        return Runtime(Folder(folder))
+    except (OSError, ValueError, KeyError, *broken) as error:
+        what = f"this export is damaged: {str(error).strip().partition(chr(10))[0]}"
+        raise InputError(Problem(str(folder), what, fix="export it again")) from error
+
+
+class Runtime:
+    """ONNX Runtime as a side."""
+
+    name = "ONNX Runtime"
+
+    def __init__(self, folder: Any) -> None:
+        self.folder = folder
+
+    def answers(self, table: Table) -> dict[str, Answer]:
+        """Answer a table's rows as run.py does, from their raw values."""
+        frame = table.frame
+        for item in self.folder.about["inputs"]:
+            if item["form"] == "image":  # its cells may name files
+                frame = frame.with_columns(located(frame[item["column"]], table.folder))
+        names = list(dict.fromkeys(item["column"] for item in self.folder.about["inputs"]))
+        lacking = [name for name in names if name not in frame.columns]
+        if lacking:
+            raise InputError(Problem(table.name, f"lacks the columns {', '.join(lacking)} of the exported graph"))
+        try:
+            found = self.folder.arrays(frame.select(names).to_dicts())
+        except ValueError as error:
+            raise InputError(Problem(table.name, f"cannot be given to the graph: {error}")) from error
+        return {target: self._shown(target, found) for target in self.folder.about["targets"]}
+
+    def _shown(self, target: str, found: dict[str, np.ndarray]) -> Answer:
+        held = {end: found[f"{target}_{end}"] for end in ("predicted", "probability", "set", "low", "high") if f"{target}_{end}" in found}  # fmt: skip
+        item = next(each for each in self.folder.about["outputs"] if each["name"] == f"{target}_predicted")
+        if "probability" not in held:
+            return {"value": held.pop("predicted"), **held}
+        if "values" not in item:  # labels
+            return {"probability": held["probability"]}
+        place = {value: at for at, value in enumerate(self._classes(item))}
+        return {**held, "predicted": np.array([place[value] for value in held["predicted"].tolist()])}
+
+    def _classes(self, item: dict[str, Any]) -> list[Any]:
+        turn: Any = {"string": str, "bool": "true".__eq__, "int64": lambda value: int(float(value)), "float64": float}
+        return [turn[item["type"]](value) for value in item["values"]]

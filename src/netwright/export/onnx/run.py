@@ -1,0 +1,341 @@
+"""Answers rows with model.onnx, without the library that trained it.
+
+    python run.py rows.csv        # or .jsonl: an object a line; answers are printed as JSON, a row a line
+
+Needs onnxruntime and numpy; tokenizers where model.json names a tokenizer; Pillow where images come as files. Use `Model`
+from your own program, or read model.json and call ONNX Runtime yourself: it says what each input of the graph is to hold.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+Row = dict[str, Any]
+Feed = dict[str, np.ndarray]
+
+
+class Model:
+    """A folder with model.onnx and model.json. `threads` 0: as many as there are cores."""
+
+    def __init__(self, folder: str | Path, *, threads: int = 0) -> None:
+        self.folder = Path(folder)
+        self.about = json.loads((self.folder / "model.json").read_text(encoding="utf-8"))
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        path = str(self.folder / "model.onnx")
+        self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        self.outputs = [item["name"] for item in self.about["outputs"]]
+        missing = frozenset(self.about["missing"])
+        self.readers = [
+            (item, READERS[item["form"]](item, missing, self.folder)) for item in self.about["inputs"] if item["form"] != "counts"
+        ]  # fmt: skip
+
+    def feed(self, rows: list[Row]) -> Feed:
+        """Return what the graph is given for these rows. Raises `ValueError` naming the row and column that is wrong."""
+        out: Feed = {}
+        for item, reader in self.readers:
+            name = item["column"]
+            try:
+                out.update(reader([row[name] for row in rows]))
+            except KeyError:
+                at = next(at for at, row in enumerate(rows, 1) if name not in row)
+                raise ValueError(f"row {at} lacks the column {name!r}") from None
+            except Wrong as error:
+                raise ValueError(f"row {error.row}, column {name!r}: {error.what}") from None
+        return out
+
+    def arrays(self, rows: list[Row]) -> dict[str, np.ndarray]:
+        """Return the graph's outputs for these rows, by name."""
+        found: Any = self.session.run(self.outputs, self.feed(rows))
+        return dict(zip(self.outputs, found, strict=True))
+
+    def __call__(self, rows: list[Row]) -> list[Row]:
+        """Return an answer for each row, of plain Python values."""
+        found = self.arrays(rows)
+        columns: dict[str, list[Any]] = {}
+        for item in self.about["outputs"]:
+            values = found[item["name"]].tolist()
+            if "columns" in item and item["type"] == "bool":
+                values = [[name for name, held in zip(item["columns"], row, strict=True) if held] for row in values]
+            elif "columns" in item:
+                values = [dict(zip(item["columns"], row, strict=True)) for row in values]
+            columns[item["name"]] = values
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+class Wrong(Exception):
+    """A value that cannot be read, of a row counted from 1."""
+
+    def __init__(self, row: int, what: str) -> None:
+        super().__init__(what)
+        self.row, self.what = row, what
+
+
+class Numbers:
+    """float64, NaN where missing; a column of categories that were numbers or booleans likewise."""
+
+    def __init__(self, item: Row, missing: frozenset[str], folder: Path) -> None:
+        self.name, self.missing = item["name"], missing
+
+    def __call__(self, values: list[Any]) -> Feed:
+        try:
+            return {self.name: np.array(values, np.float64)}  # None becomes NaN
+        except (TypeError, ValueError):
+            return {self.name: np.array([self._one(at, value) for at, value in enumerate(values, 1)], np.float64)}
+
+    def _one(self, row: int, value: Any) -> float:
+        if value is None or (isinstance(value, str) and value.strip() in self.missing):
+            return np.nan
+        try:
+            return float({"true": 1, "false": 0}.get(value.strip().lower(), value) if isinstance(value, str) else value)
+        except (TypeError, ValueError):
+            raise Wrong(row, f"{value!r} is no number") from None
+
+
+class Names:
+    """Texts without blanks round them, empty where missing."""
+
+    def __init__(self, item: Row, missing: frozenset[str], folder: Path) -> None:
+        self.name, self.missing = item["name"], missing
+
+    def __call__(self, values: list[Any]) -> Feed:
+        return {self.name: np.array([self._one(value) for value in values], object)}
+
+    def _one(self, value: Any) -> str:
+        text = "" if value is None else value if isinstance(value, str) else _written(value)
+        text = text.strip()
+        return "" if text in self.missing else text
+
+
+class Dates:
+    """Seconds since 1970 as float64, NaN where missing, of dates and of texts such as 2024-02-29 or 2024-02-29T12:30."""
+
+    def __init__(self, item: Row, missing: frozenset[str], folder: Path) -> None:
+        self.name, self.missing = item["name"], missing
+
+    def __call__(self, values: list[Any]) -> Feed:
+        return {self.name: np.array([self._one(at, value) for at, value in enumerate(values, 1)], np.float64)}
+
+    def _one(self, row: int, value: Any) -> float:
+        if value is None or (isinstance(value, str) and value.strip() in self.missing):
+            return np.nan
+        try:
+            moment = np.datetime64(value.strip().replace(" ", "T") if isinstance(value, str) else value, "us")
+        except ValueError:
+            raise Wrong(row, f"{value!r} is no date such as 2024-02-29 or 2024-02-29T12:30") from None
+        return np.nan if np.isnat(moment) else int(moment.astype(np.int64)) / 1e6
+
+
+class Labels:
+    """Several texts a row, from a list or parted by a separator; empty texts fill the shorter rows."""
+
+    def __init__(self, item: Row, missing: frozenset[str], folder: Path) -> None:
+        self.name, self.missing, self.separator = item["name"], missing, item["separator"]
+
+    def __call__(self, values: list[Any]) -> Feed:
+        rows = [self._one(value) for value in values]
+        out = np.full((len(rows), max(map(len, rows), default=0) or 1), "", object)
+        for at, row in enumerate(rows):
+            out[at, : len(row)] = row
+        return {self.name: out}
+
+    def _one(self, value: Any) -> list[str]:
+        if isinstance(value, str):
+            return [] if value.strip() in self.missing else [part.strip() for part in value.split(self.separator)]
+        return [] if value is None else [str(part) for part in value]
+
+
+class Images:
+    """uint8 pixels (height, width, channels) of arrays, or of files and their bytes (by Pillow)."""
+
+    def __init__(self, item: Row, missing: frozenset[str], folder: Path) -> None:
+        self.name, self.shape = item["name"], tuple(item["shape"][1:])
+
+    def __call__(self, values: list[Any]) -> Feed:
+        return {self.name: np.stack([self._one(at, value) for at, value in enumerate(values, 1)])}
+
+    def _one(self, row: int, value: Any) -> np.ndarray:
+        pixels = _opened(row, value) if isinstance(value, str | bytes | Path | dict) else np.asarray(value)
+        if pixels.dtype != np.uint8 and not np.array_equal(pixels, pixels.clip(0, 255).round()):
+            raise Wrong(row, "its pixels are not whole numbers from 0 to 255")
+        pixels = pixels.astype(np.uint8)
+        pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+        return pixels if pixels.shape == self.shape else self._sized(pixels)
+
+    def _sized(self, pixels: np.ndarray) -> np.ndarray:
+        from PIL import Image
+
+        height, wide, channels = self.shape
+        picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+        picture = picture.convert("L" if channels == 1 else "RGB") if pixels.shape[2] != channels else picture
+        if pixels.shape[:2] != (height, wide):
+            way = Image.Resampling.BOX if pixels.shape[0] > height else Image.Resampling.BILINEAR
+            picture = picture.resize((wide, height), way)
+        out = np.asarray(picture)
+        return out[..., None] if out.ndim == 2 else out
+
+
+class Tokens:
+    """A text's token numbers, int64, cut at a length, with -1 behind its end."""
+
+    def __init__(self, item: Row, missing: frozenset[str], folder: Path) -> None:
+        from tokenizers import Tokenizer
+
+        self.name, self.length = item["name"], item["length"]
+        self.tokenizer = Tokenizer.from_file(str(folder / item["tokenizer"]))
+
+    def __call__(self, values: list[Any]) -> Feed:
+        found = self.tokenizer.encode_batch([_text(value) for value in values], add_special_tokens=False)
+        return {self.name: _padded([each.ids[: self.length] for each in found], -1)}
+
+
+class Grams:
+    """A text's hashed n-grams and how often each stands in it.
+
+    Words and pairs of them go to the first half of the buckets, one to four characters of a word to the second; the bucket
+    is MurmurHash3 of the n-gram's UTF-8, as in scikit-learn's HashingVectorizer.
+    """
+
+    def __init__(self, item: Row, missing: frozenset[str], folder: Path) -> None:
+        self.name, self.half, self.lowercase = item["name"], item["buckets"] // 2, item["lowercase"]
+        self.pattern = re.compile(item["pattern"])
+        self.known: dict[str, int] = {}
+
+    def __call__(self, values: list[Any]) -> Feed:
+        bags = [self._bag(_text(value)) for value in values]
+        ids = _padded([list(bag) for bag in bags], -1)
+        return {self.name: ids, f"{self.name}.counts": _padded([list(bag.values()) for bag in bags], 0)}
+
+    def _bag(self, text: str) -> Counter[int]:
+        text = text.lower() if self.lowercase else text
+        words = self.pattern.findall(text)
+        bag = Counter(
+            self._bucket(gram) for gram in [*words, *(f"{a} {b}" for a, b in zip(words, words[1:], strict=False))]
+        )
+        bag.update(self.half + self._bucket(gram) for gram in _letters(text))
+        return bag
+
+    def _bucket(self, gram: str) -> int:
+        found = self.known.get(gram)
+        if found is None:
+            found = abs(murmur(gram.encode())) % self.half
+            if len(self.known) < 100_000:
+                self.known[gram] = found
+        return found
+
+
+READERS: dict[str, Callable[[Row, frozenset[str], Path], Callable[[list[Any]], Feed]]] = {
+    "number": Numbers, "category": lambda item, missing, folder: (Names if item["type"] == "string" else Numbers)(item, missing, folder),
+    "date": Dates, "labels": Labels, "image": Images, "tokens": Tokens, "grams": Grams,
+}  # fmt: skip
+
+
+def murmur(data: bytes) -> int:
+    """MurmurHash3, 32 bits, seed 0, as a signed number (Austin Appleby, public domain)."""
+    found, whole = 0, len(data) // 4 * 4
+    for at in range(0, whole, 4):
+        found ^= _mixed(int.from_bytes(data[at : at + 4], "little"))
+        found = (_turned(found, 13) * 5 + 0xE6546B64) & 0xFFFFFFFF
+    found ^= _mixed(int.from_bytes(data[whole:], "little")) ^ len(data)
+    for shift, times in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        found = ((found ^ found >> shift) * times) & 0xFFFFFFFF
+    found ^= found >> 16
+    return found - (1 << 32) if found >> 31 else found
+
+
+def _mixed(block: int) -> int:
+    return _turned(block * 0xCC9E2D51 & 0xFFFFFFFF, 15) * 0x1B873593 & 0xFFFFFFFF
+
+
+def _turned(value: int, by: int) -> int:
+    return (value << by | value >> (32 - by)) & 0xFFFFFFFF
+
+
+def _letters(text: str) -> Iterator[str]:
+    """One to four characters within each word, blanks round it; a short word is counted once."""
+    for word in text.split():
+        word = f" {word} "
+        for size in range(1, 5):
+            for at in range(max(len(word) - size, 0) + 1):
+                yield word[at : at + size]
+            if size >= len(word):
+                break
+
+
+def _padded(rows: list[list[int]], filler: int) -> np.ndarray:
+    out = np.full((len(rows), max(map(len, rows), default=0) or 1), filler, np.int64)
+    for at, row in enumerate(rows):
+        out[at, : len(row)] = row
+    return out
+
+
+def _text(value: Any) -> str:
+    """A text; a list of words is joined by blanks."""
+    if isinstance(value, list | tuple):
+        return " ".join("" if word is None else str(word) for word in value)
+    return "" if value is None else str(value)
+
+
+def _written(value: Any) -> str:
+    """1, 1.0 and "1" are one category."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return "" if value != value else str(int(value)) if value.is_integer() else str(value)
+    return str(value)
+
+
+def _opened(row: int, value: Any) -> np.ndarray:
+    import io
+
+    from PIL import Image, ImageOps
+
+    value = (value.get("bytes") or value.get("path")) if isinstance(value, dict) else value
+    try:
+        with Image.open(io.BytesIO(value) if isinstance(value, bytes) else value) as picture:
+            upright = ImageOps.exif_transpose(picture)
+            if upright.mode.startswith("I"):  # 16 bits
+                return (np.asarray(upright).clip(0, 65_535) // 257).astype(np.uint8)
+            return np.asarray(upright.convert("L" if upright.mode in ("1", "L", "LA") else "RGB"))
+    except OSError as error:
+        raise Wrong(row, f"cannot be opened as an image: {error}") from None
+
+
+def read(path: Path) -> Iterable[Row]:
+    """Yield the rows of a CSV file, or of JSON lines."""
+    if path.suffix.lower() == ".csv":
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            yield from csv.DictReader(file)
+        return
+    with path.open(encoding="utf-8") as file:
+        yield from (json.loads(line) for line in file if line.strip())
+
+
+def main() -> int:
+    """Answer the rows of a file."""
+    if len(sys.argv) != 2:
+        print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        model, rows = Model(Path(__file__).parent), list(read(Path(sys.argv[1])))
+        for at in range(0, len(rows), 1024):
+            for answer in model(rows[at : at + 1024]):
+                print(json.dumps(answer, ensure_ascii=False))
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -91,7 +91,7 @@ def _prompts(served: Served, run: Run) -> list[dict[str, Any]]:
                 out.append({"row": {column.name: row.get(column.name) for column in served.reader.columns}})
             elif row[target]:
                 out.append({"prompt": " ".join(row[target].split(" ")[:2])[:24]})
-    return out
+    return [each for at, each in enumerate(out) if each not in out[:at]]
 
 
 _CUT = object()
@@ -108,6 +108,8 @@ def _typed(value: Any, form: dict[str, Any]) -> Any:
             return float(value)
         except ValueError:
             return None
+    if form["form"] == "list" and value not in form["values"] and value.lower() in form["values"]:
+        return value.lower()  # true and false
     if form["form"] == "labels":
         return re.findall(r"'([^']*)'", value) if value.startswith("[") else value
     return value

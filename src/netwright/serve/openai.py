@@ -179,10 +179,11 @@ class _Form:
 
     sort: str
     piece_sort: str
+    mark: str
 
     def __init__(self, served: Served, asked: Asked) -> None:
         self.served, self.asked = served, asked
-        self.id = f"{self.sort[:4].replace('.', '')}-{secrets.token_hex(12)}"
+        self.id = f"{self.mark}-{secrets.token_hex(12)}"
         self.created = int(time.time())
 
     def head(self, sort: str) -> dict[str, Any]:
@@ -216,6 +217,7 @@ class _Form:
 
 class _Completion(_Form):
     sort = piece_sort = "text_completion"
+    mark = "cmpl"
 
     def __init__(self, served: Served, asked: Completion) -> None:
         super().__init__(served, asked)
@@ -242,7 +244,7 @@ class _Completion(_Form):
 
 
 class _Chat(_Form):
-    sort, piece_sort = "chat.completion", "chat.completion.chunk"
+    sort, piece_sort, mark = "chat.completion", "chat.completion.chunk", "chatcmpl"
 
     def __init__(self, served: Served, asked: Chat) -> None:
         super().__init__(served, asked)

@@ -28,7 +28,7 @@ def encoded(kind: Kind, frame: pl.DataFrame, table: Table) -> Arrays:
         found = cache.laid(_key(kind, frame, table), lambda: _slices(kind, frame, table), size) if size > LAID else None
         return _together(list(_slices(kind, frame, table))) if found is None else found
     key = _key(kind, frame, table) if kind.costly else None
-    return kind.encode(frame, table.ids) if key is None else cache.kept(key, lambda: kind.encode(frame, table.ids))
+    return kind.encode(frame, table.named) if key is None else cache.kept(key, lambda: kind.encode(frame, table.named))
 
 
 def encoded_target(kind: Kind, frame: pl.DataFrame, table: Table) -> Arrays:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +31,7 @@ from netwright.prepare import Fitted
 from netwright.recipe import Execution, Read, Recipe
 from netwright.recipe_file import read_recipe
 from netwright.run import Run
+from netwright.sources.stream import Stream
 from netwright.sources.table import Table
 from netwright.training import packer
 from netwright.trust import Trust
@@ -37,6 +39,7 @@ from netwright.writing import Scribe, Text
 
 Answers = dict[str, dict[str, np.ndarray]]
 WRITTEN_AT_ONCE = 128  # rows that are written side by side: more gain little, and their caches take memory
+LIGHT = 16  # times as many rows a call where a row is answered in a few operations: three times as fast (docs/log.md)
 READ_AT_ONCE = 32  # texts that are read side by side
 PADDED = 2**16  # tokens of a call, padding among them: at width 512 what a layer makes of them takes 128 MB
 
@@ -90,16 +93,25 @@ class Model:
 
     def predictions(self, data: Any, *, read: Read | None = None) -> Iterator[pl.DataFrame]:
         """Yield what `predict` returns, some hundred thousand rows at a time: of many millions all take gigabytes."""
-        table = sources.read(data, settings=read or self.recipe.read)
-        if len(table) <= SLICE:
-            yield self.decode(table, self.answers(self.fitted.encode(table), len(table)))
+        yield from self.parts(sources.streamed(data, settings=read or self.recipe.read))
+
+    def parts(self, stream: Stream, *, first: int = 0) -> Iterator[pl.DataFrame]:
+        """Yield what `predict` returns of a stream's rows from `first` on, SLICE rows at a time."""
+        fitted, targets = self.fitted.ready(stream), set(self.targets)
+        names = [name for name in stream.schema if name in targets or name in fitted.columns]
+        if len(stream) <= SLICE:
+            table = stream.part(0, SLICE, names)
+            yield self.decode(table, self.answers(fitted.encode(table), len(table)))
             return
-        fitted, heard = self.fitted.ready(table), list[Event]()
-        for at in range(0, len(table), SLICE):
-            part = table.slice(at, SLICE)
-            with quiet(), listening(heard):
-                encoded = fitted.encode(part)
-            yield self.decode(part, self.answers(encoded, len(part)))
+        heard: list[Event] = []
+        with ThreadPoolExecutor(1) as ahead:  # the next rows are read and encoded while these are answered
+            coming = ahead.submit(_encoded_part, fitted, stream, first, names)
+            for at in range(first, len(stream), SLICE):
+                part, encoded, said = coming.result()
+                heard += said
+                if at + SLICE < len(stream):
+                    coming = ahead.submit(_encoded_part, fitted, stream, at + SLICE, names)
+                yield self.decode(part, self.answers(encoded, len(part)))
         say_together(heard)
 
     def generate(self, prompts: Any, *, manner: Manner | None = None) -> list[Text]:
@@ -124,7 +136,7 @@ class Model:
 
     def decode(self, table: Table, found: Answers) -> pl.DataFrame:
         """Return answers as columns beside the rows' ids and, where they are known, the targets."""
-        columns = [pl.DataFrame({"id": table.ids()})]
+        columns = [pl.DataFrame(table.id_column())]
         for key, kind in self.fitted.targets.items():
             name = kind.columns[0]
             if name in table.columns:
@@ -167,6 +179,16 @@ class Model:
         return out if len(out) > 1 else next(iter(out.values()))
 
 
+def _encoded_part(
+    fitted: Fitted, stream: Stream, first: int, names: list[str]
+) -> tuple[Table, dict[str, Arrays], list[Event]]:
+    """Some rows of a stream, encoded, and what was said of them."""
+    heard: list[Event] = []
+    with quiet(), listening(heard):
+        table = stream.part(first, SLICE, names)
+        return table, fitted.encode(table), heard
+
+
 def answers(
     network: Network, encoded: dict[str, Arrays], count: int, plan: Plan, *, only: Iterable[str] | None = None
 ) -> Answers:
@@ -174,14 +196,18 @@ def answers(
     network.eval()
     parts: list[Answers] = []
     keys = list(network.heads if only is None else only)
-    size = min(plan.rows_a_call, WRITTEN_AT_ONCE) if set(keys) & set(encoded) else plan.rows_a_call
+    many = plan.rows_a_call * (LIGHT if network.trunk.light else 1)
+    size = min(plan.rows_a_call, WRITTEN_AT_ONCE) if set(keys) & set(encoded) else many
     with precisely(plan):
         rows = Rows({key: tensors(arrays) for key, arrays in encoded.items()}, {}, count=count)
         calls = _calls(rows, keys, size)
         for chosen in calls:
             parts.append(answer.answer(network, on(rows, chosen, plan.device), only=keys))
-    back = torch.cat(calls).argsort().numpy() if calls else np.zeros(0, np.int64)
-    return {key: {name: a[back] for name, a in arrays.items()} for key, arrays in joined(parts).items()}
+    found, order = joined(parts), torch.cat(calls) if calls else torch.zeros(0, dtype=torch.long)
+    if torch.equal(order, torch.arange(len(order))):
+        return found
+    back = order.argsort().numpy()
+    return {key: {name: a[back] for name, a in arrays.items()} for key, arrays in found.items()}
 
 
 def judged(

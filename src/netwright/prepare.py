@@ -20,6 +20,7 @@ from netwright.kinds.facts import LOOK, WIDE, Facts
 from netwright.kinds.infer import Column, check_options, infer, kind_class, targets
 from netwright.recipe import Recipe
 from netwright.seeds import generator
+from netwright.sources.stream import Stream
 from netwright.sources.table import Table
 from netwright.trunks.family import DataFacts, Family
 
@@ -78,11 +79,17 @@ class Fitted:
 
         return cls(kinds("inputs", "input"), kinds("targets", "target"), dict(value["left_out"]))
 
-    def ready(self, table: Table) -> Fitted:
-        """Return the kinds with what they must know of a whole table to encode its slices one by one."""
-        self._check(table)
+    def ready(self, stream: Stream) -> Fitted:
+        """Return the kinds with what they must know of all rows to encode them part by part.
+
+        Raises `InputError` naming each input column that is not there.
+        """
+        self._require(list(stream.schema), stream.name)
         inputs = {
-            key: kind.ready(table.frame.select(kind.columns), encoding.SLICE) for key, kind in self.inputs.items()
+            key: kind.ready(stream.whole(list(kind.columns)), encoding.SLICE)
+            if kind.looks_ahead and any(stream.schema[name] == pl.String for name in kind.columns)
+            else kind
+            for key, kind in self.inputs.items()
         }
         return replace(self, inputs=inputs)
 
@@ -101,13 +108,16 @@ class Fitted:
         return {**blocks, **prompts}
 
     def _check(self, table: Table) -> None:
-        lacking = [name for name in self.columns if name not in table.columns]
+        self._require(table.columns, table.name)
+        for kind in self.inputs.values():
+            _check_nested(kind, table, kind.columns)
+
+    def _require(self, columns: list[str], name: str) -> None:
+        lacking = [each for each in self.columns if each not in columns]
         if lacking:
             named = ", ".join(map(repr, lacking[:10])) + (f" and {len(lacking) - 10} more" if len(lacking) > 10 else "")
             what = f"lacks the input column{'s' if len(lacking) > 1 else ''} {named}"
-            raise InputError(Problem(table.name, what, fix=f"it has: {', '.join(table.columns[:30])}"))
-        for kind in self.inputs.values():
-            _check_nested(kind, table, kind.columns)
+            raise InputError(Problem(name, what, fix=f"it has: {', '.join(columns[:30])}"))
 
     def encode_targets(self, table: Table) -> dict[str, Arrays]:
         """Encode a table's target columns."""

@@ -96,6 +96,9 @@ class Screen:
 
     def _progress(self, event: Event) -> None:
         data = event.data
+        if event.name == "predict.rows":
+            self._rows(event)
+            return
         if event.name == "training.epoch":
             self.last = {k: v for k, v in data.items() if k not in ("epoch", "loss", "seconds", "best_epoch", "epochs")}
         if not self.console.is_terminal:
@@ -132,6 +135,22 @@ class Screen:
                 loss=data["loss"],
                 score=self._score(),
             )
+
+    def _rows(self, event: Event) -> None:
+        """A bar of rows; elsewhere than in a terminal a line each tenth."""
+        done = event.data["rows"] / event.data["of"]
+        if not self.console.is_terminal:
+            if int(10 * done) > self.printed:
+                self.printed = int(10 * done)
+                self.console.print(f"   {event.text}")
+            return
+        if self.bar is None:
+            self.bar = Progress(
+                BarColumn(24), TextColumn("{task.fields[text]}"), TimeRemainingColumn(), console=self.console
+            )
+            self.task = self.bar.add_task("", total=1.0, text="")
+            self.bar.start()
+        self.bar.update(self.task, completed=done, text=event.text)
 
     def _score(self) -> str:
         return "  ".join(f"{name} {value:.4f}" for name, value in self.last.items() if isinstance(value, float))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from netwright.kinds.facts import Facts
 
 Role = Literal["input", "target"]
-RowIds = Callable[[list[int]], list[str]]
+RowIds = Callable[[list[int]], Sequence[str]]
 
 
 class Options(Settings):
@@ -43,7 +43,8 @@ class Kind(Settings):
 
     `many`: whether columns of this kind with like settings make one block. `costly`: whether encoding takes so long
     that what it gives is worth keeping. `nested`: whether a value may be a list, an array or bytes. `by_rows`: whether
-    rows are encoded alike whatever stands beside them, so that a large table may be encoded slice by slice.
+    rows are encoded alike whatever stands beside them, so that a large table may be encoded slice by slice; `looks_ahead`:
+    whether it must have seen all rows before (`ready`), of columns of texts.
     `answerable`: whether it may be a target; it then has `absent`, `truth`, `decode` and, where needed, `in_unit`.
     `written`: whether it is a text that is written token by token. `elementwise`: whether it says something of the words of an input, which is its option `about`; it then has
     `about_which` and `wrong`, and `asks` for settings of that input where the user gave none; with `compares` of all text
@@ -54,6 +55,7 @@ class Kind(Settings):
     costly: ClassVar[bool] = False
     nested: ClassVar[bool] = False
     by_rows: ClassVar[bool] = False
+    looks_ahead: ClassVar[bool] = False
     answerable: ClassVar[bool] = False
     elementwise: ClassVar[bool] = False
     written: ClassVar[bool] = False

@@ -29,6 +29,7 @@ class Date(base.Kind):
     """A fitted date column."""
 
     by_rows: ClassVar[bool] = True
+    looks_ahead: ClassVar[bool] = True
     Options: ClassVar[type[base.Options]] = Options
 
     kind: Literal["date"] = "date"

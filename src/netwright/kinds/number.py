@@ -107,10 +107,11 @@ class Number(base.Kind):
 
     def encode(self, frame: pl.DataFrame, ids: base.RowIds) -> Arrays:
         """{"values": (n, C) float32}, NaN where missing."""
-        out = np.empty((frame.height, len(self.columns)), np.float64)
-        for index, name in enumerate(self.columns):
-            out[:, index] = _floats(frame[name], ids=ids)
-        return {"values": self._scaled(out).astype(np.float32)}
+        out = np.empty((len(self.columns), frame.height), np.float32)
+        for index, name in enumerate(self.columns):  # a column fits into the processor's cache, a table does not
+            column = _floats(frame[name], ids=ids)[:, None]
+            out[index] = self._scaled(column, slice(index, index + 1))[:, 0]
+        return {"values": np.ascontiguousarray(out.T)}
 
     def encode_values(self, values: Sequence[Sequence[Any]], ids: base.RowIds) -> Arrays:
         """The same of numbers, None where missing."""
@@ -195,8 +196,18 @@ class Number(base.Kind):
 
 
 def _floats(column: pl.Series, ids: base.RowIds | None = None) -> np.ndarray:
+    import polars as pl
+
     from netwright.kinds import parse
 
+    if column.dtype.is_integer() or column.dtype.is_float():  # nothing to be read, and nothing to be said of it
+        values = column.cast(pl.Float64).to_numpy()
+        lost = np.abs(values) > LARGEST
+        if not lost.any():
+            return values
+        if ids is not None:
+            _say_infinite(column.name, np.flatnonzero(lost), ids)
+        return np.where(lost, np.nan, values)
     read, coerced = parse.numbers(column)
     values = read.to_numpy().astype(np.float64)
     if ids is not None:

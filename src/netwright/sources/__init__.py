@@ -18,12 +18,26 @@ from netwright.recipe import Read
 from netwright.sources.address import Address, address
 
 if TYPE_CHECKING:
+    from netwright.sources.stream import Stream
     from netwright.sources.table import Table
 
-__all__ = ["HELPERS", "Read", "read"]
+__all__ = ["HELPERS", "Read", "read", "streamed"]
 
 HELPERS = (
-    *("address", "cells", "content", "frames", "lines", "quotes", "records", "sniff", "splits", "table", "tree"),
+    *(
+        "address",
+        "cells",
+        "content",
+        "frames",
+        "lines",
+        "quotes",
+        "records",
+        "sniff",
+        "splits",
+        "stream",
+        "table",
+        "tree",
+    ),
     *("large", "mapped", "sql_duckdb", "sql_postgres", "sql_sqlite", "values"),
 )
 _FIRST = ("squad", "tagged")  # told by what is in a file, whose ending others claim as well
@@ -55,6 +69,24 @@ def read(data: Any, *, settings: Read = _DEFAULT) -> Table:
             table = known[name].read(data, settings)
             return replace(table, folder=str(data.parent)) if isinstance(data, Path) else table
     raise InputError(_unclaimed(data, [form for source in known.values() for form in source.FORMS]))
+
+
+def streamed(data: Any, *, settings: Read = _DEFAULT) -> Stream:
+    """Return `data` part by part: what can be read in parts is, all else is read as a table and cut.
+
+    >>> streamed({"age": [31, 47]}).part(1, 1, ["age"]).ids()
+    ['rows:2']
+    """
+    from netwright.sources import parquet
+    from netwright.sources.stream import Stream
+
+    if isinstance(data, str | os.PathLike):
+        text = os.fsdecode(data)
+        data = address(text) or existing(text)
+    if parquet.claims(data):
+        _say_unused("parquet", data, settings)
+        return parquet.stream(data)
+    return Stream.of(read(data, settings=settings))
 
 
 def _say_unused(source: str, data: Any, settings: Read) -> None:

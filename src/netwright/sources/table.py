@@ -95,7 +95,19 @@ class Table:
         """Return the ids of `rows` (default: all)."""
         return [self.id(int(row)) for row in (range(len(self)) if rows is None else rows)]
 
-    def named(self, rows: np.ndarray) -> Ids:
+    def id_column(self) -> pl.Series:
+        """Return the ids of all rows as a column.
+
+        >>> Table.of(pl.DataFrame({"a": [1, 2]}), name="x.csv").id_column().to_list()
+        ['x.csv:1', 'x.csv:2']
+        """
+        names = pl.Series(self.files, dtype=pl.String)
+        name = pl.lit(names[0]) if len(names) == 1 else pl.lit(names.gather(self.file))
+        line = pl.lit(pl.Series("line", self.line))
+        lines = pl.concat_str(name, pl.lit(":"), line.cast(pl.String))
+        return pl.select(pl.when(line > 0).then(lines).otherwise(name).alias("id")).to_series()
+
+    def named(self, rows: np.ndarray | Sequence[int]) -> Ids:
         """Return the ids of `rows`, made when they are asked for."""
         return Ids(len(rows), lambda place: self.id(int(rows[place])))
 

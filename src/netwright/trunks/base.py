@@ -15,12 +15,14 @@ class Trunk(nn.Module):
     """The middle of a network.
 
     `out` is the shape of the signal that `step` gives without a stimulus. `ends_in_target`: that signal is the
-    heads' answer itself, all targets' outputs side by side. `keeps_elements` is set where a head looks at each element:
+    heads' answer itself, all targets' outputs side by side. `light`: a row is answered in so few operations that calls of many
+    rows are faster. `keeps_elements` is set where a head looks at each element:
     what pools them then keeps them beside its vector.
     """
 
     out: Shape
     ends_in_target = False
+    light = False
     keeps_elements = False
 
     @abstractmethod

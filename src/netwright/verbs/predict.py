@@ -1,53 +1,80 @@
-"""Predict: a run's answers for new rows, written to a file."""
+"""Predict: a run's answers for new rows, written to a file; any number of rows in the memory of some."""
 
 from __future__ import annotations
 
 import io
-from itertools import chain
+import time
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
-from netwright.errors import InputError, Problem
+from netwright import output as out
+from netwright import sources
+from netwright.encoding import SLICE
+from netwright.errors import Interrupted
 from netwright.events import say
-from netwright.model import flat, load
-from netwright.run import replacing
-
-ENDINGS = (".csv", ".jsonl", ".parquet")
+from netwright.model import Model, flat, load
+from netwright.sources.stream import Stream
 
 
 def predict(run: str | Path, data: Any, *, output: str | Path | None = None) -> str | None:
-    """Write predictions for `data` to `output` (.csv, .jsonl or .parquet); without it return them as CSV text."""
-    ending = Path(output).suffix.lower() if output is not None else ".csv"
-    if ending not in ENDINGS:
-        raise InputError(Problem("--output", f"{str(output)!r} ends in {ending!r}", allowed=", ".join(ENDINGS)))
+    """Write predictions for `data` to `output` (.csv, .jsonl or .parquet); without it return them as CSV text.
+
+    A job of many rows that was killed goes on where it was when it is given again: no row is lost or doubled.
+    """
+    path = None if output is None else out.check(output, data)
     model = load(run)
-    if output is None:
+    stream = sources.streamed(data, settings=model.recipe.read)
+    if path is None:
         text = io.StringIO()
-        flat(model.predict(data)).write_csv(text)
+        for number, frame in enumerate(model.parts(stream)):
+            flat(frame).write_csv(text, include_header=not number)
         return text.getvalue()
-    rows, slices = 0, model.predictions(data)
-    first = next(slices)  # what is wrong with the data is said before a file is begun
-    with replacing(Path(output)) as temporary:
-        if ending == ".parquet":
-            frame = pl.concat([first, *slices])  # polars writes a Parquet file from one frame alone
-            rows = frame.height
-            _parquet(frame, temporary)
-        else:
-            for frame in chain([first], slices):
-                with temporary.open("ab") as file:
-                    if ending == ".csv":
-                        flat(frame).write_csv(file, include_header=not rows)
-                    else:
-                        frame.write_ndjson(file)
-                rows += frame.height
-    say("result", "predict.saved", f"{rows:,} predictions in {output}", rows=rows)
+    if len(stream) <= SLICE:
+        (frame,) = model.parts(stream)  # what is wrong with the data is said before a file is begun
+        out.write(frame, path)
+    else:
+        _streamed(
+            model, stream, path, _job(Path(run), data, stream), f"netwright predict {run} {data} --output {output}"
+        )
+    say("result", "predict.saved", f"{len(stream):,} predictions in {output}", rows=len(stream))
     return None
 
 
-def _parquet(frame: pl.DataFrame, path: Path) -> None:
-    try:
-        frame.write_parquet(path)
-    except pl.exceptions.ComputeError as error:  # no room, say: polars has no class of its own for it
-        raise OSError(str(error).rpartition(": ")[2]) from error
+def _streamed(model: Model, stream: Stream, path: Path, job: dict[str, Any], command: str) -> None:
+    """Write all rows, part by part; one is written while the next is answered and the one after it is read."""
+    with out.opened(path, job) as parts:
+        before, began = parts.rows, time.monotonic()
+        if before:
+            say("notice", "predict.resumed", f"goes on behind row {before:,} of {len(stream):,}", rows=before)
+        try:
+            with ThreadPoolExecutor(1) as behind:
+                written = behind.submit(lambda: None)
+                for frame in model.parts(stream, first=before) if before < len(stream) else ():
+                    written.result()
+                    written = behind.submit(parts.add, frame)
+                    rate = (parts.rows - before) / max(time.monotonic() - began, 1e-9)
+                    text = f"{parts.rows:,} of {len(stream):,} rows, {rate:,.0f} rows/s"
+                    say("progress", "predict.rows", text, rows=parts.rows, of=len(stream), rows_a_second=rate)
+                written.result()
+        except KeyboardInterrupt as error:
+            raise Interrupted(str(path), command) from error
+        parts.close()
+
+
+def _job(run: Path, data: Any, stream: Stream) -> dict[str, Any]:
+    """What makes two jobs the same: the run's content, the data and its state, how it is cut."""
+    content = blake2b(digest_size=16)
+    for name in ("kinds.json", "trust.json", "model.safetensors"):
+        if (run / name).exists():
+            with (run / name).open("rb") as file:
+                while piece := file.read(2**24):
+                    content.update(piece)
+    about: dict[str, Any] = {"run": content.hexdigest(), "rows": len(stream), "slice": SLICE}
+    if isinstance(data, str | Path) and Path(data).is_file():
+        state = Path(data).stat()
+        about |= {"data": str(Path(data).resolve()), "bytes": state.st_size, "changed": state.st_mtime_ns}
+    else:
+        about["data"] = time.time_ns()  # nothing tells whether these are the same rows: nothing is gone on with
+    return about

@@ -17,6 +17,7 @@ class Net(Trunk):
     """y = Σ x_block W_block + b."""
 
     ends_in_target = True
+    light = True
 
     def __init__(self, settings: Settings, inputs: Sequence[Shape], outputs: int) -> None:
         super().__init__()

@@ -42,6 +42,11 @@ MANNER = [
     "--temperature", "--top-k", "--top-p",
 ]  # fmt: skip
 
+SERVING = [
+    "--body", "--characters", "--gather", "--host", "--key-file", "--pixels", "--port", "--queue", "--rows", "--texts", "--threads",
+    "--time-limit", "--waiting", "--watch", "--workers",
+]  # fmt: skip
+
 VERB_ARGUMENTS = {
     "demo": ["--output"],
     "evaluate": ["data", "run", "--json"],
@@ -49,6 +54,8 @@ VERB_ARGUMENTS = {
     "generate": ["prompt", "run", *MANNER],
     "chat": ["run", "--system", *MANNER],
     "export": ["run", "--data", "--output", "--to", "--type"],
+    "serve": ["runs", *SERVING],
+    "key": ["file", "name"],
     "show": ["run", "--json"],
     "report": ["run", "--output"],
     "samples": ["action", "name", "--output"],
@@ -196,6 +203,8 @@ def test_the_verbs_and_their_arguments():
         "generate",
         "export",
         "chat",
+        "serve",
+        "key",
         "show",
         "report",
         "recipe",

@@ -21,7 +21,13 @@ class Browser:
 
     def __init__(self, folder: Path) -> None:
         assert CHROMIUM is not None
-        flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-port=0"]
+        flags = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--remote-debugging-port=0",
+        ]
         flags += ["--no-first-run", "--mute-audio", "--disable-background-networking", "--lang=en-US"]
         self.process = subprocess.Popen(
             [CHROMIUM, *flags, f"--user-data-dir={folder}", "about:blank"],
@@ -82,8 +88,14 @@ class Browser:
         x, y = self.middle(selector)
         size = self.run(f"document.querySelector({json.dumps(selector)}).getBoundingClientRect().width") / 2
         places = [(x + dx * size, y + dy * size) for dx, dy in path]
-        for place, kind in [(places[0], "mousePressed"), *((p, "mouseMoved") for p in places), (places[-1], "mouseReleased")]:
-            self.send("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left", buttons=1, clickCount=1)
+        for place, kind in [
+            (places[0], "mousePressed"),
+            *((p, "mouseMoved") for p in places),
+            (places[-1], "mouseReleased"),
+        ]:
+            self.send(
+                "Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left", buttons=1, clickCount=1
+            )
 
     def type(self, selector: str, text: str) -> None:
         """Replace what stands in a field."""
@@ -99,7 +111,9 @@ class Browser:
 
     def look(self, *, width: int, height: int, dark: bool = False) -> None:
         """Set the window's size, and whether the system is dark."""
-        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        self.send(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+        )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.send("Emulation.setEmulatedMedia", features=[scheme])
 

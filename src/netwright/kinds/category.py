@@ -201,7 +201,7 @@ class Category(base.Kind):
         )
 
 
-def _say_unseen(name: str, first: str | None, rows: list[str]) -> None:
+def _say_unseen(name: str, first: str | None, rows: Sequence[str]) -> None:
     text = f"{name}: values not known from training, such as {first!r}; read as unknown"
     say_rows("category.unseen", text, rows, column=name)
 

@@ -29,7 +29,7 @@ def about(served: Served, settings: Settings) -> dict[str, Any]:
             {"name": column.name, "kind": column.kind, **column.form} for column in served.reader.columns
         ],
         "targets": [_target(kind) for kind in model.fitted.targets.values()],
-        "context": next((kind.length for kind in model.fitted.targets.values() if served.writes), None),
+        "context": served.writer.scribe.kind.length if served.writer is not None else None,
         "typical": served.reader.typical(),
         "examples": _examples(served, run),
         "scores": _scores(model),

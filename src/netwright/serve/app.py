@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-import netwright
 from netwright.errors import InputError, nearest
 from netwright.serve import metrics, openai
 from netwright.serve.about import about
@@ -68,7 +68,7 @@ def _application(shelf: Shelf, settings: Settings, log: Log) -> FastAPI:
             served.retire()
         log.flush()
 
-    app = FastAPI(title="netwright", version=netwright.__version__, docs_url=None, redoc_url=None, lifespan=life)
+    app = FastAPI(title="netwright", version=version("netwright"), docs_url=None, redoc_url=None, lifespan=life)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _refused)

@@ -42,7 +42,10 @@ class Piece:
 
 @dataclass(eq=False)
 class Job:
-    """A text that is asked for; `left`: nobody waits for it any more."""
+    """A text that is asked for.
+
+    `told` and `sent`: tokens and characters of it that were handed on; `left`: nobody waits for it any more.
+    """
 
     prompt: Any
     manner: Manner
@@ -53,6 +56,7 @@ class Job:
     stream: tokenizing.Writer
     fresh: list[int] = field(default_factory=list)
     told: int = 0
+    sent: int = 0
     left: bool = False
 
 
@@ -163,16 +167,17 @@ class Writer:
 
     def _tell(self, running: Running, job: Job, state: Single) -> None:
         """Hand on what is new of a text."""
+        whole = None if state.alive else running.text(state)
         text = "".join(job.held.add(job.stream.add(token)) for token in job.fresh)
+        if whole is not None:  # what was held back, a stop's beginning or half a character, is now known not to go on
+            text = whole.text[job.sent :]
+        job.sent += len(text)
         tokens = [self._token(job, state, at) for at in range(job.told, job.told + len(job.fresh))]
         job.told += len(job.fresh)
         job.fresh.clear()
-        if not state.alive:
-            text += job.held.rest()
         if text or tokens:
             _put(job, Piece(text, tokens))
-        if not state.alive:
-            whole = running.text(state)
+        if whole is not None:
             metrics.tokens.labels(self.name, "prompt").inc(whole.prompt_tokens)
             metrics.tokens.labels(self.name, "completion").inc(len(whole.tokens))
             _put(job, whole)

@@ -1,0 +1,153 @@
+"""Safe by default: who may ask, and what is never said."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from serving import Live
+
+import netwright as nw
+from netwright.cli import main
+from netwright.serve.keys import Keys, made
+from netwright.verbs.serve import serve as verb
+
+ROW = {"x": 5.0, "z": -3}
+
+
+def test_beyond_loopback_keys_are_demanded(runs: Path) -> None:
+    with pytest.raises(nw.InputError, match="can be reached from other machines.*--key-file"):
+        verb([str(runs / "flat")], settings={"host": "0.0.0.0"})
+
+
+def test_a_key_is_printed_once_and_kept_as_a_hash(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "keys.txt"
+    assert main(["key", str(path), "ann"]) == 0
+    key = capsys.readouterr().out.strip()
+    assert key.startswith("nw-") and key not in path.read_text() and path.stat().st_mode & 0o777 == 0o600
+    keys = Keys.read(path)
+    assert keys.owner(key) == "ann" and keys.owner(key + "x") is None and keys.owner("é\udc80") is None
+    assert main(["key", str(path), "ann"]) == 2
+
+
+def test_key_files_that_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "keys.txt"
+    made(path, "ann")
+    path.chmod(0o644)
+    with pytest.raises(nw.InputError, match=r"may be read by others than its owner \(mode 644\).*chmod 600"):
+        Keys.read(path)
+    path.chmod(0o600)
+    path.write_text("nw-a-key-itself\n")
+    with pytest.raises(nw.InputError, match="line 1 of .* is no hash of a key"):
+        Keys.read(path)
+    path.write_text("")
+    with pytest.raises(nw.InputError, match="holds no key"):
+        Keys.read(path)
+    with pytest.raises(nw.InputError, match="cannot be read: No such file"):
+        Keys.read(tmp_path / "none.txt")
+
+
+def test_who_has_no_key_is_refused(serve: Any, tmp_path: Path) -> None:
+    key = made(tmp_path / "keys.txt", "ann")
+    live: Live = serve("flat", key_file=str(tmp_path / "keys.txt"))
+    for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": f"Basic {key}"}, {"x-api-key": ""}):
+        for way in ("/model", "/metrics", "/openapi.json", "/nothing"):
+            assert live.client.get(way, headers=headers).status_code == 401
+        found = live.client.post("/predict", json=ROW, headers=headers)
+        assert found.status_code == 401 and found.headers["www-authenticate"] == "Bearer"
+    assert live.client.post("/predict", json=ROW, headers={"authorization": f"Bearer {key}"}).status_code == 200
+    assert live.client.post("/predict", json=ROW, headers={"x-api-key": key}).status_code == 200
+    for way in ("/", "/docs", "/page/page.js", "/health", "/ready"):
+        assert live.client.get(way).status_code == 200
+    assert key not in live.log()
+
+
+def test_pages_of_others_may_not_ask(every: Live) -> None:
+    for headers, status in (
+        ({"origin": "http://evil.example"}, 403), ({"origin": "null"}, 403), ({"host": "evil.example"}, 421),
+        ({"host": "127.0.0.1.evil.example"}, 421), ({"origin": every.base}, 200), ({"host": "localhost:1"}, 200), ({"host": "[::1]:80"}, 200),
+    ):  # fmt: skip
+        assert every.client.post("/models/flat/predict", json=ROW, headers=headers).status_code == status, headers
+    found = every.client.options("/models/flat/predict", headers={"origin": "http://evil.example"})
+    assert not any(name.startswith("access-control") for name in found.headers)
+
+
+def test_every_answer_has_its_security_headers(every: Live) -> None:
+    for found in (
+        every.client.get("/"),
+        every.client.get("/nothing"),
+        every.client.post("/models/flat/predict", json=ROW),
+    ):
+        assert "default-src 'none'" in found.headers["content-security-policy"]
+        assert found.headers["x-content-type-options"] == "nosniff" and found.headers["x-frame-options"] == "DENY"
+        assert "server" not in found.headers
+
+
+def test_the_page_loads_nothing_from_elsewhere() -> None:
+    import netwright.serve
+
+    folder = Path(netwright.serve.__file__).parent / "page"
+    for path in folder.iterdir():
+        text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+        assert "http://" not in text and "https://" not in text, path.name
+        assert "style=" not in text and 'onclick="' not in text, path.name
+
+
+def test_what_goes_wrong_here_is_not_told(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    live: Live = serve("flat")
+
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("/secret/place and a user's words")
+
+    monkeypatch.setattr(live.gate.shelf.current["flat"].batcher, "answer", broken)
+    found = live.client.post("/predict", json=ROW, headers={"x-request-id": "mine-1"})
+    assert found.status_code == 500 and found.json()["error"]["request"] == "mine-1"
+    assert "secret" not in found.text and "Traceback" not in found.text
+    log = live.log()
+    assert "RuntimeError" in log and "mine-1" in log and "secret" not in log
+
+
+def test_the_log_holds_no_content(every: Live) -> None:
+    every.client.post("/models/table/predict?q=hidden-query", json={"advert": "hidden-advert", "hidden-column": 1})
+    every.client.post("/models/pairs/predict", json={"en": "hidden-prompt"})
+    every.client.get("/hidden-path")
+    log = every.log()
+    assert '"status": 422' in log and "hidden" not in log
+    assert all(line.startswith('{"time": "') for line in log.strip().split("\n"))
+
+
+def test_request_ids_are_taken_only_where_they_are_plain(every: Live) -> None:
+    assert every.client.get("/health", headers={"x-request-id": "abc.1"}).headers["x-request-id"] == "abc.1"
+    assert '"' not in every.client.get("/health", headers={"x-request-id": 'a"b'}).headers["x-request-id"]
+
+
+def test_a_port_in_use(runs: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(
+            nw.InputError, match=f"port {port} of 127.0.0.1 cannot be listened on: Address already in use.*--port"
+        ):
+            verb([str(runs / "flat")], settings={"port": port})
+
+
+def test_runs_that_cannot_be_served(runs: Path, tmp_path: Path) -> None:
+    import shutil
+
+    with pytest.raises(nw.InputError, match="there is no such folder"):
+        verb([str(tmp_path / "none")])
+    half = tmp_path / "half"
+    shutil.copytree(runs / "flat", half)
+    (half / "model.safetensors").unlink()
+    with pytest.raises(nw.InputError, match="this run was not finished"):
+        verb([str(half)])
+    (half / "model.safetensors").write_bytes((runs / "flat" / "model.safetensors").read_bytes()[:300])
+    with pytest.raises(nw.InputError, match="this file is damaged"):
+        verb([str(half)], settings={"port": 0})
+    with pytest.raises(nw.InputError, match="the name 'flat' stands twice"):
+        verb([str(runs / "flat"), f"flat={half}"], settings={"port": 0})
+    os.rename(half, tmp_path / "a b")
+    with pytest.raises(nw.InputError, match="cannot be a model's name"):
+        verb([str(tmp_path / "a b")], settings={"port": 0})

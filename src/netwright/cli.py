@@ -20,6 +20,7 @@ VERBS = {
     "generate": "Go on with a text: a run that writes, after a prompt.",
     "export": "Write a run as another engine's files, proven to give the same.",
     "verify": "Compare an exported folder with its run once more.",
+    "pack": "Write a folder that is ready to ship: Dockerfile, exact versions, model, smoke test.",
     "chat": "Talk with a run that was trained on messages.",
     "serve": "Put runs behind an address: a page to try them, an API, its documentation.",
     "key": "Make a key for serve; only its hash is kept.",
@@ -236,6 +237,21 @@ def _verify() -> click.Command:
             work(folder, run, data=data)
 
     return verify
+
+
+def _pack() -> click.Command:
+    @click.command()
+    @click.argument("run")
+    @OUTPUT
+    def pack(run: str, output: str | None) -> None:
+        """RUN is a run's folder; without --output it goes to packs/RUN. The rows that the run kept stay out of it."""
+        from netwright.render import rendering
+        from netwright.verbs.pack import pack as work
+
+        with rendering():
+            work(run, output=output)
+
+    return pack
 
 
 def _chat() -> click.Command:

@@ -41,6 +41,27 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def standing(place: Path) -> Iterator[Path]:
+    """Give a folder to fill out of sight, which stands as `place` once the block has ended well.
+
+    Raises `InputError` where something is there already, or nothing can be written.
+    """
+    if place.exists() and (not place.is_dir() or any(place.iterdir())):
+        raise InputError(Problem(str(place), "this folder exists", fix="name another --output"))
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as work:
+            folder = Path(work) / "export"
+            folder.mkdir()
+            yield folder
+            if place.exists():
+                place.rmdir()
+            shutil.move(folder, place)
+    except OSError as error:
+        raise unwritable(place, error) from error
+
+
 def unwritable(path: Path, error: OSError) -> InputError:
     """Return the user's error for a place that cannot be written."""
     return InputError(

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +10,7 @@ from netwright.errors import InputError, Problem, nearest
 from netwright.events import say
 from netwright.export import parity
 from netwright.model import load
-from netwright.run import Run, unwritable, write_json
+from netwright.run import Run, standing, write_json
 
 
 def export(
@@ -71,24 +67,3 @@ def verify(folder: str | Path, run: str | Path, *, data: Any = None) -> dict[str
     )
     say("result", "export.verified", f"{place} gives what {run} gives; {found.sentence()}", folder=str(place))
     return found.to_json()
-
-
-@contextmanager
-def standing(place: Path) -> Iterator[Path]:
-    """Give a folder to fill out of sight, which stands as `place` once the block has ended well.
-
-    Raises `InputError` where something is there already, or nothing can be written.
-    """
-    if place.exists() and (not place.is_dir() or any(place.iterdir())):
-        raise InputError(Problem(str(place), "this folder exists", fix="name another --output"))
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as work:
-            folder = Path(work) / "export"
-            folder.mkdir()
-            yield folder
-            if place.exists():
-                place.rmdir()
-            shutil.move(folder, place)
-    except OSError as error:
-        raise unwritable(place, error) from error

@@ -31,10 +31,10 @@ KEPT = Path(__file__).parent / "language.json"
 FAR = 0.6  # cosine of the nearest training source below which a row is far
 SETTINGS: dict[str, dict[str, Any]] = {
     "poems": {
-        "model": {"family": "transformer", "width": 256, "depth": 4},
-        "columns": {"text": {"kind": "text", "tokens": "characters", "vocabulary": 8192, "length": 128}},
+        "model": {"family": "transformer", "width": 192, "depth": 4},
+        "columns": {"text": {"kind": "text", "tokens": "characters", "vocabulary": 6144, "length": 128}},
         "split": {"test": 0.01, "validation": 0.003},
-        "training": {"optimizer": "muon", "learning_rate": 0.004, "batch_size": 48, "epochs": 1, "steps": 1500, "weight_decay": 0.01},
+        "training": {"optimizer": "muon", "learning_rate": 0.004, "batch_size": 48, "epochs": 1, "steps": 2600, "weight_decay": 0.01},
     },
     "help": {
         "model": {"family": "transformer", "width": 256, "depth": 4},

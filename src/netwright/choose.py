@@ -72,6 +72,12 @@ def family(recipe: Recipe, facts: DataFacts) -> tuple[Family, Reasons]:
         reasons["model.family"] = why
         say("choice", "model.family", f"family: {model['family']}, because {why}; --model names another")
     settings = family_settings(model)
+    other = settings.instead(facts)
+    if other is not None:
+        settings, name = other, type(other).model_fields["family"].default
+        reasons["model.family"] = f"it computes the layout of {settings.start}"
+        model["family"] = name
+        say("choice", "model.family", f"family: {name}, because {reasons['model.family']}")
     refusal = settings.refuse(facts)
     if refusal:
         able = [name for name in rooms.names("trunks") if name not in ("module", "layers") and fits(name, facts)]
@@ -83,6 +89,8 @@ def family(recipe: Recipe, facts: DataFacts) -> tuple[Family, Reasons]:
         if getattr(settings, name) is None:
             filled[name] = choice.value
             reasons[f"model.{name}"] = choice.reason
+            if name == "adapt":
+                say("choice", "model.adapt", f"adapt: {choice.value.how}, because {choice.reason}; --adapt names another")
     return settings.model_copy(update=filled), reasons
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from netwright import pretrained
+from netwright.errors import InputError, Problem
 from netwright.recipe import Recipe, validate
 from netwright.recipe_file import read_recipe
 from netwright.run import Run
@@ -36,7 +38,7 @@ def declare(
         values["model"] = {**_as_model(values), **model}
     elif model is not None:
         named, given = _named(str(model)), _as_model(values)
-        values["model"] = {**given, **named} if "start" not in named else {**named, **given, "family": named["family"]}
+        values["model"] = {**given, **named} if "start" not in named else {**named, **given, "family": named["family"], "start": named["start"]}
     declared = validate(Recipe, values)
     refuse_password(declared.data, setting="data")
     refuse_password(declared.split.validation_data, setting="split.validation_data")
@@ -50,11 +52,17 @@ def _as_model(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _named(model: str) -> dict[str, Any]:
-    """A family's name as settings; the folder of a run as that run's family and where to start from."""
+    """A family's name as settings; a run's folder as its family, a checkpoint as pretrained, each as where to start from."""
+    if pretrained.is_one(model):
+        return {"family": "pretrained", "start": model}
     if not (Path(model) / "run.json").exists():
+        if Path(model).is_dir() or any(mark in model for mark in "/\\") or model.endswith((".gguf", ".pth", ".safetensors")):
+            what = "holds no run.json and no config.json" if Path(model).is_dir() else "there is no such file or folder"
+            allowed = "a family's name, a run's folder, a Hugging Face folder, a GGUF file, or a convnet's weights"
+            raise InputError(Problem(f"--model {model}", what, allowed=allowed))
         return {"family": model}
     run = Run.open(model)
-    return {**read_recipe(run.recipe).model, "start": model}
+    return {**read_recipe(run.recipe).model, "start": model, "adapt": None}
 
 
 def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ from netwright import rooms
 from netwright.errors import InputError, Problem, nearest
 from netwright.heads.text.settings import Manner
 from netwright.recipe import Recipe
+from netwright.trunks.family import Adapt
 from netwright.serve.settings import Settings as Serve
 
 OWN = ("data", "target", "model")  # the verb declares these itself
@@ -144,8 +145,10 @@ def settings() -> Iterator[tuple[str, FieldInfo, str]]:
     having: dict[str, tuple[list[str], FieldInfo]] = {}
     for family in rooms.names("trunks"):
         for name, field in rooms.find("trunks", family, "settings").Settings.model_fields.items():
-            if name not in ("family", "start", "name"):
+            if name not in ("family", "start", "name", "digest", "adapt"):
                 having.setdefault(name, ([], field))[0].append(family)
+    yield "adapt", Adapt.model_fields["how"], "Of a pretrained network: "
+    yield from ((f"adapt.{name}", field, "") for name, field in Adapt.model_fields.items() if name != "how")
     for name, (families, field) in having.items():
         yield f"model.{name}", field, f"[{', '.join(families)}] "
 
@@ -153,6 +156,8 @@ def settings() -> Iterator[tuple[str, FieldInfo, str]]:
 def _path(place: str) -> list[str]:
     """The keys of a place; a column's own name may hold dots."""
     first, _, rest = place.partition(".")
+    if first == "adapt":
+        return ["model", "adapt", rest or "how"]
     if first in ("columns", "heads"):
         name, _, setting = rest.rpartition(".")
         return [first, name, setting]

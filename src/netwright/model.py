@@ -34,6 +34,7 @@ from netwright.run import Run
 from netwright.sources.stream import Stream
 from netwright.sources.table import Table
 from netwright.training import packer
+from netwright.trunks import adapting
 from netwright.trust import Trust
 from netwright.writing import Scribe, Text
 
@@ -380,13 +381,19 @@ def fill(network: torch.nn.Module, state: dict[str, torch.Tensor], *, where: str
         ) from error
 
 
-def assemble(recipe: Recipe, fitted: Fitted, module: torch.nn.Module | None = None) -> Network:
-    """Return the untrained network of a full recipe and fitted kinds."""
+def assemble(
+    recipe: Recipe, fitted: Fitted, module: torch.nn.Module | None = None, *, bare: bool = False
+) -> Network:
+    """Return the untrained network of a full recipe and fitted kinds; `bare`: not yet made ready to be adapted."""
     heads = {
         key: head_settings(kind_name(kind), recipe.heads.get(kind.columns[0], {}), where=f"heads.{kind.columns[0]}")
         for key, kind in fitted.targets.items()
     }
-    return build(choose.family_settings(recipe.model), fitted.inputs, fitted.targets, heads, module)
+    family = choose.family_settings(recipe.model)
+    network = build(family, fitted.inputs, fitted.targets, heads, module)
+    if not bare:
+        adapting.prepare(network, family.adapt)
+    return network
 
 
 def _is_there(device: str) -> bool:

@@ -24,6 +24,9 @@ from netwright.trunks.family import Family
 from netwright.windows import read
 
 
+KNOWN = "known"  # the block of what a network that stays as it is made of its columns
+
+
 @dataclass(frozen=True)
 class Plug:
     """Where a head reads the trunk's signal: `outputs` values from `start`, where the trunk ends in its targets."""
@@ -52,15 +55,24 @@ class Network(nn.Module):
         self.again = nn.ModuleList(Again(stems[keys[0]].out.width) for keys in alike)
         self.stems, self.trunk, self.heads = nn.ModuleDict(stems), trunk, nn.ModuleDict(heads)
         self.plugs = dict(plugs or {})
+        self.rates: dict[str, float] = {}  # by weight: what its learning rate is multiplied by
 
     def read(self, batch: Batch) -> Memory:
         """Read a batch's inputs once."""
         draw = batch.draw if batch.augment else None
-        signals: dict[str, Signal] = {key: stem(batch.inputs[key], draw) for key, stem in self.stems.items()}
+        known = batch.inputs.get(KNOWN)
+        there = {key: stem for key, stem in self.stems.items() if key in batch.inputs} if known else self.stems
+        signals: dict[str, Signal] = {key: stem(batch.inputs[key], draw) for key, stem in there.items()}  # type: ignore[operator]
+        if known is not None:
+            return self.trunk.fused(known["values"], list(signals.values()))  # type: ignore[operator]
         for keys, again in zip(self.alike, self.again, strict=True):
             found = again([signals[key] for key in keys], [batch.inputs[key] for key in keys])
             signals.update(zip(keys, found, strict=True))
         return read(self.trunk, list(signals.values()))  # type: ignore[arg-type]
+
+    def known(self, batch: Batch) -> Tensor:
+        """(B, D) what a trunk that stays as it is makes of a batch's columns; given as the block KNOWN, it is not done again."""
+        return self.trunk.known([stem(batch.inputs[key], None) for key, stem in self.stems.items()])  # type: ignore[operator]
 
     def teach(self, rows: Rows, train: Tensor) -> None:
         """Keep the goals of heads that teach a row the same in every epoch, for all rows at once.

@@ -12,17 +12,17 @@ import numpy as np
 import polars as pl
 import torch
 
-from netwright import choose, measure, prepare, sources, splitting, trust
+from netwright import choose, features, measure, prepare, pretrained, sources, splitting, trust
 from netwright.arrays import Arrays, take
 from netwright.batch import Block, Lists, Rows, tensors
 from netwright.encoding import SLICE
 from netwright.errors import InputError, Problem
-from netwright.events import say, say_rows
+from netwright.events import quiet, say, say_rows
 from netwright.kinds.base import kind_name
 from netwright.kinds.category import Category
 from netwright.kinds.language import Language
 from netwright.model import Answers, assemble, compared, fill, judged, precisely, stored
-from netwright.network import Network, describe, head_settings
+from netwright.network import KNOWN, Network, describe, head_settings
 from netwright.plan import Plan
 from netwright.prepare import Described, Fitted
 from netwright.recipe import Recipe, Split
@@ -34,8 +34,12 @@ from netwright.training import checkpoint, packer
 from netwright.training.loop import Data, Loop, Score
 from netwright.training.planning import choose as choose_plan
 from netwright.training.world import World
+from netwright.trunks import adapting
 from netwright.trunks.family import Family
+from netwright.trunks.pretrained.net import Net as Pretrained
+from netwright.trunks.transformer import llama
 
+HEAD_FIRST = {"learning_rate": 0.003, "epochs": 20, "patience": 4, "schedule": "cosine", "warmup": 0.0, "steps": None, "optimizer": "adamw"}
 JUDGED = 2_000  # validation rows of texts that choose the best weights
 
 
@@ -170,7 +174,7 @@ def prepare_rows(project: Project, parts: Parts, *, start: Run | None = None) ->
     inputs, targets = fitted.encode(project.table), fitted.encode_targets(project.table)
     parts = _without_unknown(project.table, fitted, targets, parts)
     heads = {
-        kind.columns[0]: head_settings(kind_name(kind), recipe.heads.get(kind.columns[0], {}), where=f"heads.{kind.columns[0]}").model_dump(mode="json")
+        kind.columns[0]: head_settings(kind_name(kind), {**family.brings_head(kind_name(kind)), **recipe.heads.get(kind.columns[0], {})}, where=f"heads.{kind.columns[0]}").model_dump(mode="json")
         for kind in fitted.targets.values()
     }  # fmt: skip
     split, more = _filled(recipe.split, len(project.table))
@@ -205,12 +209,22 @@ def _without_unknown(table: Table, fitted: Fitted, targets: dict[str, Arrays], p
 def start_network(work: Work, plan: Plan, module: torch.nn.Module | None) -> tuple[Network, Data]:
     """Return the seeded network and the rows as tensors, both on the plan's device."""
     torch.manual_seed(seed_for(work.recipe.training.seed or 0, "weights"))
-    network = assemble(work.recipe, work.fitted, module)
-    if work.family.start:
-        fill(network, _starting_weights(Run.open(work.family.start)), where=work.family.start)
+    start = work.family.start
+    network = assemble(work.recipe, work.fitted, module, bare=bool(start))
+    if start and pretrained.is_one(start):
+        held = pretrained.opened(start)
+        if work.family.digest not in (None, held.digest):
+            what = "is another checkpoint than the one that this run was begun with"
+            raise InputError(Problem(start, what, fix="put the first one back, or begin a new run"))
+        begin_with(network, held)
+    elif start:
+        fill(network, adapting.merged(_starting_weights(Run.open(start))), where=start)
+    if start:
+        adapting.prepare(network, work.family.adapt)
     if plan.precision == "float64":
         network = network.double()
-    blocks = {key: tensors(work.inputs[key], plan.device) for key in work.fitted.inputs}
+    there = [key for key in (KNOWN, *work.fitted.inputs) if key in work.inputs]
+    blocks = {key: tensors(work.inputs[key], plan.device) for key in there}
     targets = {key: tensors(arrays, plan.device) for key, arrays in work.targets.items()}
     weight = None if work.weight is None else torch.from_numpy(work.weight).to(plan.device)
     shares = {
@@ -238,6 +252,27 @@ def _texts(
         cut, row = packer.pieces(known, kind.length)
         rows = Rows({}, {key: cut}, None if weight is None else weight[train][row], count=len(row))
     return Data(rows, torch.arange(len(rows)), {})
+
+
+def begin_with(network: Network, held: pretrained.Checkpoint) -> None:
+    """Give a network a checkpoint's weights. Raises `InputError` where they are another network's."""
+    state = held.weights()
+    if isinstance(network.trunk, Pretrained):
+        network.trunk.take(state)
+        return
+    (key,) = network.heads
+    depth = len(network.trunk.layers)  # type: ignore[arg-type]
+    found = llama.taken(state, depth, key)
+    table = f"heads.{key}.table.weight"
+    if held.config.get("tie_word_embeddings"):
+        found.pop(f"heads.{key}.readout.weight", None)
+    elif f"heads.{key}.readout.weight" not in found:  # a bare network without its answering table
+        raise InputError(Problem(str(held.path), "lacks the weights that answer tokens (lm_head)", fix="take the whole checkpoint"))
+    own = network.state_dict()
+    if found[table].shape != own[table].shape:
+        what = f"its embedding has {found[table].shape[0]:,} rows, and config.json says {own[table].shape[0]:,}"
+        raise InputError(Problem(str(held.path), what, fix="take the checkpoint from its source again"))
+    fill(network, found, where=str(held.path))
 
 
 def _starting_weights(run: Run) -> dict[str, torch.Tensor]:
@@ -272,16 +307,22 @@ def train(
     """
     settings, fresh = work.recipe.training, copy.deepcopy(module)
     with precisely(plan or work.recipe.plan):
+        fixed = features.known(work, lambda: start_network(work, Plan(threads=torch.get_num_threads()), None)[0])
+        first = None if kept is not None and kept.exists() else fixed
+        if work.family.adapt is not None and work.family.adapt.how == "frozen":
+            work = fixed or work
         if plan is None:
             plan = choose_plan(work.recipe.plan, lambda trial: start_network(work, trial, module), settings, world)
         ready(plan)
         torch.set_num_threads(plan.threads)
         network, data = start_network(work, plan, module)
+        if first is not None and first is not work:
+            _led(first, network, plan, world)
         sizes = describe(network)
         say(
             "step",
             "network",
-            f"{type(work.family).model_fields['family'].default} with {sum(sizes.values()):,} weights",
+            f"{type(work.family).model_fields['family'].default} with {sum(sizes.values()):,} weights{_learning(network)}",
             **sizes,
         )
         score = _score(work, network, plan)
@@ -290,6 +331,25 @@ def train(
         if score is not None and settings.refit:
             network = _refitted(work, network.eval(), plan, loop.at.best_epoch + 1, module=fresh, world=world)
     return network.eval(), plan, history
+
+
+def _learning(network: Network) -> str:
+    """How many of the weights learn, where not all do."""
+    fixed = sum(weight.numel() for weight in network.parameters() if not weight.requires_grad)
+    total = sum(weight.numel() for weight in network.parameters())
+    return f", of which {total - fixed:,} learn" if fixed else ""
+
+
+def _led(work: Work, network: Network, plan: Plan, world: World) -> None:
+    """Train what is new on the fixed features that `work` holds, and give it to the network that is to learn as a whole."""
+    settings = work.recipe.training.model_copy(update=HEAD_FIRST)
+    say("step", "training.head", "what is new learns first, the pretrained part stays")
+    lead, data = start_network(work, plan, None)
+    score = _score(work, lead, plan)
+    with quiet():
+        Loop(lead, data, score, settings, plan.model_copy(update={"record": False, "compile": False}), kept=None, world=world).run()
+    state = {name: value for name, value in lead.state_dict().items() if not name.startswith("trunk.inner.")}
+    network.load_state_dict(state, strict=False)
 
 
 def _refitted(

@@ -40,6 +40,8 @@ class Options(base.Options):
         default=None,
         description="whether a mirrored image means the same, so that training may mirror it; left out: colours yes, grey no",
     )
+    mean: tuple[float, ...] | None = Field(default=None, description="what is subtracted from each channel, of values from 0 to 1; left out, the mean")
+    deviation: tuple[float, ...] | None = Field(default=None, description="what each channel is then divided by; left out, the deviation")
 
 
 class Image(base.Kind):
@@ -53,8 +55,8 @@ class Image(base.Kind):
     height: int
     wide: int
     channels: int
-    mean: float
-    deviation: float
+    mean: float | tuple[float, ...]
+    deviation: float | tuple[float, ...]
     mirror: bool | None = None  # None: a run of before this setting
 
     @classmethod
@@ -98,10 +100,18 @@ class Image(base.Kind):
         # a mirrored photo is a photo; a mirrored digit or letter is none
         mirror = channels == 3 if options.mirror is None else options.mirror
         bare = cls(
-            columns=(column.name,), height=height, wide=wide, channels=channels, mean=0.0, deviation=1.0, mirror=mirror
+            columns=(column.name,), height=height, wide=wide, channels=channels, mean=options.mean or 0.0,
+            deviation=options.deviation or 1.0, mirror=mirror,
         )  # fmt: skip
+        for name, part in (("mean", options.mean), ("deviation", options.deviation)):
+            if part is not None and (len(part) != channels or name == "deviation" and min(part) <= 0):
+                allowed = f"{channels} numbers, one for each channel" + (", above 0" if name == "deviation" else "")
+                raise InputError(Problem(f"columns.{column.name}.{name}", f"got {part}", allowed=allowed))
+        if options.mean is not None and options.deviation is not None:
+            return bare
         seen = np.stack([bare._sized(image) for image in found]) if found else np.zeros((1, height, wide, channels))
-        return bare.model_copy(update={"mean": float(seen.mean() / 255), "deviation": float(seen.std() / 255) or 1.0})
+        own = {"mean": float(seen.mean() / 255), "deviation": float(seen.std() / 255) or 1.0}
+        return bare.model_copy(update={name: value for name, value in own.items() if getattr(options, name) is None})
 
     @property
     def width(self) -> int:

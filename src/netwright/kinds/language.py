@@ -17,8 +17,9 @@ from pydantic import Field
 from netwright.arrays import Arrays, Ragged
 from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
+from netwright import pretrained
 from netwright.kinds import base, tokenizing
-from netwright.kinds.prompting import Piece, Unfit
+from netwright.kinds.prompting import Piece, Unfit, endings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,13 +40,14 @@ class Options(base.Options):
         default=None, ge=264, le=2**20, description="tokens at most; 264 are bytes and marks"
     )
     length: int | None = Field(default=None, ge=4, le=2**20, description="tokens seen at once (the context)")
-    tokenizer: str | None = Field(default=None, description="a tokenizer.json, in place of one learnt from the rows")
+    tokenizer: str | None = Field(default=None, description="a tokenizer.json, or a pretrained checkpoint that has one, in place of one learnt from the rows")
 
 
 class Language(base.Kind):
     """A fitted column of texts to be written, with the input columns that are its prompt.
 
-    `longest`: tokens of the longest answer seen while fitting, by which an answer's room is known.
+    `longest`: tokens of the longest answer seen while fitting, by which an answer's room is known. A pretrained tokenizer has
+    special tokens of its own: `names` says its own for ours, `starts` what a text begins with, `stops` what ends an answer.
     """
 
     costly: ClassVar[bool] = True
@@ -58,6 +60,9 @@ class Language(base.Kind):
     length: int
     tokenizer: str
     longest: int
+    names: dict[str, str] = {}
+    starts: tuple[int, ...] = (tokenizing.BEGIN,)
+    stops: tuple[int, ...] = (tokenizing.END,)
 
     @classmethod
     @abstractmethod
@@ -81,9 +86,10 @@ class Language(base.Kind):
     @classmethod
     def learnt(cls, frame: pl.DataFrame, options: Any, template: str) -> dict[str, Any]:
         """Return the fields that are learnt from the training rows: tokenizer, vocabulary, context."""
-        texts = list(cls.texts_of(frame, template))
+        foreign = _foreign(options, template)
+        texts = [] if options.tokenizer else list(cls.texts_of(frame, template))
         if options.tokenizer:
-            content = _content(options.tokenizer)
+            content = foreign.pop("tokenizer")
         else:
             total = sum(map(len, texts))
             size = options.vocabulary or next(size for least, size in BY_CHARACTERS if total >= least)
@@ -91,7 +97,7 @@ class Language(base.Kind):
         tokenizer = tokenizing.read(content)
         fields = {
             "columns": (frame.columns[0],), "prompt": tuple(frame.columns[1:]), "tokens": options.tokens,
-            "vocabulary": tokenizer.get_vocab_size(), "tokenizer": content,
+            "vocabulary": max(tokenizer.get_vocab_size(), options.vocabulary or 0 if foreign else 0), "tokenizer": content, **foreign,
         }  # fmt: skip
         every = frame.gather_every(max(1, frame.height // LOOK))
         bare = cls.model_validate({**fields, "length": 2**31 - 1, "longest": 2**30, **cls.own(options)})
@@ -208,20 +214,23 @@ class Language(base.Kind):
     @property
     def first(self) -> int:
         """The mark that every document begins with."""
-        return tokenizing.BEGIN
+        return self.starts[0] if self.starts else self.stops[0]  # of no mark, that which parts texts
 
     @property
     def ends(self) -> frozenset[int]:
         """The tokens after which an answer is complete."""
-        return frozenset({tokenizing.END})
+        return frozenset(self.stops)
 
     @cached_property
     def marks_apart_from_ends(self) -> list[int]:
         """Special tokens that an answer does not hold."""
-        return [number for number in range(len(tokenizing.SPECIAL)) if number not in self.ends]
+        added = self.reader.get_added_tokens_decoder()
+        return sorted(number for number, token in added.items() if token.special and number not in self.ends)
 
     def marks(self, text: str) -> np.ndarray:
         """Return the tokens of a template's text, special tokens read as such."""
+        for name, own in self.names.items():
+            text = text.replace(name, own)
         self.reader.encode_special_tokens = False
         found = np.array(self.reader.encode(text, add_special_tokens=False).ids, np.int32)
         self.reader.encode_special_tokens = True
@@ -287,11 +296,34 @@ def _context(lengths: np.ndarray, *, whole: bool) -> int:
     return int(min(LONGEST // 2, max(64, 2 ** int(np.ceil(np.log2(max(wanted, 2)))))))
 
 
-def _content(tokenizer: str) -> str:
-    """A tokenizer's JSON: as it is, or of a file."""
-    if tokenizer.lstrip().startswith("{"):
-        return tokenizer
-    try:
-        return Path(tokenizer).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(Problem(tokenizer, f"cannot be read: {error}", allowed="a tokenizer.json")) from error
+def _foreign(options: Any, template: str) -> dict[str, Any]:
+    """The fields that a given tokenizer brings: its JSON, and its own special tokens where it does not know ours."""
+    if not options.tokenizer:
+        return {}
+    content, specials, before = options.tokenizer, dict[str, str](), tuple[int, ...]()
+    if not content.lstrip().startswith("{"):
+        path = Path(options.tokenizer)
+        if path.is_dir() or path.suffix == ".gguf":
+            held = pretrained.opened(path)
+            content, specials = held.tokenizer, held.specials or {}
+            before = held.marks.before if held.marks else ()
+        else:
+            try:
+                content = path.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise InputError(Problem(options.tokenizer, f"cannot be read: {error}", allowed="a tokenizer.json")) from error  # fmt: skip
+    reader = tokenizing.read(content)
+    if all(reader.token_to_id(name) is not None for name in tokenizing.SPECIAL):
+        return {"tokenizer": content}
+    known = {name for name in ("<|endoftext|>", "</s>", "<eos>", "<|im_end|>") if reader.token_to_id(name) is not None}
+    end = specials.get("eos") or next(iter(sorted(known)), None)
+    if end is None or reader.token_to_id(end) is None:
+        what = "has no token that ends a text"
+        raise InputError(Problem(options.tokenizer, what, allowed="a tokenizer with </s>, <|endoftext|> or an eos_token"))
+    begin = "".join(reader.id_to_token(number) or "" for number in before)
+    ending = endings(template) if template else None
+    stops = [reader.token_to_id(end)]
+    if ending and reader.token_to_id(ending.strip()) not in (None, *stops):
+        stops.append(reader.token_to_id(ending.strip()))
+    names = {tokenizing.SPECIAL[tokenizing.BEGIN]: begin, tokenizing.SPECIAL[tokenizing.END]: end, tokenizing.SPECIAL[tokenizing.ANSWER]: "\n"}
+    return {"tokenizer": content, "names": names, "starts": before, "stops": tuple(stops)}

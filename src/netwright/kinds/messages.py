@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from netwright import pretrained
 from netwright.kinds import base, language
 from netwright.kinds.prompting import CHAT, Piece, Unfit, conversation, turns
 
@@ -22,7 +23,7 @@ class Options(language.Options):
     """Settings of a column of conversations."""
 
     kind: Literal["messages"] = "messages"
-    template: str = Field(default=CHAT, description="chat template (Jinja, the Hugging Face form): how a conversation becomes one text")  # fmt: skip
+    template: str | None = Field(default=None, description="chat template (Jinja, the Hugging Face form): how a conversation becomes one text")  # fmt: skip
 
 
 class Messages(language.Language):
@@ -55,7 +56,8 @@ class Messages(language.Language):
     @classmethod
     def fit(cls, frame: pl.DataFrame, options: Any, role: base.Role) -> Messages:
         """Learn a vocabulary from all that was said, and choose the context."""
-        return cls(**cls.learnt(frame, options, options.template), template=options.template)
+        template = options.template or _template(options.tokenizer) or CHAT
+        return cls(**cls.learnt(frame, options.model_copy(update={"template": template}), template), template=template)
 
     @classmethod
     def own(cls, options: Any) -> dict[str, Any]:
@@ -66,3 +68,8 @@ class Messages(language.Language):
     def template_text(self) -> str:
         """The chat template."""
         return self.template
+
+
+def _template(tokenizer: str | None) -> str:
+    """The chat template of the checkpoint whose tokenizer is taken, if it has one."""
+    return pretrained.opened(tokenizer).chat if tokenizer and pretrained.is_one(tokenizer) else ""

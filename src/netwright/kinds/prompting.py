@@ -111,13 +111,13 @@ def _between(text: str, after_answer: bool, template: str) -> list[Piece]:
     """What the template puts between two contents: after an answer, up to its ending mark it is counted."""
     if not after_answer:
         return [Piece(text, True, False)]
-    end = _ending(template)
+    end = endings(template)
     cut = len(end) if text.startswith(end) else 0
     return [Piece(text[:cut], True, True), Piece(text[cut:], True, False)]
 
 
 @lru_cache(8)
-def _ending(template: str) -> str:
+def endings(template: str) -> str:
     """The mark that a template puts after an answer: the special token, without what follows it."""
     messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
     tail = _rendered(messages, template, answer=False).split("\ue001")[-1]

@@ -6,7 +6,9 @@ The bag follows fastText's and scikit-learn's practice: words of 1 and 2, charac
 
 from __future__ import annotations
 
-from functools import cached_property
+import json
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
     from netwright.kinds.facts import Facts
 
-Tokens = Literal["words", "characters", "bpe", "ngrams"]
+Tokens = Literal["words", "characters", "bpe", "ngrams", "given"]
 PAD, UNKNOWN = 0, 1
 _WORDS = r"(?u)\b\w+\b|[^\w\s]"
 _WIDE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Chinese and Japanese, written without blanks
@@ -42,8 +44,9 @@ class Options(base.Options):
 
     kind: Literal["text"] = "text"
     tokens: Tokens = Field(
-        default="ngrams", description="words, characters, bpe (byte pairs), or a bag of hashed n-grams"
+        default="ngrams", description="words, characters, bpe (byte pairs), a bag of hashed n-grams, or those of a given tokenizer"
     )
+    tokenizer: str | None = Field(default=None, description="with tokens given: a tokenizer.json, or a pretrained checkpoint that has one")
     vocabulary: int = Field(default=10_000, ge=16, le=2**24, description="tokens, or hash buckets of the bag")
     length: int = Field(default=256, ge=1, le=2**20, description="tokens a text is cut to, so that memory is bounded")
     lowercase: bool = Field(default=True, description="whether capitals are read as small letters")
@@ -70,6 +73,7 @@ class Text(base.Kind):
     tokenizer: str = ""
     rows: int = 0
     rows_with: tuple[int, ...] = ()
+    unknown: int | None = UNKNOWN  # the number of what the vocabulary lacks; None: it holds every text
     apart: bool = (
         False  # whether characters of scripts without blanks are words of their own; in older runs they are not
     )
@@ -95,10 +99,14 @@ class Text(base.Kind):
         Columns behind the first are those that share its vocabulary.
         """
         column = frame.to_series(0)
-        settings = options.model_dump(exclude={"kind"})
+        settings = options.model_dump(exclude={"kind", "tokenizer"})
         if options.windows and options.tokens == "ngrams":
             what = "a bag of n-grams has no places, which windows and targets about words need"
             raise InputError(Problem(f"columns.{column.name}.tokens", what, allowed="bpe, words, characters"))
+        if options.tokens == "given":
+            content, unknown = _given(options, column.name)
+            size = _known(content).get_vocab_size()
+            return cls(columns=(column.name,), tokenizer=content, unknown=unknown, **{**settings, "vocabulary": size, "lowercase": False})
         texts = words.whole(column)
         if options.tokens != "ngrams":
             every = [each for name in frame.columns for each in words.values(frame[name])]
@@ -124,9 +132,7 @@ class Text(base.Kind):
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
-        from tokenizers import Tokenizer
-
-        return Tokenizer.from_str(self.tokenizer)
+        return _known(self.tokenizer)
 
     def encode(self, frame: pl.DataFrame, ids: base.RowIds) -> Arrays:
         """{"ids": ragged int32} of tokens, or {"ids", "weights": ragged float32} of a bag.
@@ -135,7 +141,7 @@ class Text(base.Kind):
         """
         column = frame[self.columns[0]]
         if self.windows:
-            found: Arrays = dict(words.placed(self._tokenizer, column, UNKNOWN))
+            found: Arrays = dict(words.placed(self._tokenizer, column, self.unknown or 0))
             tokens = found["ids"]
             assert isinstance(tokens, Ragged)
             self._say(tokens, tokens.lengths > self.length, ids, "read in windows of")
@@ -166,7 +172,7 @@ class Text(base.Kind):
             rows, event = np.flatnonzero(long).tolist(), "text.windows" if self.windows else "text.cut"
             text = f"{name}: texts {what} {self.length} tokens"
             say_rows(event, text, ids(rows), kind="notice" if self.windows else "warning")
-        unknown = int((tokens.values == UNKNOWN).sum())
+        unknown = 0 if self.unknown is None else int((tokens.values == self.unknown).sum())
         if unknown:
             share = unknown / max(len(tokens.values), 1)
             text = f"{name}: {share:.1%} of the tokens are not in the vocabulary"
@@ -214,6 +220,40 @@ class Text(base.Kind):
             f"{self.vocabulary:,} hashed n-grams" if self.tokens == "ngrams" else f"{self.vocabulary:,} {self.tokens}"
         )
         return f"{self.columns[0]} ({what})"
+
+
+@lru_cache(8)
+def _known(content: str) -> Tokenizer:
+    """A tokenizer from its JSON."""
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_str(content)
+
+
+def _given(options: Options, column: str) -> tuple[str, int | None]:
+    """A given tokenizer's JSON, and the number of what it does not know."""
+    from netwright import pretrained
+
+    where = f"columns.{column}.tokenizer"
+    if not options.tokenizer:
+        raise InputError(Problem(where, "tokens given, and no tokenizer", allowed="a tokenizer.json, or a checkpoint"))
+    path = Path(options.tokenizer)
+    if path.is_dir() or path.suffix == ".gguf":
+        content = pretrained.opened(path).tokenizer
+    else:
+        try:
+            content = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(Problem(where, f"{path} cannot be read: {error}", allowed="a tokenizer.json")) from error
+    try:
+        found = _known(content)
+    except Exception as error:  # noqa: BLE001 - the library raises plain Exception
+        raise InputError(Problem(where, f"{path} is no tokenizer: {error}", allowed="a tokenizer.json")) from error
+    found.no_padding()
+    found.no_truncation()
+    content = found.to_str()
+    named = json.loads(content)["model"].get("unk_token")
+    return content, None if named is None else _known(content).token_to_id(named)
 
 
 def _train(texts: list[str], options: Options) -> Tokenizer:

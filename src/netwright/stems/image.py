@@ -24,7 +24,15 @@ class Stem(Base):
 
     def __init__(self, kind: Image, want: Want) -> None:
         super().__init__()
-        self.form, self.mean, self.deviation = want.form, kind.mean, kind.deviation
+        self.form = want.form
+        # (x / 255 - mean) / deviation as x · scale - shift: of all channels alike a number each, else (C,)
+        mean, deviation = (torch.tensor(part, dtype=torch.float64) for part in (kind.mean, kind.deviation))
+        scale, shift = 1 / (255 * deviation), mean / deviation
+        self.even = scale.ndim == 0 and shift.ndim == 0
+        self.scale, self.shift = (float(scale), float(shift)) if self.even else (None, None)
+        if not self.even:
+            self.register_buffer("scales", scale.expand(kind.channels).to(torch.get_default_dtype()), persistent=False)
+            self.register_buffer("shifts", shift.expand(kind.channels).to(torch.get_default_dtype()), persistent=False)
         self.mirror = kind.channels == 3 if kind.mirror is None else kind.mirror
         C, H, W = kind.channels, kind.height, kind.wide
         if want.form == "grid":
@@ -47,8 +55,8 @@ class Stem(Base):
         assert isinstance(pixels, Tensor)
         if draw is not None:
             pixels = shifted(pixels, draw, mirror=self.mirror)
-        # (x / 255 - mean) / deviation, in two passes over (B, H, W, C)
-        x = pixels.to(torch.get_default_dtype()).mul_(1 / (255 * self.deviation)).sub_(self.mean / self.deviation)
+        scale, shift = (self.scale, self.shift) if self.even else (self.scales, self.shifts)
+        x = pixels.to(torch.get_default_dtype()).mul_(scale).sub_(shift)  # two passes over (B, H, W, C)
         if self.form == "vector":
             return Signal(x.flatten(1), "vector")
         if self.form == "affine":

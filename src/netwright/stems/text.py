@@ -51,9 +51,9 @@ class Stem(Base):
         if self.form in ("sequence", "ids"):
             tokens, real = ids.padded()
             document = torch.where(real, 0, -1)
-            if self.form == "ids":
-                return Signal(tokens.long(), "sequence", document=document)
             word, ends = _places(block, real) if self.window else (None, None)
+            if self.form == "ids":
+                return Signal(tokens.long(), "sequence", document=document, word=word, ends=ends, window=self.window)
             values = self.table(tokens.long())
             return Signal(values, "sequence", document=document, word=word, ends=ends, window=self.window)
         weights = block.get("weights")

@@ -75,7 +75,7 @@ class Loop:
                     saved = time.monotonic()
                     stop.leave_if_asked()
         if self.best:
-            self.network.load_state_dict(self.best)
+            self.network.load_state_dict(self.best, strict=False)
         return self.at.history
 
     def calls(self) -> Iterator[Tensor]:
@@ -124,7 +124,7 @@ class Loop:
         self.schedule.after_epoch(ranked)
         if ranked < at.best:
             at.best, at.best_epoch = ranked, at.epoch
-            self.best = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+            self.best = {name: value.detach().clone() for name, value in self._moving().items()}
         at.seconds += time.monotonic() - began
         entry["seconds"] = at.seconds
         at.history.append(entry)
@@ -160,13 +160,18 @@ class Loop:
         if self.kept is None or self.world.rank:
             return
         checkpoint.save(self.kept, {
-            "network": self.network.state_dict(), "best": self.best, "optimizer": self.take.optimizer.state_dict(),
+            "network": self._moving(), "best": self.best, "optimizer": self.take.optimizer.state_dict(),
             "schedule": self.schedule.state(), "progress": vars(self.at),
             "random": checkpoint.random_state(self.take.device) if began is not None else None,
         })  # fmt: skip
 
+    def _moving(self) -> dict[str, Tensor]:
+        """The weights that may change: of a pretrained network whose weights stay, a checkpoint holds the rest."""
+        fixed = {name for name, weight in self.network.named_parameters() if not weight.requires_grad}
+        return {name: value for name, value in self.network.state_dict().items() if name not in fixed}
+
     def _restore(self, tree: dict[str, Any]) -> None:
-        self.network.load_state_dict(tree["network"])
+        self.network.load_state_dict(tree["network"], strict=False)
         self.take.optimizer.load_state_dict(tree["optimizer"])
         self.best = {name: value.to(self.take.device) for name, value in tree["best"].items()}
         self.schedule.cut, self.schedule.waited, self.schedule.best = (

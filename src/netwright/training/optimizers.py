@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import nn
@@ -32,13 +33,7 @@ def make(network: nn.Module, settings: Training) -> torch.optim.Optimizer:
             weights, lr=rate, max_iter=LBFGS_ITERATIONS, history_size=LBFGS_HISTORY, line_search_fn="strong_wolfe",
             tolerance_grad=1e-7, tolerance_change=1e-10,
         )  # fmt: skip
-    groups = [
-        {"params": [w for w in weights if w.ndim >= 2], "weight_decay": decay},
-        {"params": [w for w in weights if w.ndim < 2], "weight_decay": 0.0},
-    ]
-    if not decay:  # one group is one call
-        groups = [{"params": weights, "weight_decay": 0.0}]
-    groups = [group for group in groups if group["params"]]
+    groups = _groups(network, weights, decay)
     betas = (0.9 if s.beta1 is None else s.beta1, 0.999 if s.beta2 is None else s.beta2)
     epsilon = 1e-8 if s.epsilon is None else s.epsilon
     if s.optimizer in ("adam", "adamw"):
@@ -57,6 +52,16 @@ def make(network: nn.Module, settings: Training) -> torch.optim.Optimizer:
     return torch.optim.SGD(
         groups, lr=rate, momentum=momentum, nesterov=s.optimizer == "nesterov", fused=_fusable(weights)
     )
+
+
+def _groups(network: nn.Module, weights: list[nn.Parameter], decay: float) -> list[dict[str, Any]]:
+    """Weights that decay and learn alike, a group each; `times`: what the learning rate is multiplied by."""
+    named: dict[str, float] = getattr(network, "rates", {})
+    times = {id(weight): named.get(name, 1.0) for name, weight in network.named_parameters()} if named else {}
+    found: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for weight in weights:  # without decay one group is one call
+        found.setdefault((decay if weight.ndim >= 2 else 0.0, times.get(id(weight), 1.0)), []).append(weight)
+    return [{"params": own, "weight_decay": fall, "times": by} for (fall, by), own in found.items()]
 
 
 def reads_a_tensor(optimizer: torch.optim.Optimizer) -> bool:

@@ -26,7 +26,8 @@ from netwright.training.tape import Tape, Unrecordable
 from netwright.training.world import World
 
 Make = Callable[[Plan], tuple[torch.nn.Module, Data]]
-TRIAL = 0.4  # seconds spent on a candidate, at most
+TRIAL = 0.4  # seconds spent on a candidate, about
+PATIENT = 8  # times as much for three slow steps: a single one may have met other work, and would decide all
 SHARE = 0.02  # of the estimated training that a candidate's trial may take
 SHORT = 5.0  # estimated seconds of training below which threads are not compared
 CLEARLY = 0.8  # of one thread's time that all threads together may take
@@ -193,7 +194,7 @@ def _timed(take: Callable[[int], object], steps: int) -> float:
     take(0)  # the first one warms up
     times: list[float] = []
     budget = math.inf
-    while not times or sum(times) < min(budget, TRIAL) or (len(times) < 3 and sum(times) < TRIAL):
+    while sum(times) < min(budget, TRIAL) or (len(times) < 3 and sum(times) < PATIENT * TRIAL):
         start = time.perf_counter()
         take(len(times) + 1)
         times.append(time.perf_counter() - start)

@@ -34,6 +34,7 @@ class Step:
         self.rows = self.batch_size * (settings.accumulate or 1)
         self.optimizer = optimizers.make(network, settings)
         self.rate = torch.tensor(settings.learning_rate or 1e-3, dtype=torch.float64)
+        self.own: dict[float, Tensor] = {}  # of weights that learn at another rate
         self.epoch = 0
         self.draw: Draw | None = None  # of the last batch
         compiled: Any = torch.compile(network) if plan.compile and not plan.record else network
@@ -49,9 +50,13 @@ class Step:
     def set_rate(self, rate: float) -> None:
         """Set the learning rate of the steps to come."""
         self.rate.fill_(rate)
-        shown = self.rate if optimizers.reads_a_tensor(self.optimizer) else rate
+        as_tensor = optimizers.reads_a_tensor(self.optimizer)
         for group in self.optimizer.param_groups:
-            group["lr"] = shown
+            times = group.get("times", 1.0)
+            if times == 1.0:
+                group["lr"] = self.rate if as_tensor else rate
+            else:
+                group["lr"] = self.own.setdefault(times, self.rate.clone()).fill_(rate * times) if as_tensor else rate * times
 
     def steps(self, rows: Tensor, rates: list[float]) -> Tensor:
         """Take a step for each rate; return their losses (steps,)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Self
 
 from torch import nn
 
@@ -16,7 +17,7 @@ class Trunk(nn.Module):
 
     `out` is the shape of the signal that `step` gives without a stimulus. `ends_in_target`: that signal is the
     heads' answer itself, all targets' outputs side by side. `light`: a row is answered in so few operations that calls of many
-    rows are faster. `keeps_elements` is set where a head looks at each element:
+    rows are faster. `fixed`: its body's weights stay. `keeps_elements` is set where a head looks at each element:
     what pools them then keeps them beside its vector.
     """
 
@@ -24,6 +25,26 @@ class Trunk(nn.Module):
     ends_in_target = False
     light = False
     keeps_elements = False
+    fixed = False
+
+    @property
+    def body(self) -> nn.Module:
+        """The part that pretrained weights fill."""
+        return self
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The body's blocks, first to last: the longest list of them."""
+        lists = [part for part in self.body.modules() if isinstance(part, nn.ModuleList)]
+        return list(max(lists, key=len)) if lists else []
+
+    def train(self, mode: bool = True) -> Self:
+        """A fixed body stays as it is also while training: no dropout in it, no running means."""
+        super().train(mode)
+        if self.fixed:
+            for part in [self.body] if self.body is not self else list(self.children()):
+                part.eval()
+        return self
 
     @abstractmethod
     def read(self, signals: Sequence[Signal]) -> Memory:

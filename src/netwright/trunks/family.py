@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from netwright.recipe import Settings
 from netwright.shapes import Want
@@ -41,6 +42,35 @@ class DataFacts:
     written: int = 0
 
 
+class Adapt(Settings):
+    """How pretrained weights become those of the task.
+
+    `frozen`: they stay, and what they make of each row is computed once. `head`: what is new learns first, then all (Kumar
+    et al. 2022, arXiv 2202.10054). `top:2`: the last two blocks and what is new. `full`: all. `lora`: small matrices
+    beside each map (Hu et al. 2021, arXiv 2106.09685), W + alpha/rank · B A.
+    """
+
+    how: str = Field(default="lora", description="frozen, head, top:NUMBER, full or lora")
+    rank: int = Field(default=8, ge=1, le=4096, description="columns of LoRA's matrices")
+    alpha: float = Field(default=16.0, gt=0, description="LoRA's matrices count alpha / rank times")
+    maps: Literal["all", "attention", "queries_values"] = Field(default="all", description="which linear maps get LoRA's matrices")  # fmt: skip
+    decay: float = Field(default=1.0, gt=0, le=1, description="what the learning rate is multiplied by from a block to the one before it")  # fmt: skip
+    average: bool = Field(default=False, description="whether the weights kept are the mean over the training's last half")
+    remember: bool | None = Field(default=None, description="whether a block's inside is computed again for its gradient, which takes a third more time and a fraction of the memory (gradient checkpointing)")  # fmt: skip
+
+    @field_validator("how")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if not re.fullmatch(r"frozen|head|full|lora|top:[1-9]\d{0,3}", value):
+            raise ValueError(f"{value!r} is none of frozen, head, top:NUMBER, full, lora")
+        return value
+
+    @property
+    def top(self) -> int | None:
+        """How many of the last blocks learn; None where that is not what limits."""
+        return int(self.how.partition(":")[2]) if self.how.startswith("top:") else None
+
+
 class Family(Settings):
     """A family's settings. None means "choose for me"; `chosen` gives the values and their reasons.
 
@@ -53,7 +83,14 @@ class Family(Settings):
     writes: ClassVar[bool] = False
     keeps_apart: ClassVar[bool] = False
     elements: ClassVar[bool] = True
-    start: str | None = Field(default=None, description="a run folder whose weights training starts from")
+    start: str | None = Field(default=None, description="a run folder, or a pretrained checkpoint, whose weights training starts from")
+    digest: str | None = Field(default=None, description="SHA-256 of the pretrained checkpoint that training starts from")
+    adapt: Adapt | None = Field(default=None, description="how much of pretrained weights is learnt: frozen, head, top:NUMBER, full or lora")
+
+    @field_validator("adapt", mode="before")
+    @classmethod
+    def _how(cls, value: Any) -> Any:
+        return {"how": value} if isinstance(value, str) else value
 
     def chosen(self, facts: DataFacts) -> Choices:
         """Return this family's values for the settings that are None."""
@@ -78,6 +115,14 @@ class Family(Settings):
     def want(self, kind: str, *, outputs: int) -> Want:
         """Return what this family asks of the stem for a kind; `outputs` counts the heads' outputs."""
         raise NotImplementedError
+
+    def instead(self, facts: DataFacts) -> Family | None:
+        """Return another family's settings that these stand for, on such rows."""
+        return None
+
+    def brings_head(self, kind: str) -> dict[str, Any]:
+        """Return settings that the head of a target of a kind takes from this family where the user gave none."""
+        return {}
 
     def refuse(self, facts: DataFacts) -> str | None:
         """Say why this family cannot read these inputs, or None."""

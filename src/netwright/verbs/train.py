@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 import netwright
-from netwright import auto, project
+from netwright import auto, pretrained, project
 from netwright.choose import family_settings
 from netwright.declare import declare
 from netwright.errors import InputError, Interrupted, Problem
@@ -204,7 +204,8 @@ class Ready:
 
 
 def _prepared(recipe: Recipe, table: Table, clock: Clock) -> Ready:
-    start = Run.open(recipe.model["start"]) if recipe.model.get("start") else None
+    named = recipe.model.get("start")
+    start = Run.open(named) if named and not pretrained.is_one(named) else None
     if start is not None and (words := _goes_on_writing(recipe, start)) is not None:
         recipe, start = words, None
     elif start is not None:

@@ -64,8 +64,15 @@ def flops(network: Network, some: Batch) -> int:
 
     A multiplication with its addition counts as two.
     """
-    with FlopCounterMode(display=False) as counter:
-        answer.answer(network, some)
+    learns = [weight for weight in network.parameters() if weight.requires_grad]
+    try:
+        for weight in learns:  # the counter follows gradients, and stumbles over weights that a layer hands to another
+            weight.requires_grad_(False)
+        with FlopCounterMode(display=False) as counter:
+            answer.answer(network, some)
+    finally:
+        for weight in learns:
+            weight.requires_grad_(True)
     return round(counter.get_total_flops() / max(len(some), 1))
 
 

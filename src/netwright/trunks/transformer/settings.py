@@ -14,12 +14,14 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from netwright import pretrained
 from netwright.shapes import Want
-from netwright.trunks.family import Choice, Choices, DataFacts, Family
+from netwright.trunks.family import Adapt, Choice, Choices, DataFacts, Family
 
 SIZES = {"tiny": 1_200_000, "small": 10_000_000, "medium": 85_000_000}
 A_WEIGHT = 20  # tokens that a weight should see: Hoffmann et al. 2022 (arXiv 2203.15556), "Chinchilla"
 PASSES = 8  # over the same rows at most; beyond four, gains shrink (Muennighoff et al. 2023, arXiv 2305.16264)
+MANY = 20e6  # weights of a checkpoint from which LoRA is the default (assumed)
 SEEN = 4096  # tokens a step of a language model, about
 WRITTEN = ("text", "messages")
 
@@ -95,6 +97,9 @@ class Settings(Family):
         wanted, why = self._wanted(facts)
         width, depth = shape(wanted, self.vocabulary or _vocabulary(facts))
         form = "encoder_decoder" if "image" in facts.kinds else "decoder"
+        held = self._checkpoint()
+        if held is not None:  # all else is the checkpoint's own
+            return {"adapt": self._adapt(held.size / 4), "digest": Choice(held.digest, "the checkpoint's own")}
         return {
             **self._shape(width, depth, _heads(self.width or width), why),
             "form": Choice(form, "an image is read whole" if form != "decoder" else "one stack that every engine loads"),
@@ -103,6 +108,12 @@ class Settings(Family):
             "length": Choice(None, "chosen with the tokenizer") if not self._reads_whole else Choice(256, "tokens of an input"),
             "patch": Choice(4, "28×28 pixels give 49 patches"),
         }  # fmt: skip
+
+    @staticmethod
+    def _adapt(weights: float) -> Choice:
+        if weights < MANY:
+            return Choice(Adapt(how="full"), f"{weights / 1e6:.0f} M weights can all learn here")
+        return Choice(Adapt(how="lora"), f"of {weights / 1e6:.0f} M weights or more, small matrices beside them learn in less time and memory")
 
     @property
     def _reads_whole(self) -> bool:
@@ -131,7 +142,26 @@ class Settings(Family):
             "warmup": Choice(0.05, "attention needs small first steps"),
         }
 
+    def _training_to_go_on(self, facts: DataFacts) -> Choices:
+        """Pretrained weights learn a task in few passes, at a small rate."""
+        lora = self.adapt is not None and self.adapt.how == "lora"
+        a_row = max(1, facts.written // max(facts.rows, 1))
+        return {
+            "optimizer": Choice("adamw", "the usual choice for Transformers"),
+            "learning_rate": Choice(0.0003 if lora else 0.00003, "for LoRA's matrices" if lora else "the usual order for pretrained weights"),
+            "weight_decay": Choice(0.0 if lora else 0.01, "small matrices are kept small by their rank" if lora else "the usual order"),
+            "gradient_clip": Choice(1.0, "keeps a rare large gradient from undoing the rest"),
+            "batch_size": Choice(min(max(1, 2048 // min(a_row, 512)), 16, max(facts.rows, 1)), "about 2,048 tokens a step"),
+            "epochs": Choice(2, "pretrained weights learn a task in few passes"),
+            "pack": Choice(False, "rows are prompts and answers"),
+            "patience": Choice(1, "early stopping"),
+            "schedule": Choice("cosine", "falls smoothly to nothing"),
+            "warmup": Choice(0.05, "attention needs small first steps"),
+        }  # fmt: skip
+
     def _training_to_write(self, facts: DataFacts) -> Choices:
+        if self._checkpoint() is not None:
+            return self._training_to_go_on(facts)
         wanted, _ = self._wanted(facts)
         width = self.width or shape(wanted, self.vocabulary or _vocabulary(facts))[0]
         passes = -(-A_WEIGHT * wanted // max(facts.written, 1))
@@ -166,8 +196,20 @@ class Settings(Family):
             return {"tokens": level, "vocabulary": self.vocabulary or 10_000, "length": self.length or 256}
         return {"number": {"scale": "robust"}}.get(kind, {})
 
+    def _checkpoint(self) -> pretrained.Checkpoint | None:
+        """The pretrained checkpoint that it starts from, if it does."""
+        return pretrained.opened(self.start) if self.start and pretrained.is_one(self.start) else None
+
+    def brings_head(self, kind: str) -> dict[str, Any]:
+        """Whether a checkpoint's tokens are answered by the table that reads them."""
+        held = self._checkpoint() if kind in WRITTEN else None
+        return {} if held is None else {"tied": bool(held.config.get("tie_word_embeddings"))}
+
     def brings_target(self, kind: str) -> dict[str, Any]:
-        """The context and vocabulary of what is written, where they are named here."""
+        """The context and vocabulary of what is written, where they are named here; a checkpoint's tokenizer."""
+        held = self._checkpoint() if kind in WRITTEN else None
+        if held is not None:
+            return {"tokenizer": str(held.path), "vocabulary": int(held.config["vocab_size"]), "length": self.length}
         return (
             {"vocabulary": self.vocabulary, "length": self.length} if kind in WRITTEN and not self._reads_whole else {}
         )

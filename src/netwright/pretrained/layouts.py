@@ -1,0 +1,62 @@
+"""Which network a configuration describes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from netwright.errors import InputError, Problem
+from netwright.pretrained.checkpoint import Role
+
+LLAMA = ("llama", "mistral")
+VISION = ("vit", "deit", "beit", "dinov2", "swin", "swinv2", "convnext", "convnextv2", "resnet", "efficientnet", "mobilenet_v1", "mobilenet_v2", "regnet", "levit", "pvt", "poolformer", "focalnet", "bit", "hiera", "vit_msn", "vit_mae", "dinov3_vit", "dinov3_convnext", "ijepa")  # fmt: skip
+
+
+def rotary_base(config: dict[str, Any]) -> float:
+    """Return the base of the rotary positions."""
+    told = config.get("rope_parameters") or {}
+    return float(told.get("rope_theta") or config.get("rope_theta") or 10_000.0)
+
+
+def is_llama(config: dict[str, Any]) -> bool:
+    """Say whether a configuration is of Llama's layout exactly, which netwright's own transformer computes."""
+    told = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    plain = (told.get("rope_type") or told.get("type") or "default") == "default" and not told.get("partial_rotary_factor")  # fmt: skip
+    width, heads = config.get("hidden_size") or 1, config.get("num_attention_heads") or 1
+    window, context = config.get("sliding_window"), config.get("max_position_embeddings") or 0
+    return (
+        config.get("model_type") in LLAMA and plain and config.get("hidden_act", "silu") == "silu"
+        and not config.get("attention_bias") and not config.get("mlp_bias")
+        and (config.get("head_dim") or width // heads) * heads == width and (window is None or window >= context)
+        and not config.get("quantization_config")
+    )  # fmt: skip
+
+
+def role_of(config: dict[str, Any], place: Path) -> Role:
+    """Return what a configuration's network does. Raises `InputError` where transformers does not know it."""
+    kind = config.get("model_type")
+    if is_llama(config):
+        return "decoder"
+    if config.get("quantization_config"):
+        what = f"its weights are quantised ({config['quantization_config'].get('quant_method')})"
+        raise InputError(Problem(str(place), what, allowed="float weights, or a GGUF file"))
+    try:
+        from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+        from transformers.models.auto.modeling_auto import (
+            MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+            MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+            MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
+        )
+    except ImportError as error:
+        fix = "python -m pip install 'netwright[pretrained]'"
+        raise InputError(Problem("transformers", f"is needed to read a {kind} and is not installed", fix=fix)) from error  # fmt: skip
+    if kind not in CONFIG_MAPPING_NAMES:
+        own = "; it brings code of its own, which is never run" if config.get("auto_map") else ""
+        raise InputError(Problem(f"{place}/config.json", f"transformers knows no architecture {kind!r}{own}", allowed="an architecture that AutoModel builds"))  # fmt: skip
+    if kind in VISION:
+        return "vision"
+    if config.get("is_encoder_decoder") or kind in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
+        return "encoder_decoder"
+    if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+        return "decoder"
+    return "encoder"

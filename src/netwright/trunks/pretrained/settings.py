@@ -1,0 +1,172 @@
+"""Pretrained: a checkpoint's network reads texts or images; what it makes of them is pooled into a vector.
+
+The checkpoint brings its tokenizer, its pair template, its image size and normalisation. Several texts enter it together,
+as the pair it was trained on; other columns are fused with the vector behind it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from netwright import pretrained
+from netwright.shapes import Want
+from netwright.pretrained.layouts import rotary_base
+from netwright.trunks.family import Adapt, Choice, Choices, DataFacts, Family
+from netwright.trunks.transformer.settings import Settings as Transformer
+
+WRITTEN = {"text", "messages"}
+SPEED = 6e10  # multiplications and additions a second of a laptop's processor, about, by which a default is chosen
+PATIENCE = 900.0  # seconds of training on a processor above which all weights are not learnt unless asked
+
+
+class Settings(Family):
+    """Settings of a pretrained network."""
+
+    takes: ClassVar[tuple[str, ...]] = ("number", "category", "labels", "date", "text", "image")
+    family: Literal["pretrained"] = "pretrained"
+    layout: pretrained.Layout | None = Field(default=None, description="which network the checkpoint is of")
+    role: pretrained.Role | None = Field(default=None, description="what it was trained to do: encoder, decoder, encoder_decoder, vision")
+    config: dict[str, Any] | None = Field(default=None, description="the checkpoint's own configuration")
+    marks: dict[str, Any] | None = Field(default=None, description="the special tokens round one text and between two")
+    pooling: Literal["mean", "cls", "last"] | None = Field(default=None, description="how the states of a text's tokens become one vector")
+    length: int | None = Field(default=None, ge=4, description="tokens that all texts of a row are cut to together")
+    window: int | None = Field(default=None, ge=4, description="tokens of a text read at once where a target is about its words")
+    width: int | None = Field(default=None, ge=1, description="values of the layers that fuse the vector with other columns")
+    dropout: float | None = Field(default=None, ge=0, lt=1, description="share of values silenced at random while training")
+
+    def checkpoint(self) -> pretrained.Checkpoint:
+        """Return the checkpoint. Raises `InputError` where none is named, or it cannot be read."""
+        return pretrained.opened(self.start or "")
+
+    def chosen(self, facts: DataFacts) -> Choices:
+        """All that the checkpoint says of itself, and how far it is adapted."""
+        held = self.checkpoint()
+        own = "the checkpoint's own"
+        pooled = held.pooling or ("last" if held.role == "decoder" else "mean")
+        words = bool({"tags", "span"} & set(facts.targets))
+        length = self.length or self._length(held, facts, whole=words)
+        marks = held.marks and {"before": held.marks.before, "between": held.marks.between, "behind": held.marks.behind, "typed": held.marks.typed}  # fmt: skip
+        return {
+            "layout": Choice(held.layout, own), "role": Choice(held.role, own), "config": Choice(held.config, own),
+            "marks": Choice(marks, own), "digest": Choice(held.digest, own),
+            "pooling": Choice(pooled, own if held.pooling else "the last token has seen all others" if pooled == "last" else "robust for encoders"),
+            "length": Choice(length, "as many as it can read" if words else f"texts are {facts.words:.0f} words long on average"),
+            "window": Choice(max(4, (length - 4) // max(facts.kinds.get("text", 1), 1)) if words else None, "all texts of a row together fill what it can read" if words else "no target is about words"),
+            "width": Choice(128, "the usual first choice"), "dropout": Choice(0.1, "a little, before the head"),
+            "adapt": self._adapt(held, facts),
+        }  # fmt: skip
+
+    def _length(self, held: pretrained.Checkpoint, facts: DataFacts, *, whole: bool) -> int:
+        most = int(held.config.get("max_position_embeddings") or held.config.get("n_positions") or 512)
+        if held.config.get("model_type") in ("roberta", "xlm-roberta", "camembert"):
+            most -= 2  # their places begin at 2
+        if whole:
+            return min(most, 512)
+        wanted = next((size for size in (128, 256, 512) if facts.words * 1.7 + 16 <= size / 2), 512)
+        return min(most, wanted)
+
+    def _adapt(self, held: pretrained.Checkpoint, facts: DataFacts) -> Choice:
+        """Frozen for few rows and for networks too large for this machine, else head first and then all."""
+        weights = held.size / 4
+        tokens = min(facts.words * 1.4 + 2, 512.0) if held.role != "vision" else 0.0
+        work = 6 * weights * tokens * facts.rows * 3 if tokens else 4e9 * facts.rows * 5
+        seconds = work / SPEED
+        about = f"learning all its {weights / 1e6:.0f} M weights would take about {seconds / 60:,.0f} minutes on a processor"
+        if facts.rows < 300:
+            return Choice(Adapt(how="frozen"), f"{facts.rows:,} training rows are few for {weights / 1e6:.0f} M weights")
+        if seconds > PATIENCE:
+            return Choice(Adapt(how="frozen"), about)
+        return Choice(Adapt(how="head"), f"{about}; the head learns first, so that it does not spoil them")
+
+    def training(self, facts: DataFacts) -> Choices:
+        """Few epochs at a small rate; a frozen network's head at a large one."""
+        how = self.adapt.how if self.adapt else "head"
+        common = {
+            "optimizer": Choice("adamw", "the usual choice for pretrained networks"),
+            "weight_decay": Choice(0.01, "the usual order"),
+            "gradient_clip": Choice(1.0, "keeps a rare large gradient from undoing the rest"),
+        }
+        if how == "frozen":
+            return {
+                **common,
+                "learning_rate": Choice(0.003, "the head alone learns"),
+                "batch_size": Choice(64 if facts.rows >= 2000 else 16, f"{facts.rows:,} training rows"),
+                "epochs": Choice(40, "each costs next to nothing; early stopping decides"),
+                "patience": Choice(8, "early stopping"),
+                "schedule": Choice("cosine", "falls smoothly to nothing"),
+            }
+        rate = 0.0003 if how == "lora" else 0.00005 if self.role != "vision" else 0.0005
+        return {
+            **common,
+            "learning_rate": Choice(rate, "for LoRA's matrices" if how == "lora" else "the usual order for pretrained weights"),
+            "batch_size": Choice(32 if facts.rows >= 1000 else 16, f"{facts.rows:,} training rows"),
+            "epochs": Choice(3 if facts.rows >= 1000 else 6, "pretrained weights learn a task in few passes"),
+            "patience": Choice(0, "the schedule must end to be worth its while"),
+            "schedule": Choice("linear", "the usual choice for pretrained networks"),
+            "warmup": Choice(0.06, "the first gradients come from a head that knows little"),
+        }
+
+    def brings(self, kind: str) -> dict[str, Any]:
+        """The checkpoint's tokenizer, its image size and normalisation."""
+        held = self.checkpoint()
+        if kind == "text" and held.tokenizer:
+            room = (self.length or 512) - (held.marks.count if held.marks else 0)
+            return {"tokens": "given", "tokenizer": str(held.path), "length": self.window or max(room, 1)}
+        if kind == "text":
+            return {"tokens": "ngrams"}
+        if kind == "image" and held.sight is not None:
+            sight = held.sight
+            return {"size": sight.size, "channels": len(sight.mean), "mean": sight.mean, "deviation": sight.deviation}
+        return {"number": {"scale": "robust"}}.get(kind, {})
+
+    def want(self, kind: str, *, outputs: int) -> Want:
+        """Its own columns as tokens or pixels, all else as vectors."""
+        if kind == "text":
+            return Want("ids") if self.role != "vision" else Want("vector", 64)
+        return Want("grid") if kind == "image" else Want("vector")
+
+    def instead(self, facts: DataFacts) -> Family | None:
+        """What is written by a network of Llama's layout is written by netwright's own transformer."""
+        if not WRITTEN & set(facts.targets) or not self.start:
+            return None
+        held = self.checkpoint()
+        return of_llama(held.config, start=self.start, adapt=self.adapt) if held.layout == "llama" else None
+
+    def refuse(self, facts: DataFacts) -> str | None:
+        """It must find a column of its own."""
+        if not self.start and not self.config:
+            return "no checkpoint is named; --model FOLDER names one"
+        role = self.role or self.checkpoint().role
+        if WRITTEN & set(facts.targets):
+            return f"its {role} network writes no text here; a checkpoint of Llama's layout does"
+        if role == "vision" and "image" not in facts.kinds:
+            return "its checkpoint reads images, and there is none among the inputs"
+        if role == "vision" and {"tags", "span"} & set(facts.targets):
+            return "its checkpoint reads images, and the target is about words"
+        if role != "vision" and "text" not in facts.kinds:
+            return "its checkpoint reads texts, and there is none among the inputs"
+        if role != "vision" and "image" in facts.kinds:
+            return "its checkpoint reads texts, and there is an image among the inputs; transformer reads both"
+        foreign = [kind for kind in facts.kinds if kind not in self.takes]
+        return f"it does not read columns of kind {', '.join(foreign)}" if foreign else None
+
+    @classmethod
+    def tiny(cls) -> Settings:
+        """A BERT of two layers, untrained."""
+        config = {
+            "model_type": "bert", "vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
+            "intermediate_size": 64, "max_position_embeddings": 64,
+        }  # fmt: skip
+        marks = {"before": (2,), "between": (3,), "behind": (3,), "typed": True}
+        return cls(layout="transformers", role="encoder", config=config, marks=marks, pooling="mean", length=32, width=32, dropout=0.0)
+
+
+def of_llama(config: dict[str, Any], **more: Any) -> Transformer:
+    """Return the settings of netwright's transformer for a configuration of Llama's layout."""
+    return Transformer(
+        width=config["hidden_size"], depth=config["num_hidden_layers"], heads=config["num_attention_heads"],
+        key_heads=config.get("num_key_value_heads") or config["num_attention_heads"], hidden=config["intermediate_size"],
+        rotary_base=rotary_base(config), epsilon=config.get("rms_norm_eps", 1e-6), dropout=0.0, form="decoder", **more,
+    )  # fmt: skip

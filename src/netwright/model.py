@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from netwright import answer, choose, measure, rooms, sources
+from netwright import answer, choose, embedding, measure, quantizing, rooms, sources
 from netwright.arrays import Arrays, Ragged, take
 from netwright.batch import Lists, Rows, tensors
 from netwright.encoding import SLICE
@@ -134,6 +134,35 @@ class Model:
     @cached_property
     def _scribe(self) -> Scribe:
         return Scribe(self.network, self.fitted, self.plan.device)
+
+    def embed(self, data: Any, *, read: Read | None = None) -> pl.DataFrame:
+        """Return a frame of `id` and `vector` for each row of `data`: D float32 of length 1, alike for rows that mean alike.
+
+        Raises `InputError` where an input column is missing.
+        """
+        table = sources.read(data, settings=read or self.recipe.read)
+        with precisely(self.plan):
+            found = embedding.vectors(self.network, self.fitted, self.fitted.encode(table), len(table))
+        return pl.DataFrame({"id": table.ids(), "vector": pl.Series(found, dtype=pl.Array(pl.Float32, found.shape[1]))})
+
+    def nearest(self, queries: Any, data: Any, *, count: int = 5) -> pl.DataFrame:
+        """Return the rows of `data` whose vectors are nearest to each query's: `query`, `rank`, `id`, `cosine`.
+
+        `queries` and `data`: rows as `predict` takes them.
+        """
+        asked, kept = self.embed(queries), self.embed(data)
+        places, cosines = embedding.nearest(asked["vector"].to_numpy(), kept["vector"].to_numpy(), count)
+        k = places.shape[1]
+        return pl.DataFrame({
+            "query": np.repeat(asked["id"].to_numpy(), k), "rank": np.tile(np.arange(1, k + 1), len(places)),
+            "id": kept["id"].to_numpy()[places.ravel()], "cosine": cosines.ravel(),
+        })  # fmt: skip
+
+    def bare(self) -> Network:
+        """Return a network like this one's, untrained, with nothing in it of how it was adapted."""
+        with precisely(self.plan):
+            network = assemble(self.recipe, self.fitted, bare=True)
+        return network.double() if self.plan.precision == "float64" else network
 
     def decode(self, table: Table, found: Answers) -> pl.DataFrame:
         """Return answers as columns beside the rows' ids and, where they are known, the targets."""
@@ -341,11 +370,16 @@ def load(folder: str | Path, *, module: torch.nn.Module | None = None) -> Model:
         raise InputError(Problem(str(folder), "this run was not finished", fix=f"netwright train --resume {folder}"))
     recipe = read_recipe(run.recipe)
     plan = Plan.model_validate(run.read(run.plan))
+    form, state = run.read(run.about).get("weights"), stored(run.weights)
     with precisely(plan):
-        network = assemble(recipe, fitted, module)
+        network = assemble(recipe, fitted, module, bare=form is not None)
     if plan.precision == "float64":
         network = network.double()
-    fill(network, stored(run.weights), where=str(run.weights))
+    if form == "int4":
+        state = quantizing.unpacked(state)
+    elif form is not None:
+        quantizing.convert(network, form, empty=True)
+    fill(network, state, where=str(run.weights))
     plan = plan.model_copy(update={"device": plan.device if _is_there(plan.device) else "cpu"})
     kept = run.read(run.trust) if run.trust.exists() else {}  # older runs have none
     return Model(network.to(plan.device), fitted, recipe, plan, run, {key: Trust(**item) for key, item in kept.items()})

@@ -20,9 +20,10 @@ from netwright.errors import InputError, Problem
 from netwright.events import quiet, say, say_rows
 from netwright.kinds.base import kind_name
 from netwright.kinds.category import Category
+from netwright.kinds.infer import infer
 from netwright.kinds.language import Language
-from netwright.model import Answers, assemble, compared, fill, judged, precisely, stored
-from netwright.network import KNOWN, Network, describe, head_settings
+from netwright.model import Answers, Model, assemble, compared, fill, judged, precisely, stored
+from netwright.network import KNOWN, Network, build, describe, head_settings
 from netwright.plan import Plan
 from netwright.prepare import Described, Fitted
 from netwright.recipe import Recipe, Split
@@ -37,6 +38,7 @@ from netwright.training.world import World
 from netwright.trunks import adapting
 from netwright.trunks.family import Family
 from netwright.trunks.pretrained.net import Net as Pretrained
+from netwright.trunks.pretrained.settings import Settings as Pretraining
 from netwright.trunks.transformer import llama
 
 HEAD_FIRST = {"learning_rate": 0.003, "epochs": 20, "patience": 4, "schedule": "cosine", "warmup": 0.0, "steps": None, "optimizer": "adamw"}
@@ -424,3 +426,26 @@ def compared_later(work: Work, key: str, rows: np.ndarray) -> Any:
 def class_count(kind: Any) -> int:
     """Return how many classes a target has (0: it has none)."""
     return len(kind.classes) if isinstance(kind, Category) else 0
+
+
+def untrained(checkpoint: str, table: Table, inputs: tuple[str, ...] | None) -> Model:
+    """Return a model of a pretrained checkpoint as it is, which embeds a table's columns and answers nothing.
+
+    `inputs`: the columns that it reads; left out, all of the sort that it reads. Raises `InputError` where there are none.
+    """
+    family = Pretraining(start=checkpoint)
+    kind = "image" if family.checkpoint().role == "vision" else "text"
+    names = list(inputs or table.columns)
+    table.require(names, setting="--inputs")
+    with quiet():
+        found = [infer(table.frame[name], {"kind": kind} if inputs else {}, "input") for name in names]
+    own = [column for column in found if column.kind == kind]
+    if not own:
+        raise InputError(Problem("--inputs", f"no column is of kind {kind}, which this checkpoint reads", allowed=", ".join(table.columns)))
+    facts = prepare.facts(Described(table, tuple(own), (), {}), len(table))
+    family = family.model_copy(update={name: choice.value for name, choice in family.chosen(facts).items() if getattr(family, name) is None})
+    fitted, _ = prepare.fit(Described(table, tuple(own), (), {}), family, np.arange(len(table)))
+    network = build(family, fitted.inputs, {}, {})
+    begin_with(network, family.checkpoint())
+    recipe = Recipe(inputs=tuple(fitted.columns), model=family.model_dump(mode="json"))
+    return Model(network.eval(), fitted, recipe, Plan(threads=torch.get_num_threads()))

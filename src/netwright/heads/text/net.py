@@ -43,7 +43,11 @@ class Net(Head):
 
     def logits(self, states: Tensor) -> Tensor:
         """(..., D) -> (..., V)."""
-        return F.linear(states, self.table.weight if self.readout is None else self.readout.weight)
+        if self.readout is not None:
+            return self.readout(states)
+        if isinstance(self.table, nn.Embedding):
+            return F.linear(states, self.table.weight)
+        return self.table.answer(states)  # one in fewer bits
 
     def shown(self, tokens: Tensor, **where: Tensor | None) -> Signal:
         """(B, T) tokens as a stimulus; `where`: position and document."""
@@ -93,7 +97,7 @@ class Net(Head):
             s = self.settings
             most = s.max_tokens or self.kind.longest
             asked = Asked(prompts, Manner(max_tokens=most, beams=s.beams, length_penalty=s.length_penalty))
-        return (Beams if asked.manner.beams > 1 else Single)(asked, self.kind, self.table.weight.device)
+        return (Beams if asked.manner.beams > 1 else Single)(asked, self.kind, next(iter(self.table.state_dict().values())).device)
 
     def next(self, state: State, signal: Signal | None) -> tuple[Signal | None, bool]:
         if signal is not None:

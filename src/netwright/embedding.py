@@ -1,0 +1,73 @@
+"""Vectors of rows, for search and clustering: what a network makes of a row before its head answers. n rows, D width."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from netwright.arrays import Arrays, Ragged
+from netwright.batch import Lists, Rows, tensors
+from netwright.kinds.language import Language
+from netwright.network import Network
+from netwright.prepare import Fitted
+from netwright.trunks.pretrained.net import Net as Pretrained
+
+AT_ONCE = 64  # rows that are read together, of like lengths
+TOKENS = 8192  # of these rows, padding among them
+
+
+def vectors(network: Network, fitted: Fitted, encoded: dict[str, Arrays], count: int) -> np.ndarray:
+    """(n, D) float32, each of length 1.
+
+    Of a pretrained network the pooled vector of its own columns; of a text that is written the mean of the states over the
+    row's prompt; else the trunk's pooled signal.
+    """
+    network.eval()
+    device = next(iter(network.state_dict().values())).device
+    rows = Rows({key: tensors(arrays, device) for key, arrays in encoded.items()}, {}, count=count)
+    lengths = np.zeros(count, np.int64)
+    for arrays in encoded.values():
+        for array in arrays.values():
+            if isinstance(array, Ragged):
+                lengths += array.lengths
+    order, found, at = np.argsort(-lengths, kind="stable"), list[np.ndarray](), 0
+    with torch.no_grad():
+        while at < count:
+            size = int(min(AT_ONCE, max(1, TOKENS // max(int(lengths[order[at]]), 1))))
+            batch = rows.take(torch.from_numpy(order[at : at + size]).to(device))
+            found.append(_of(network, fitted, batch).float().cpu().numpy())
+            at += size
+    if not found:
+        return np.zeros((0, 0), np.float32)
+    out = np.concatenate(found)[order.argsort()]
+    return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
+
+
+def _of(network: Network, fitted: Fitted, batch: object) -> Tensor:
+    """(B, D) or, of an ensemble, (B, K · D)."""
+    if isinstance(network.trunk, Pretrained):
+        return network.known(batch)  # type: ignore[arg-type]
+    key, kind = next(iter(fitted.targets.items()))
+    if isinstance(kind, Language) and not fitted.inputs:
+        ids = batch.inputs[key]["ids"]  # type: ignore[attr-defined]
+        assert isinstance(ids, Lists)
+        tokens, real = ids.padded()
+        head = network.heads[key]
+        signal, _ = network.trunk.step(network.read(batch), head.shown(tokens.long(), document=torch.where(real, 0, -1)))  # type: ignore[operator, arg-type]
+        return signal.pooled()
+    signal, _ = network.trunk.step(network.read(batch))  # type: ignore[operator, arg-type]
+    return signal.pooled().flatten(1)
+
+
+def nearest(queries: np.ndarray, kept: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places (n, k) of the nearest kept vectors to each query, the nearest first, and their cosines (n, k)."""
+    count = min(count, len(kept))
+    places, cosines = [], []
+    for at in range(0, len(queries), 4096):  # so that memory is bounded
+        cosine = queries[at : at + 4096] @ kept.T
+        some = np.argpartition(-cosine, count - 1, axis=1)[:, :count]
+        order = np.take_along_axis(-cosine, some, 1).argsort(1, kind="stable")
+        places.append(np.take_along_axis(some, order, 1))
+        cosines.append(np.take_along_axis(cosine, places[-1], 1))
+    return np.concatenate(places), np.concatenate(cosines)

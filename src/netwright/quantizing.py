@@ -1,0 +1,202 @@
+"""Weights in 8 bits that are computed with, and in 4 bits to be kept. O outputs, I inputs, N rows of inputs.
+
+int8: each output's weights w ≈ s · q with q from -127 to 127 and s = max|w| / 127; inputs likewise, row by row as they come
+(`int8`), or all by one scale found on some rows (`int8_static`); products are sums of whole numbers (Dettmers et al. 2022,
+arXiv 2208.07339, without its outliers' part). `int8_weights`: weights alone. int4: groups of 32 weights, w ≈ a · q + b with
+q from 0 to 15, and a and b of a row's groups in 8 bits: 4.5 bits a weight, made floats again when a run is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Form = Literal["int8", "int8_static", "int8_weights", "int4"]
+FORMS: tuple[Form, ...] = ("int8", "int8_static", "int8_weights", "int4")
+LEAST = 1024  # weights of a matrix from which it is worth while
+GROUP = 32
+SHRINK = (1.0, 0.95, 0.9, 0.85)  # of a group's range that are tried: outliers cost the others their steps
+
+
+def whole_products(x: Tensor, weight: Tensor) -> Tensor:
+    """(N, I) and (O, I) int8 -> (N, O) int32. torch's own operation is private, so that it stands here alone."""
+    try:
+        return torch._int_mm(x, weight.t())
+    except (AttributeError, RuntimeError):  # no such kernel here: floats hold these sums exactly up to 2²⁴
+        return (x.float() @ weight.float().t()).round().to(torch.int32)
+
+
+class Map(nn.Module):
+    """A linear map whose weights are 8 bits. `fixed`: one scale for all inputs; None: each row's own.
+
+    `floats`: inputs stay floats, and weights are made floats in each call.
+    """
+
+    q: Tensor
+    scale: Tensor
+    fixed: Tensor | None
+
+    def __init__(self, outputs: int, inputs: int, *, bias: bool, form: Form) -> None:
+        super().__init__()
+        self.floats, self.watched = form == "int8_weights", 0.0
+        self.watching = False
+        self.register_buffer("q", torch.zeros(outputs, inputs, dtype=torch.int8))
+        self.register_buffer("scale", torch.ones(outputs))
+        self.register_buffer("fixed", torch.ones(()) if form == "int8_static" else None)
+        self.bias = nn.Parameter(torch.zeros(outputs), requires_grad=False) if bias else None
+
+    @classmethod
+    def of(cls, weight: Tensor, bias: Tensor | None, form: Form) -> Map:
+        """Return the map of a matrix (O, I)."""
+        out = cls(*weight.shape, bias=bias is not None, form=form)
+        scale = weight.detach().abs().amax(1).clamp(min=1e-12) / 127
+        out.q.copy_((weight.detach() / scale[:, None]).round().clamp(-127, 127).to(torch.int8))
+        out.scale.copy_(scale)
+        if bias is not None and out.bias is not None:
+            out.bias.data.copy_(bias.detach())
+        return out
+
+    @property
+    def weight(self) -> Tensor:
+        """(O, I) as floats."""
+        return self.q.float() * self.scale[:, None]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., I) -> (..., O)."""
+        if self.watching:
+            self.watched = max(self.watched, float(x.abs().amax()))
+            return F.linear(x, self.weight, self.bias)
+        if self.floats:
+            return F.linear(x, self.weight, self.bias)
+        flat = x.reshape(-1, x.shape[-1])
+        step = flat.abs().amax(1, keepdim=True).clamp(min=1e-12) / 127 if self.fixed is None else self.fixed
+        whole = (flat / step).round_().clamp_(-127, 127).to(torch.int8)
+        out = whole_products(whole, self.q).float().mul_(step).mul_(self.scale)
+        if self.bias is not None:
+            out += self.bias
+        return out.view(*x.shape[:-1], -1)
+
+
+class Table(nn.Module):
+    """A table of tokens (V, D) in 8 bits, each token's values by their own scale; `answer` is the map that it also is."""
+
+    def __init__(self, size: int, width: int, form: Form) -> None:
+        super().__init__()
+        self.map = Map(size, width, bias=False, form=form)
+
+    @classmethod
+    def of(cls, weight: Tensor, form: Form) -> Table:
+        """Return the table of a matrix."""
+        out = cls(*weight.shape, form=form)
+        out.map = Map.of(weight, None, form)
+        return out
+
+    @property
+    def weight(self) -> Tensor:
+        """(V, D) as floats."""
+        return self.map.weight
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(...) -> (..., D)."""
+        return self.map.q[tokens].float() * self.map.scale[tokens][..., None]
+
+    def answer(self, states: Tensor) -> Tensor:
+        """(..., D) -> (..., V)."""
+        return self.map(states)
+
+
+def convert(network: nn.Module, form: Form, *, empty: bool = False) -> int:
+    """Put 8-bit maps in place of a network's large linear maps and token tables; return how many weights they hold.
+
+    `empty`: their values come later, from a file.
+    """
+    count = 0
+    for owner in list(network.modules()):
+        if isinstance(owner, Map | Table | nn.MultiheadAttention):  # the last reads its maps' weights itself
+            continue
+        for name, part in list(owner.named_children()):
+            if not isinstance(part, nn.Linear | nn.Embedding) or part.weight.numel() < LEAST:
+                continue
+            if isinstance(part, nn.Embedding):
+                new: nn.Module = Table(*part.weight.shape, form=form) if empty else Table.of(part.weight, form)
+            else:
+                bias = part.bias is not None
+                new = Map(*part.weight.shape, bias=bias, form=form) if empty else Map.of(part.weight, part.bias, form)
+            setattr(owner, name, new)
+            count += part.weight.numel()
+    return count
+
+
+def maps(network: nn.Module) -> Iterator[Map]:
+    """Yield a network's 8-bit maps."""
+    yield from (part for part in network.modules() if isinstance(part, Map))
+
+
+def packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights with each large matrix in 4 bits, as `unpacked` reads them."""
+    out: dict[str, Tensor] = {}
+    for name, value in state.items():
+        if value.ndim != 2 or value.numel() < LEAST or not value.is_floating_point():
+            out[name] = value
+            continue
+        out |= {f"{name}|{part}": tensor for part, tensor in _four(value.float()).items()}
+    return out
+
+
+def unpacked(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights as floats."""
+    out: dict[str, Any] = {name: value for name, value in state.items() if "|" not in name}
+    for name in {name.rpartition("|")[0] for name in state if "|" in name}:
+        part = {key: state[f"{name}|{key}"] for key in ("q", "step", "low", "rows", "size")}
+        O, I = (int(number) for number in part["size"])
+        q = torch.stack([part["q"] & 15, part["q"] >> 4], -1).view(O, -1, GROUP).float()
+        rows = part["rows"].float()[:, None, :]  # (O, 1, 4): the grids of steps and of lows
+        step = part["step"].float()[..., None] * rows[..., 0:1] + rows[..., 1:2]
+        low = part["low"].float()[..., None] * rows[..., 2:3] + rows[..., 3:4]
+        out[name] = (q * step + low).view(O, -1)[:, :I].contiguous()
+    return out
+
+
+def _four(weight: Tensor) -> dict[str, Tensor]:
+    """A matrix's groups in 4 bits: of each, the range with the smallest squared error."""
+    O, I = weight.shape
+    groups = F.pad(weight, (0, -I % GROUP)).view(O, -1, GROUP)
+    high, low = groups.amax(2), groups.amin(2)
+    best: tuple[Tensor, Tensor, Tensor] | None = None
+    for share in SHRINK:
+        middle, half = (high + low) / 2, (high - low) / 2 * share
+        step, bottom, rows = _gridded(2 * half / 15, middle - half)
+        given = rows.float()[:, None, :]
+        a = step.float() * given[..., 0] + given[..., 1]
+        b = bottom.float() * given[..., 2] + given[..., 3]
+        q = ((groups - b[..., None]) / a[..., None].clamp(min=1e-12)).round().clamp(0, 15)
+        error = (q * a[..., None] + b[..., None] - groups).square().sum((1, 2))  # (O,): a row's groups share their grids
+        if best is None:
+            best, least = (q, step, bottom), error
+            kept = rows
+        else:
+            better = error < least
+            least = torch.where(better, error, least)
+            best = tuple(torch.where(better.view(-1, *[1] * (new.ndim - 1)), new, old) for new, old in zip((q, step, bottom), best, strict=True))  # type: ignore[assignment]
+            kept = torch.where(better[:, None], rows, kept)
+    assert best is not None
+    q, step, bottom = best
+    q = q.to(torch.uint8).view(O, -1, 2)
+    return {"q": q[..., 0] | (q[..., 1] << 4), "step": step, "low": bottom, "rows": kept, "size": torch.tensor([O, I])}
+
+
+def _gridded(step: Tensor, low: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(O, G) steps and lows as 8-bit numbers on each row's grid, and the grids (O, 4) in 16 bits."""
+    rows = []
+    out = []
+    for values in (step, low):
+        first, last = values.amin(1), values.amax(1)
+        grid = torch.stack([((last - first) / 255).clamp(min=1e-7), first], 1).to(torch.float16)
+        wide = grid.float()
+        out.append(((values - wide[:, 1:2]) / wide[:, 0:1]).round().clamp(0, 255).to(torch.uint8))
+        rows.append(grid)
+    return out[0], out[1], torch.cat(rows, 1)

@@ -1,0 +1,114 @@
+"""Quantize: a run with its weights in fewer bits, measured on rows before and after."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from netwright import quantizing
+from netwright.errors import InputError, Problem, nearest
+from netwright.events import say
+from netwright.export.parity import rows as rows_of
+from netwright.model import Model, load
+from netwright.run import Run, standing, write_json
+from netwright.training import checkpoint
+from netwright.trunks import adapting
+
+KEEPS = ("recipe.yaml", "plan.json", "kinds.json", "trust.json", "metrics.json", "rows.jsonl", "tokenizer.json", "texts.json", "predictions.csv", "events.jsonl")  # fmt: skip
+TIMED = 5  # rounds of answering, of which the fastest counts
+
+
+def quantize(run: str | Path, *, to: str = "int8", output: str | Path | None = None, data: Any = None) -> dict[str, Any]:
+    """Write a run with its weights in fewer bits, and return what that cost and gave.
+
+    `to`: int8 (weights and, as they come, inputs), int8_static (inputs by scales found on rows), int8_weights (weights
+    alone) or int4 (kept in 4 bits, computed with as floats). `data`: rows to measure on; left out, rows that the run never
+    learnt. Raises `InputError` where nothing in the run is large enough, or it is in fewer bits already.
+    """
+    to = to.replace("-", "_")
+    if to not in quantizing.FORMS:
+        raise InputError(Problem("--to", f"there is no form {to!r}", allowed=", ".join(quantizing.FORMS), fix=nearest(to, quantizing.FORMS)))
+    opened = Run.open(run)
+    about = opened.read(opened.about)
+    if about.get("weights"):
+        raise InputError(Problem(str(run), f"its weights are {about['weights']} already", fix="name the run that it was made of"))
+    model = load(run)
+    place = Path(output or f"{str(run).rstrip('/')}-{to}")
+    rows = rows_of(model, data)
+    before = _measured(model, rows)
+    state = {name: value.detach().cpu() for name, value in adapting.merged(model.network.state_dict()).items()}
+    small = _converted(model, state, to, rows)
+    after = _measured(small, rows)
+    with standing(place) as folder:
+        for name in KEEPS:
+            if (opened.folder / name).exists():
+                shutil.copyfile(opened.folder / name, folder / name)
+        new = Run(folder)
+        kept = quantizing.packed(state) if to == "int4" else {name: value.contiguous() for name, value in small.network.state_dict().items()}  # fmt: skip
+        checkpoint.write(new.weights, {name: value.clone() for name, value in kept.items()}, {"weights": to})
+        found = {
+            "to": to, "rows": len(rows), "bytes": {"before": opened.weights.stat().st_size, "after": new.weights.stat().st_size},
+            "seconds": {"before": before["seconds"], "after": after["seconds"]}, "score": {"before": before["metrics"], "after": after["metrics"]},
+        }  # fmt: skip
+        write_json(folder / "quantized.json", found)
+        write_json(new.about, {**about, "weights": to})
+    say("result", "quantize.saved", _sentence(found, place), folder=str(place))
+    return found
+
+
+def _converted(model: Model, state: dict[str, torch.Tensor], to: Any, rows: Any) -> Model:
+    """The model with its weights in fewer bits."""
+    plain = model.bare()
+    plain.load_state_dict(quantizing.unpacked(quantizing.packed(state)) if to == "int4" else state)
+    if to != "int4" and not quantizing.convert(plain, to):
+        what = f"it has no linear map of {quantizing.LEAST:,} weights or more"
+        raise InputError(Problem(str(model.run.folder if model.run else "run"), what, fix="it is small as it is"))
+    out = Model(plain, model.fitted, model.recipe, model.plan, model.run, copy.deepcopy(model.trust))
+    if to == "int8_static":
+        for part in quantizing.maps(plain):
+            part.watching = True
+        out.evaluate(rows)
+        for part in quantizing.maps(plain):
+            part.watching = False
+            assert part.fixed is not None
+            part.fixed.fill_(max(part.watched, 1e-12) / 127)
+    return out
+
+
+def _measured(model: Model, rows: Any) -> dict[str, Any]:
+    """Metrics on the rows, and the seconds that answering them takes."""
+    metrics = model.evaluate(rows)["metrics"]
+    times = []
+    for _ in range(TIMED):
+        began = time.perf_counter()
+        model.predict(rows)
+        times.append(time.perf_counter() - began)
+        if sum(times) > 20:
+            break
+    return {"metrics": metrics, "seconds": min(times)}
+
+
+def _sentence(found: dict[str, Any], place: Path) -> str:
+    size, seconds = found["bytes"], found["seconds"]
+    parts = [f"{size['before'] / 2**20:.1f} MB to {size['after'] / 2**20:.1f} MB", f"{found['rows']} rows in {seconds['before']:.2f} s before, {seconds['after']:.2f} s now"]
+    score = found["score"]
+    for name, value in list(_flat(score["before"]).items())[:3]:
+        parts.append(f"{name} {value:.4g} to {_flat(score['after'])[name]:.4g}")
+    return f"saved in {place}: {', '.join(parts)}"
+
+
+def _flat(metrics: dict[str, Any]) -> dict[str, float]:
+    """By metric its value; with several targets TARGET.METRIC."""
+    out: dict[str, float] = {}
+    for name, found in metrics.items():
+        if isinstance(found, dict) and "value" in found:
+            if found["value"] is not None:
+                out[name] = found["value"]
+        elif isinstance(found, dict):
+            out |= {f"{name}.{inner}": value for inner, value in _flat(found).items()}
+    return out

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import polars as pl
 
 from netwright.errors import InputError, Problem
 from netwright.model import flat
-from netwright.run import replacing, unwritable, write_json
+from netwright.run import replacing, unwritable
 
 ENDINGS = (".csv", ".jsonl", ".parquet")
 
@@ -54,8 +54,8 @@ class Parts:
         self.path, self.folder, self.ending = path, folder, path.suffix.lower()
         self.rows, self.length, self.parts = 0, 0, 0
         self.job = job
-        kept = self._kept()
-        if kept is not None and kept["job"] == job:
+        kept = _kept(folder)
+        if kept.get("job") == job:
             self.rows, self.length, self.parts = kept["rows"], kept["length"], kept["parts"]
         else:
             for entry in folder.iterdir():
@@ -63,20 +63,15 @@ class Parts:
                     entry.unlink()
             self._keep()
 
-    def _kept(self) -> dict[str, Any] | None:
-        try:
-            return json.loads((self.folder / "job.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            return None
-
     def _keep(self) -> None:
         done = {"rows": self.rows, "length": self.length, "parts": self.parts}
-        write_json(self.folder / "job.json", {"job": self.job, **done})
+        with _whole(self.folder / "job.json") as temporary:
+            temporary.write_text(json.dumps({"job": self.job, **done}) + "\n", encoding="utf-8")
 
     def add(self, frame: pl.DataFrame) -> None:
         """Write the next part; once this returns it is not lost."""
         if self.ending == ".parquet":
-            with replacing(self._part(self.parts)) as temporary:
+            with _whole(self._part(self.parts)) as temporary:
                 _put(frame, temporary, ".arrow", header=True)
         else:
             with (self.folder / "rows").open("ab") as file:
@@ -116,12 +111,31 @@ def opened(path: Path, job: dict[str, Any]) -> Iterator[Parts]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise InputError(Problem(str(path), "another process is writing it", fix="wait for it, or name another --output")) from error  # fmt: skip
-            yield Parts(path, folder, job)
+            try:
+                yield Parts(path, folder, job)
+            finally:
+                if not _kept(folder).get("rows"):  # nothing is there to go on from
+                    shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
-        with suppress(OSError):  # what was written so far stays, to go on from; a folder without any does not
-            if not any(entry.name not in ("lock", "job.json") for entry in folder.iterdir()):
-                shutil.rmtree(folder)
         raise unwritable(path, error) from error
+
+
+def _kept(folder: Path) -> dict[str, Any]:
+    """What a job that was left off says of itself; nothing where there is none."""
+    try:
+        return json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Give a temporary name; what stands there then stands under `path`, whole or not at all. Raises `OSError`."""
+    temporary = path.with_suffix(".tmp")
+    yield temporary
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(path)
 
 
 def _put(frame: pl.DataFrame, to: Any, ending: str, *, header: bool) -> None:

@@ -174,8 +174,8 @@ class Category(base.Kind):
             for at, row in zip(chosen, probability.tolist(), strict=True)
         ]
         if "set" in arrays:
-            for row, held in zip(out, arrays["set"], strict=True):
-                row["set"] = [self.classes[at] for at in np.flatnonzero(held)]
+            for row, held in zip(out, arrays["set"].tolist(), strict=True):
+                row["set"] = [name for name, there in zip(self.classes, held, strict=True) if there]
         return out
 
     @cached_property

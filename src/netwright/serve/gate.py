@@ -29,11 +29,11 @@ OPEN = frozenset({"/", "/docs", "/health", "/ready", "/favicon.ico"})  # asked w
 METHODS = frozenset({"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"})
 MOST = 2048  # requests under way at once
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_PLAIN = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))  # of answers that no browser shows
 _SAFE = (
-    (b"x-content-type-options", b"nosniff"),
+    *_PLAIN,
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
-    (b"cache-control", b"no-store"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (
         b"content-security-policy",
@@ -63,11 +63,12 @@ class Gate:
         request = given if given and _ID.fullmatch(given) else os.urandom(8).hex()
         state: dict[str, Any] = {"status": 0, "route": "", "rows": None}
         telling = (b"x-request-id", request.encode())
+        safe = _PLAIN if scope["path"] in self.ways else _SAFE
 
         async def out(message: Message) -> None:
             if message["type"] == "http.response.start":
                 state["status"] = message["status"]
-                message["headers"] = [*message.get("headers", ()), telling, *_SAFE]
+                message["headers"] = [*message.get("headers", ()), telling, *safe]
             await send(message)
 
         self.under_way += 1

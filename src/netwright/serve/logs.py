@@ -10,9 +10,16 @@ import asyncio
 import json
 import sys
 import time
+from functools import lru_cache
 from typing import Any, TextIO
 
 GATHER = 0.2  # seconds
+_json = json.JSONEncoder(ensure_ascii=False).encode
+
+
+@lru_cache(2)
+def _second(when: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(when))
 
 
 class Log:
@@ -24,8 +31,8 @@ class Log:
     def say(self, event: str, /, *, level: str = "info", **facts: Any) -> None:
         """Write an event with its facts."""
         when = time.time()
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(when)) + f".{int(when % 1 * 1000):03}Z"
-        self.lines.append(json.dumps({"time": stamp, "level": level, "event": event, **facts}, ensure_ascii=False))
+        stamp = f"{_second(int(when))}.{int(when % 1 * 1000):03}Z"
+        self.lines.append(_json({"time": stamp, "level": level, "event": event, **facts}))
         if len(self.lines) > 1:
             return
         try:

@@ -19,7 +19,7 @@ from netwright.training import planning
 
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of runs: flat (number), table (all kinds, several targets), pictures, chat, pairs, poems."""
+    """A folder of runs: flat (number), table (all kinds, several targets), pictures, tone, chat, pairs, poems."""
     folder = tmp_path_factory.mktemp("runs")
     small = {"training": {"epochs": 2}, "plan": {"threads": 1}}
     with pytest.MonkeyPatch.context() as patch:
@@ -46,6 +46,15 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             table(), target=["price", "sold", "tags"], model=mlp, output=folder / "table", settings={**small, **columns}
         )
         nw.train(images(), target="side", model={"family": "convnet"}, output=folder / "pictures", settings=small)
+        tone = [{"note": f"{word} day {k % 5}", "tone": word[0]} for k, word in enumerate(["good", "bad"] * 30)]
+        columns = {"columns": {"note": {"kind": "text"}}}
+        nw.train(
+            tone,
+            target="tone",
+            model={"family": "mlp", "width": 8, "members": 2},
+            output=folder / "tone",
+            settings={**small, **columns},
+        )
         trained(chats(), "messages", folder / "chat", epochs=2)
         trained(pairs(), "fr", folder / "pairs", epochs=2)
         trained(texts(), "text", folder / "poems", epochs=2)
@@ -69,6 +78,6 @@ def serve(runs: Path) -> Iterator[Callable[..., Live]]:
 @pytest.fixture(scope="session")
 def every(runs: Path) -> Iterator[Live]:
     """A server of all runs, for tests that only ask."""
-    live = Live(["flat", "table", "pictures", "chat", "pairs", "poems"], runs, watch=0)
+    live = Live(["flat", "table", "pictures", "tone", "chat", "pairs", "poems"], runs, watch=0)
     yield live
     live.stop()

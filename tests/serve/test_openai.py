@@ -114,6 +114,20 @@ def test_texts_written_side_by_side_are_those_written_alone(client: openai.OpenA
     assert together == alone
 
 
+def test_embeddings_are_those_of_the_model(client: openai.OpenAI, runs: Any) -> None:
+    texts = ["good day 1", "bad day 1", "good day 2"]
+    found = client.embeddings.create(model="tone", input=texts)
+    own = nw.load(runs / "tone").embed([{"note": text} for text in texts])["vector"].to_numpy()
+    assert [item.index for item in found.data] == [0, 1, 2] and found.usage.prompt_tokens > 0
+    for item, vector in zip(found.data, own, strict=True):
+        assert item.embedding == pytest.approx(vector.tolist(), abs=1e-6)
+    plain = client.embeddings.create(model="tone", input=texts[0], encoding_format="float")
+    assert plain.data[0].embedding == pytest.approx(found.data[0].embedding, abs=1e-6)
+    for asked, sentence in (({"model": "flat"}, "flat does not read one text"), ({"dimensions": 3}, "dimensions: this model's"), ({"input": []}, "Give a text")):  # fmt: skip
+        with pytest.raises(openai.BadRequestError, match=sentence):
+            client.embeddings.create(**{"model": "tone", "input": "a", **asked})  # type: ignore[arg-type]
+
+
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"model": "nobody", "prompt": "a"}, "There is no such model"),
     ({"model": "flat", "prompt": "a"}, "flat writes no text"),

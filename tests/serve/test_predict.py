@@ -118,7 +118,15 @@ def test_counters(every: Live) -> None:
 
 def test_health_and_readiness(every: Live) -> None:
     assert every.client.get("/health").json() == {"status": "ok"}
-    assert set(every.client.get("/ready").json()["models"]) == {"flat", "table", "pictures", "chat", "pairs", "poems"}
+    assert set(every.client.get("/ready").json()["models"]) == {
+        "flat",
+        "table",
+        "pictures",
+        "tone",
+        "chat",
+        "pairs",
+        "poems",
+    }
 
 
 def test_requests_that_come_together_are_answered_together(serve: object) -> None:

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from netwright.errors import InputError, nearest
-from netwright.serve import metrics, openai
+from netwright.serve import embeddings, metrics, openai
 from netwright.serve.about import about
 from netwright.serve.gate import Gate
 from netwright.serve.keys import Keys
@@ -79,6 +79,8 @@ def _application(shelf: Shelf, settings: Settings, log: Log) -> FastAPI:
     _page(app)
     if any(served.writes for served in shelf.current.values()):
         openai.add(app, shelf, settings)
+    if any(embeddings.able(served) for served in shelf.current.values()):
+        embeddings.add(app, shelf, settings)
     return app
 
 

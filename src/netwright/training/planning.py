@@ -194,7 +194,7 @@ def _timed(take: Callable[[int], object], steps: int) -> float:
     take(0)  # the first one warms up
     times: list[float] = []
     budget = math.inf
-    while sum(times) < min(budget, TRIAL) or (len(times) < 3 and sum(times) < PATIENT * TRIAL):
+    while not times or sum(times) < min(budget, TRIAL) or (len(times) < 3 and sum(times) < PATIENT * TRIAL):
         start = time.perf_counter()
         take(len(times) + 1)
         times.append(time.perf_counter() - start)

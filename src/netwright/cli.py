@@ -17,6 +17,9 @@ VERBS = {
     "train": "Make a network from a table: check, split, train, measure, save.",
     "evaluate": "Measure a run on other rows.",
     "predict": "Answer new rows with a run.",
+    "embed": "Turn rows into vectors, for search and clustering.",
+    "quantize": "Write a run with its weights in fewer bits, and what that cost in score.",
+    "distill": "Teach a small network what a large one answers.",
     "generate": "Go on with a text: a run that writes, after a prompt.",
     "export": "Write a run as another engine's files, proven to give the same.",
     "verify": "Compare an exported folder with its run once more.",
@@ -33,7 +36,8 @@ VERBS = {
 DATA = click.argument("data", required=False)
 TARGET = click.option("--target", metavar="COLUMN[,COLUMN]", help="The columns to predict.")
 MODEL = click.option(
-    "--model", metavar="FAMILY|RUN", help="A family of networks, or the folder of a run to go on from."
+    "--model", metavar="FAMILY|RUN|CHECKPOINT",
+    help="A family of networks, the folder of a run to go on from, or a pretrained checkpoint: a Hugging Face folder, a GGUF file, a convnet's weights.",
 )
 RECIPE = click.option("--recipe", "recipe", metavar="FILE", help="A recipe; flags take precedence over it.")
 OUTPUT = click.option("--output", metavar="PATH", help="Where the result goes.")
@@ -181,6 +185,62 @@ def _predict() -> click.Command:
             click.echo(text, nl=False)
 
     return predict
+
+
+def _embed() -> click.Command:
+    @click.command()
+    @click.argument("run")
+    @click.argument("data")
+    @OUTPUT
+    @click.option("--inputs", metavar="COLUMN[,COLUMN]", help="Of a checkpoint: the columns that it reads.")
+    def embed(run: str, data: str, output: str | None, inputs: str | None) -> None:
+        """RUN is a run's folder or a pretrained checkpoint. The output is .parquet or .jsonl: `id` and `vector`, of length 1.
+
+        Without --output JSON lines go to standard output.
+        """
+        from netwright.render import rendering
+        from netwright.verbs.embed import embed as work
+
+        with rendering():
+            found = work(run, data, output=output, inputs=inputs)
+        if output is None:
+            click.echo(found.write_ndjson(), nl=False)
+
+    return embed
+
+
+def _quantize() -> click.Command:
+    @click.command()
+    @click.argument("run")
+    @click.option("--to", default="int8", metavar="int8|int8_static|int8_weights|int4", help="int8: weights and inputs in 8 bits; int4: kept in 4 bits, computed with as floats.")
+    @click.option("--data", metavar="DATA", help="Rows to measure on; left out, rows that the run never learnt.")
+    @OUTPUT
+    def quantize(run: str, to: str, data: str | None, output: str | None) -> None:
+        """Size, speed and scores on the same rows are told, before and after."""
+        from netwright.render import rendering
+        from netwright.verbs.quantize import quantize as work
+
+        with rendering():
+            work(run, to=to, output=output, data=data)
+
+    return quantize
+
+
+def _distill() -> click.Command:
+    @click.command()
+    @click.argument("run")
+    @click.argument("data", required=False)
+    @click.option("--into", required=True, metavar="FAMILY[:SIZE]", help="What is taught: mlp, linear, transformer:tiny ...")
+    @OUTPUT
+    def distill(run: str, data: str | None, into: str, output: str | None) -> None:
+        """DATA is the run's own source, if left out; rows are divided as they were for RUN."""
+        from netwright.render import rendering
+        from netwright.verbs.distill import distill as work
+
+        with rendering():
+            work(run, into=into, data=data, output=output)
+
+    return distill
 
 
 def _generate() -> click.Command:

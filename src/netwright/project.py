@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from netwright import choose, features, measure, prepare, pretrained, sources, splitting, trust
+from netwright import choose, features, measure, prepare, pretrained, sources, splitting, teaching, trust
 from netwright.arrays import Arrays, take
 from netwright.batch import Block, Lists, Rows, tensors
 from netwright.encoding import SLICE
@@ -175,6 +175,8 @@ def prepare_rows(project: Project, parts: Parts, *, start: Run | None = None) ->
             measure.metric(kind_name(kind), training.metric, classes=class_count(kind))
     inputs, targets = fitted.encode(project.table), fitted.encode_targets(project.table)
     parts = _without_unknown(project.table, fitted, targets, parts)
+    if recipe.teacher is not None:
+        targets = teaching.taught(project.table, fitted.targets, targets, recipe.teacher)
     heads = {
         kind.columns[0]: head_settings(kind_name(kind), {**family.brings_head(kind_name(kind)), **recipe.heads.get(kind.columns[0], {})}, where=f"heads.{kind.columns[0]}").model_dump(mode="json")
         for kind in fitted.targets.values()

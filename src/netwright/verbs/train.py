@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 import netwright
-from netwright import auto, pretrained, project
+from netwright import adapters, auto, pretrained, project
 from netwright.choose import family_settings
 from netwright.declare import declare
 from netwright.errors import InputError, Interrupted, Problem
@@ -258,6 +258,7 @@ def _finished(ready: Ready, run: Run | None, plan: Plan | None, module: torch.nn
     if run is None:
         return model
     _save_weights(run, network)
+    adapters.write(run.folder / "adapter", network, work.family)
     if work.recipe.split.folds:
         metrics, predictions = cross_validated(ready.described, ready.parts, model, work, untrained)
     else:

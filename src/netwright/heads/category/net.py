@@ -1,7 +1,7 @@
 """Category out.
 
 Cross-entropy of a row with class y and probabilities p = softmax(logits): -ln p_y; with smoothing s:
--(1 - s) ln p_y - s/C Σ_c ln p_c (Szegedy et al. 2016, arXiv 1512.00567, section 7). B rows, K members, C classes.
+-(1 - s) ln p_y - s/C Σ_c ln p_c (Szegedy et al. 2016, arXiv 1512.00567, section 7). With a teacher see `_taught`. B rows, K members, C classes.
 """
 
 from __future__ import annotations
@@ -49,12 +49,17 @@ class Net(Plain):
         codes = target["codes"]
         assert isinstance(codes, Tensor)
         classes = codes[:, 0].long() - FIRST  # (B,), negative where absent
-        return None, Goal({"class": classes.clamp(min=0)}, present(classes >= 0, self.balance[classes.clamp(min=0)]))
+        goal: Block = {"class": classes.clamp(min=0)}
+        if "teacher" in target:
+            goal["teacher"] = target["teacher"]
+        return None, Goal(goal, present(classes >= 0, self.balance[classes.clamp(min=0)]))
 
     def loss(self, signal: Signal, goal: Goal, memory: Memory) -> Tensor:
         logits, classes = self.readout(signal), goal.values["class"]
         assert isinstance(classes, Tensor)
         smoothing = self.settings.label_smoothing
+        if "teacher" in goal.values:
+            return self._taught(logits, classes, goal.values["teacher"])  # type: ignore[arg-type]
         if logits.ndim == 3:  # (B, K, C): every member has the same goal
             classes = classes[:, None].expand(-1, logits.shape[1])
         if self.settings.loss == "binary_cross_entropy":
@@ -62,6 +67,18 @@ class Net(Plain):
             return over_members(F.binary_cross_entropy_with_logits(logits[..., 0], wanted, reduction="none"))
         flat = F.cross_entropy(logits.flatten(0, -2), classes.flatten(), reduction="none", label_smoothing=smoothing)
         return over_members(flat.view(classes.shape))
+
+    def _taught(self, logits: Tensor, classes: Tensor, teacher: Tensor) -> Tensor:
+        """(B,): (1 - a) · -ln p_y + a T² Σ_c q_c (ln q_c - ln p_c), q and p at temperature T."""
+        share, T = self.settings.teacher_share, self.settings.teacher_temperature
+        if logits.shape[-1] == 1:  # one sigmoid: the first class's logit is 0
+            logits = torch.cat([torch.zeros_like(logits), logits], -1)
+        if logits.ndim == 3:
+            classes, teacher = classes[:, None].expand(-1, logits.shape[1]), teacher[:, None].expand_as(logits)
+        hard = F.cross_entropy(logits.flatten(0, -2), classes.flatten(), reduction="none", label_smoothing=self.settings.label_smoothing)
+        wanted = (teacher.clamp(min=1e-7).log() / T).log_softmax(-1)
+        soft = F.kl_div((logits / T).log_softmax(-1), wanted, reduction="none", log_target=True).sum(-1)
+        return over_members((1 - share) * hard.view(classes.shape) + share * T * T * soft)
 
     def answer(self, signal: Signal) -> dict[str, Tensor]:
         logits = self.readout(signal).float()

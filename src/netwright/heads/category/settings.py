@@ -23,3 +23,6 @@ class Settings(HeadSettings):
     class_weights: Literal["none", "balanced"] = Field(
         default="none", description="balanced: each class weighs the same in sum"
     )
+    teacher_temperature: float = Field(
+        default=2.0, gt=0, description="what a teacher's and the network's logits are divided by before they are compared"
+    )

@@ -25,12 +25,17 @@ class Net(Plain):
 
     def __init__(self, kind: Labels, settings: Settings, coming: Shape, *, ready: bool) -> None:
         super().__init__()
+        self.settings = settings
         self.readout = Readout(coming, len(kind.values), ready=ready)
 
     def teach(self, target: Block, draw: Draw | None) -> tuple[Signal | None, Goal]:
         hot, absent = target["hot"], target["absent"]
         assert isinstance(hot, Tensor) and isinstance(absent, Tensor)
-        return None, Goal({"hot": hot.to(torch.get_default_dtype())}, present(~absent))
+        goal: Block = {"hot": hot.to(torch.get_default_dtype())}
+        if isinstance(teacher := target.get("teacher"), Tensor):  # both are chances, whose mean is one
+            share = self.settings.teacher_share
+            goal["hot"] = (1 - share) * hot.to(teacher.dtype) + share * teacher
+        return None, Goal(goal, present(~absent))
 
     def loss(self, signal: Signal, goal: Goal, memory: Memory) -> Tensor:
         logits, hot = self.readout(signal), goal.values["hot"]

@@ -37,11 +37,23 @@ class Net(Plain):
         values = values[:, 0]  # (B,)
         missing = target.get("values_missing")
         weight = present(~missing[:, 0]) if isinstance(missing, Tensor) else None
-        return None, Goal({"value": values.contiguous()}, weight)
+        goal: Block = {"value": values.contiguous()}
+        if "teacher" in target:
+            goal["teacher"] = target["teacher"]
+        return None, Goal(goal, weight)
 
     def loss(self, signal: Signal, goal: Goal, memory: Memory) -> Tensor:
         answer, value = self.readout(signal)[..., 0], goal.values["value"]  # (B,) or (B, K); (B,)
         assert isinstance(value, Tensor) and answer.shape[0] == value.shape[0]
+        losses = self._losses(answer, value)
+        if "teacher" not in goal.values:
+            return losses
+        share, teacher = self.settings.teacher_share, goal.values["teacher"]
+        assert isinstance(teacher, Tensor)
+        return (1 - share) * losses + share * self._losses(answer, teacher)
+
+    def _losses(self, answer: Tensor, value: Tensor) -> Tensor:
+        """(B,) of answers (B,) or (B, K)."""
         value = value[:, None].expand_as(answer) if answer.ndim == 2 else value
         if self.settings.loss == "mse":
             return over_members(F.mse_loss(answer, value, reduction="none"))

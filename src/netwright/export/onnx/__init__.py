@@ -102,17 +102,30 @@ def write(model: Model, folder: Path, stored: str) -> None:
 def load(folder: Path) -> Runtime:
     """Return the folder as its own run.py and ONNX Runtime read it. Raises `InputError` where it is damaged."""
     try:
-        import onnxruntime.capi.onnxruntime_pybind11_state as errors  # pyright: ignore[reportMissingImports]
-
         from netwright.export.onnx.run import Model as Folder
     except ImportError as error:
         raise absent(error.name or "onnxruntime", EXTRA, where=str(folder)) from error
-    broken = (errors.InvalidProtobuf, errors.InvalidGraph, errors.NoSuchFile, errors.Fail, errors.NotImplemented)
     try:
         return Runtime(Folder(folder))
-    except (OSError, ValueError, KeyError, *broken) as error:
+    except (OSError, ValueError, KeyError, *broken()) as error:
         what = f"this export is damaged: {str(error).strip().partition(chr(10))[0]}"
         raise InputError(Problem(str(folder), what, fix="export it again")) from error
+
+
+def broken() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises: its errors have no class in common."""
+    import onnxruntime.capi.onnxruntime_pybind11_state as errors  # pyright: ignore[reportMissingImports]
+
+    names = (
+        "InvalidProtobuf",
+        "InvalidGraph",
+        "InvalidArgument",
+        "NoSuchFile",
+        "Fail",
+        "NotImplemented",
+        "RuntimeException",
+    )
+    return tuple(getattr(errors, name) for name in names)
 
 
 class Runtime:
@@ -137,6 +150,9 @@ class Runtime:
             found = self.folder.arrays(frame.select(names).to_dicts())
         except ValueError as error:
             raise InputError(Problem(table.name, f"cannot be given to the graph: {error}")) from error
+        except broken() as error:
+            what = f"the graph does not take {len(table)} rows: {str(error).strip().partition(chr(10))[0]}"
+            raise InputError(Problem(table.name, what, fix="report this as a bug")) from error
         return {target: self._shown(target, found) for target in self.folder.about["targets"]}
 
     def _shown(self, target: str, found: dict[str, np.ndarray]) -> Answer:

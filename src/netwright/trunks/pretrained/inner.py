@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from netwright.pretrained import Layout, Role
@@ -50,7 +51,7 @@ class Theirs(Encoder):
         more: dict[str, Any] = {"token_type_ids": second} if second is not None and self.typed else {}
         if self.caches:
             more["use_cache"] = False
-        mask = None if bool(real.all()) else real.long()
+        mask = None if not torch.compiler.is_exporting() and bool(real.all()) else real.long()
         return self.net(input_ids=tokens, attention_mask=mask, **more).last_hidden_state
 
     def take(self, state: dict[str, Tensor]) -> None:

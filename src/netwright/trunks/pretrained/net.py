@@ -102,36 +102,38 @@ def joined(texts: Sequence[Signal], marks: Marks | None, most: int) -> tuple[Ten
     lengths = torch.stack([(text.documents() >= 0).sum(1) for text in texts], 1)  # (B, K)
     room = most - len(marks.before) - len(marks.behind) - len(marks.between) * (len(texts) - 1)
     kept = shortened(lengths, max(room, 1))
-    B, device = len(lengths), lengths.device
     total = kept.sum(1) + most - room
-    T = max(int(total.max()), 1)
-    tokens = torch.zeros(B, T, dtype=torch.long, device=device)
-    second = torch.zeros_like(tokens)
-    at = torch.zeros(B, dtype=torch.long, device=device)
-    rows = torch.arange(B, device=device)
-    places = []
+    if torch.compiler.is_exporting():  # a graph's sizes follow from its inputs' sizes alone
+        T = sum(text.values.shape[1] for text in texts) + most - room
+    else:
+        T = max(int(total.max()), 1)
+    place = torch.arange(T, device=lengths.device)
+    tokens = torch.zeros(lengths.shape[0], T, dtype=torch.long, device=lengths.device)
+    second, at, places = torch.zeros_like(tokens), torch.zeros_like(total), []
 
-    def put(values: tuple[int, ...], later: int) -> None:
-        for value in values:
-            tokens[rows, at] = value
-            second[rows, at] = later
-            at.add_(1)
+    def put(values: Tensor, size: Tensor, later: int) -> None:
+        nonlocal tokens, second, at
+        order = place - at[:, None]  # (B, T)
+        inside = (order >= 0) & (order < size[:, None])
+        tokens = torch.where(inside, values.gather(1, order.clamp(0, values.shape[1] - 1)), tokens)
+        second = torch.where(inside, later, second)
+        at = at + size
 
-    put(marks.before, 0)
+    def mark(values: tuple[int, ...], later: int) -> None:
+        if values:
+            every = torch.tensor(values, device=lengths.device).expand(lengths.shape[0], -1)
+            put(every, torch.full_like(total, len(values)), later)
+
+    mark(marks.before, 0)
     for number, text in enumerate(texts):
         if number:
-            put(marks.between, int(number > 1))
-        size, later = kept[:, number], int(number > 0)
-        order = torch.arange(text.values.shape[1], device=device)
-        inside = order < size[:, None]  # (B, Tₖ)
-        place = at[:, None] + torch.minimum(order, (size - 1).clamp(min=0)[:, None])
-        row = rows[:, None].expand_as(place)[inside]
-        tokens[row, place[inside]] = text.values[inside].long()
-        second[row, place[inside]] = later
-        places.append(place.clamp(max=T - 1))
-        at = at + size
-    put(marks.behind, int(len(texts) > 1))
-    return tokens, torch.arange(T, device=device) < total[:, None], second, places
+            mark(marks.between, int(number > 1))
+        size = kept[:, number]
+        order = torch.arange(text.values.shape[1], device=lengths.device)
+        places.append((at[:, None] + torch.minimum(order, (size - 1).clamp(min=0)[:, None])).clamp(max=T - 1))
+        put(text.values.long(), size, int(number > 0))
+    mark(marks.behind, int(len(texts) > 1))
+    return tokens, place < total[:, None], second, places
 
 
 def shortened(lengths: Tensor, room: int) -> Tensor:
@@ -140,11 +142,11 @@ def shortened(lengths: Tensor, room: int) -> Tensor:
     >>> shortened(torch.tensor([[3, 9], [2, 2]]), 8).tolist()
     [[3, 5], [2, 2]]
     """
-    if int(lengths.sum(1).max()) <= room:
+    if not torch.compiler.is_exporting() and int(lengths.sum(1).max()) <= room:
         return lengths
     ordered = lengths.sort(1).values
     K = lengths.shape[1]
-    before = torch.cat([ordered.new_zeros(len(ordered), 1), ordered.cumsum(1)[:, :-1]], 1)
+    before = torch.cat([ordered.new_zeros(ordered.shape[0], 1), ordered.cumsum(1)[:, :-1]], 1)
     rest = K - torch.arange(K, device=lengths.device)
     bound = ((room - before) // rest).amax(1, keepdim=True).clamp(min=1)  # the largest bound that any division gives
     return torch.where(lengths.sum(1, keepdim=True) > room, torch.minimum(lengths, bound), lengths)
@@ -155,5 +157,5 @@ def pooled(states: Tensor, real: Tensor, how: str) -> Tensor:
     if how == "cls":
         return states[:, 0]
     if how == "last":
-        return states[torch.arange(len(states), device=states.device), (real.sum(1) - 1).clamp(min=0)]
+        return states[torch.arange(states.shape[0], device=states.device), (real.sum(1) - 1).clamp(min=0)]
     return Signal(states, "sequence", document=torch.where(real, 0, -1)).pooled()

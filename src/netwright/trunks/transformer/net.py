@@ -75,7 +75,7 @@ class Net(Trunk):
         if self.encoder is not None:  # the first half of the cache is the inputs', the second the writer's own
             seen, past = past[: self.depth], past[self.depth :]
         mask, document = self._mask(before, stimulus, past[0][0].shape[2] if past else 0)
-        causal = mask is None and self.causal and stimulus.values.shape[1] > 1
+        causal = mask is None and self.causal and not past
         where = None
         if seen and memory.inputs is not None and memory.inputs.document is not None:
             where = (memory.inputs.document >= 0)[:, None, None, :]  # (B, 1, 1, P)

@@ -53,6 +53,16 @@ def test_a_time_limit(serve: Callable[..., Live], monkeypatch: pytest.MonkeyPatc
     assert found.status_code == 504 and found.json()["error"]["message"] == "The answer took longer than 0.2 s."
 
 
+def test_a_body_that_does_not_come(serve: Callable[..., Live]) -> None:
+    live = serve("poems", time_limit=0.2)
+    for path in ("/predict", "/v1/completions"):
+        with socket.create_connection(live.socket.getsockname()) as slow_one:
+            head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{{"
+            slow_one.sendall(head.encode())
+            slow_one.settimeout(5)
+            assert slow_one.recv(100).startswith(b"HTTP/1.1 408")
+
+
 def test_rows_of_a_client_that_left_are_not_answered(
     serve: Callable[..., Live], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,7 +86,7 @@ def _application(shelf: Shelf, settings: Settings, log: Log) -> FastAPI:
 
 def _refused(request: Request, error: Exception) -> Response:
     """Every refusal in one form."""
-    refusal = error if isinstance(error, Refusal) else _of(request, error)
+    refusal = request.scope.get("refusal") or (error if isinstance(error, Refusal) else _of(request, error))
     headers = {key.decode(): value.decode() for key, value in refusal.headers}
     content = refusal.sent(request.scope.get("request_id", ""))
     return Response(content, refusal.status, headers, "application/json")

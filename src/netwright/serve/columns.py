@@ -9,6 +9,7 @@ import re
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -22,7 +23,7 @@ Check = Callable[[Any], Any]
 
 MOST = 10**300  # no number is larger than what a float holds
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
-_NUMBERS = {int, float}
+_NUMBERS = {int, float, type(None)}
 _DATA = re.compile(r"data:[\w/+.-]*(;[\w=.-]+)*;base64,")
 _JSON = {str: "a text", bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object", type(None): "null", bytes: "a file"}  # fmt: skip
 
@@ -62,7 +63,8 @@ class Reader:
         ]  # fmt: skip
         self.checks = [(column.name, column.check) for column in self.columns]
         self.names = frozenset(fitted.columns)
-        self.getter: Callable[[dict[str, Any]], Any] = itemgetter(*fitted.columns) if fitted.columns else dict
+        self.number_names = [column.name for column in self.columns if column.form["form"] == "number"]
+        self.others = [column for column in self.columns if column.form["form"] != "number"]
         targets = {kind.columns[0] for kind in fitted.targets.values()}
         self.ignored = frozenset({*targets, *fitted.left_out, "id"}) - self.names
         self.light = all(column.form["form"] in ("number", "list", "date", "labels") for column in self.columns)
@@ -82,16 +84,20 @@ class Reader:
 
     def _quick(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         """Read rows column by column, of which most hold values of one type. Raises where anything is wrong."""
-        values = list(map(self.getter, rows)) if len(self.checks) > 1 else [(self.getter(row),) for row in rows]
         out: dict[str, Any] = {}
-        for column, held in zip(self.columns, zip(*values, strict=True), strict=True):
-            types = set(map(type, held))
-            if types <= _NUMBERS and column.form["form"] == "number":
-                if not math.isfinite(sum(held)):
-                    raise Wrong("not finite")
-                out[column.name] = held
-            else:
-                out[column.name] = list(map(column.check, held))
+        if self.number_names:
+            names, held = self.number_names, _values(rows, self.number_names)
+            types = set(map(type, chain.from_iterable(held)))
+            if not types <= _NUMBERS:
+                raise Wrong("not all are numbers")
+            there = chain.from_iterable(held)
+            if not math.isfinite(sum(there if type(None) not in types else (v for v in there if v is not None))):
+                raise Wrong("not all are finite")
+            out.update(zip(names, zip(*held, strict=True), strict=True))
+        if self.others:
+            held = zip(*_values(rows, [column.name for column in self.others]), strict=True)
+            for column, values in zip(self.others, held, strict=True):
+                out[column.name] = list(map(column.check, values))
         return out
 
     def _slow(self, rows: list[Any]) -> dict[str, list[Any]]:
@@ -153,6 +159,12 @@ class Reader:
             if column.form["form"] == "image":
                 row[column.name] = [[0] * column.form["wide"]] * column.form["height"]
         return {name: [value] for name, value in row.items()}
+
+
+def _values(rows: list[dict[str, Any]], names: list[str]) -> list[Any]:
+    """The values of some columns, row by row."""
+    get = itemgetter(*names)
+    return list(map(get, rows)) if len(names) > 1 else [(get(row),) for row in rows]
 
 
 def _place(number: int, name: str, of: int) -> str:

@@ -105,7 +105,7 @@ class Gate:
                 raise too_large(self.settings.body)
             scope["request_id"] = request
             try:
-                await self.app(scope, bounded(scope, receive, self.settings.body), out)
+                await self.app(scope, bounded(scope, receive, self.settings.body, self.settings.time_limit), out)
             finally:
                 state["route"] = getattr(scope.get("route"), "path", state["route"])
         except Gone:

@@ -35,7 +35,7 @@ async def predict(served: Served, settings: Settings, scope: Scope, receive: Rec
     if sort == "multipart/form-data":
         rows, many = await _form(served.reader, settings, scope, receive), True
     elif sort in ("application/json", ""):
-        content = await body(scope, receive, settings.body)
+        content = await body(scope, receive, settings.body, settings.time_limit)
         value = (
             parsed(content)
             if len(content) < LARGE
@@ -141,7 +141,7 @@ async def _form(reader: Reader, settings: Settings, scope: Scope, receive: Recei
     told = header(scope, b"content-length")
     if told is not None and told.isdigit() and int(told) > settings.body:
         raise too_large(settings.body)
-    request = Request(scope, bounded(scope, receive, settings.body))
+    request = Request(scope, bounded(scope, receive, settings.body, settings.time_limit))
     held: dict[str, list[Any]] = {}
     try:
         async with request.form(max_files=settings.rows, max_fields=1000, max_part_size=settings.body) as form:

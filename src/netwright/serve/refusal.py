@@ -12,7 +12,7 @@ SHOWN = 20  # problems of one request that are told
 
 TYPES = {
     400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error",
-    405: "invalid_request_error", 413: "invalid_request_error", 415: "invalid_request_error",
+    405: "invalid_request_error", 408: "invalid_request_error", 413: "invalid_request_error", 415: "invalid_request_error",
     421: "permission_error", 422: "invalid_request_error", 429: "rate_limit_error",
 }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,8 +26,18 @@ def header(scope: Scope, name: bytes) -> str | None:
     return None
 
 
-async def body(scope: Scope, receive: Receive, most: int) -> bytes:
-    """Read a request's body. Raises `Refusal` as soon as it is known to be too large, `Gone` where the client left."""
+async def body(scope: Scope, receive: Receive, most: int, seconds: float) -> bytes:
+    """Read a request's body. Raises `Refusal` as soon as it is known to be too large, or does not come in time, and `Gone`
+    where the client left.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await _read(scope, receive, most)
+    except TimeoutError:
+        raise _slow(seconds) from None
+
+
+async def _read(scope: Scope, receive: Receive, most: int) -> bytes:
     told = header(scope, b"content-length")
     if told is not None and told.isascii() and told.isdigit() and int(told) > most:
         raise too_large(most)
@@ -57,16 +68,31 @@ def too_large(most: int) -> Refusal:
     )
 
 
-def bounded(scope: Scope, receive: Receive, most: int) -> Receive:
-    """Return a `receive` that raises `Refusal` once a body is larger than its bound."""
-    size = 0
+def _slow(seconds: float) -> Refusal:
+    return Refusal(408, f"The request did not come within {seconds:g} s.", headers=((b"connection", b"close"),))
+
+
+def bounded(scope: Scope, receive: Receive, most: int, seconds: float) -> Receive:
+    """Return a `receive` that raises `Refusal` once a body is larger than its bound, or does not come in time.
+
+    The refusal is kept in the scope too: who parses a body may make another error of it.
+    """
+    size, coming, end = 0, True, asyncio.get_running_loop().time() + seconds
 
     async def counted() -> Message:
-        nonlocal size
-        message = await receive()
-        size += len(message.get("body", b""))
+        nonlocal size, coming
+        if not coming:  # only the client's leaving is still to come
+            return await receive()
+        try:
+            async with asyncio.timeout_at(end):
+                message = await receive()
+        except TimeoutError:
+            scope["refusal"] = _slow(seconds)
+            raise scope["refusal"] from None
+        size, coming = size + len(message.get("body", b"")), message.get("more_body", False)
         if size > most:
-            raise too_large(most)
+            scope["refusal"] = too_large(most)
+            raise scope["refusal"]
         return message
 
     return counted

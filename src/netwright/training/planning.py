@@ -27,7 +27,6 @@ from netwright.training.world import World
 
 Make = Callable[[Plan], tuple[torch.nn.Module, Data]]
 TRIAL = 0.4  # seconds spent on a candidate, about
-PATIENT = 8  # times as much for three slow steps: a single one may have met other work, and would decide all
 SHARE = 0.02  # of the estimated training that a candidate's trial may take
 SHORT = 5.0  # estimated seconds of training below which threads are not compared
 CLEARLY = 0.8  # of one thread's time that all threads together may take

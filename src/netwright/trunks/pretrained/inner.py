@@ -5,6 +5,7 @@ B rows, T tokens, D width.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import torch
@@ -16,6 +17,14 @@ from netwright.trunks.pretrained import lite, resnet
 from netwright.trunks.pretrained.settings import of_llama
 from netwright.trunks.transformer.llama import taken
 from netwright.trunks.transformer.net import Net as Transformer
+
+
+DROPS = re.compile(r"drop(out)?(_prob|_rate|$)|pdrop$|_dropout")
+USUAL = {  # those that a configuration leaves out where they are the architecture's default
+    **dict.fromkeys(("bert", "roberta", "xlm-roberta", "electra", "camembert", "deberta-v2", "mpnet", "xlm"), ("hidden_dropout_prob", "attention_probs_dropout_prob")),
+    "distilbert": ("dropout", "attention_dropout"), "gpt2": ("resid_pdrop", "embd_pdrop", "attn_pdrop"), "t5": ("dropout_rate",),
+    "mt5": ("dropout_rate",), "bart": ("dropout", "attention_dropout", "activation_dropout"), "marian": ("dropout", "attention_dropout", "activation_dropout"),
+}  # fmt: skip
 
 
 class Encoder(nn.Module):
@@ -143,6 +152,13 @@ def built(layout: Layout, role: Role, config: dict[str, Any]) -> Encoder | Eye:
     if layout == "transformers":
         return TheirEye(config) if role == "vision" else Theirs(role, config)
     return Plain(lite.Net() if layout == "efficientnet_lite0" else resnet.Net(int(layout.removeprefix("resnet"))))
+
+
+def silenced(config: dict[str, Any], share: float) -> dict[str, Any]:
+    """Return a configuration whose every dropout silences this share."""
+    names = [name for name, value in config.items() if isinstance(value, int | float) and not isinstance(value, bool) and DROPS.search(name)]  # fmt: skip
+    own = {name: share for name in (*USUAL.get(config.get("model_type", ""), ()), *names)}
+    return {**config, **own}
 
 
 def configured(config: dict[str, Any]) -> Any:

@@ -12,7 +12,7 @@ from netwright.shapes import Shape
 from netwright.signal import Memory, Signal
 from netwright.trunks.base import Trunk
 from netwright.trunks.fusion import Fusion
-from netwright.trunks.pretrained.inner import Encoder, Eye, built
+from netwright.trunks.pretrained.inner import Encoder, Eye, built, silenced
 from netwright.trunks.pretrained.settings import Settings
 
 
@@ -29,7 +29,7 @@ class Net(Trunk):
         assert s.config is not None and s.role and s.layout and s.width and s.dropout is not None
         self.vision, self.pooling, self.most = s.role == "vision", s.pooling or "mean", s.length or 512
         self.marks = Marks(**{name: tuple(part) if isinstance(part, list | tuple) else part for name, part in s.marks.items()}) if s.marks else None  # fmt: skip
-        self.inner: Encoder | Eye = built(s.layout, s.role, s.config)
+        self.inner: Encoder | Eye = built(s.layout, s.role, s.config if s.inner_dropout is None else silenced(s.config, s.inner_dropout))
         layout = "grid" if self.vision else "sequence"
         self.own = [number for number, shape in enumerate(inputs) if shape.layout == layout]
         self.others = [number for number in range(len(inputs)) if number not in self.own]

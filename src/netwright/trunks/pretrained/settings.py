@@ -34,7 +34,8 @@ class Settings(Family):
     length: int | None = Field(default=None, ge=4, description="tokens that all texts of a row are cut to together")
     window: int | None = Field(default=None, ge=4, description="tokens of a text read at once where a target is about its words")
     width: int | None = Field(default=None, ge=1, description="values of the layers that fuse the vector with other columns")
-    dropout: float | None = Field(default=None, ge=0, lt=1, description="share of values silenced at random while training")
+    dropout: float | None = Field(default=None, ge=0, lt=1, description="share of the vector's values silenced at random while training")
+    inner_dropout: float | None = Field(default=None, ge=0, lt=1, description="share of values silenced inside the checkpoint's network while training")
 
     def checkpoint(self) -> pretrained.Checkpoint:
         """Return the checkpoint. Raises `InputError` where none is named, or it cannot be read."""
@@ -55,6 +56,7 @@ class Settings(Family):
             "length": Choice(length, "as many as it can read" if words else f"texts are {facts.words:.0f} words long on average"),
             "window": Choice(max(4, (length - 4) // max(facts.kinds.get("text", 1), 1)) if words else None, "all texts of a row together fill what it can read" if words else "no target is about words"),
             "width": Choice(128, "the usual first choice"), "dropout": Choice(0.1, "a little, before the head"),
+            "inner_dropout": Choice(0.0, "few passes hardly overfit, and on a processor its random numbers take more time than all else (docs/log.md)"),
             "adapt": self._adapt(held, facts),
         }  # fmt: skip
 
@@ -160,7 +162,7 @@ class Settings(Family):
             "intermediate_size": 64, "max_position_embeddings": 64,
         }  # fmt: skip
         marks = {"before": (2,), "between": (3,), "behind": (3,), "typed": True}
-        return cls(layout="transformers", role="encoder", config=config, marks=marks, pooling="mean", length=32, width=32, dropout=0.0)
+        return cls(layout="transformers", role="encoder", config=config, marks=marks, pooling="mean", length=32, width=32, dropout=0.0, inner_dropout=0.0)
 
 
 def of_llama(config: dict[str, Any], **more: Any) -> Transformer:

@@ -1,0 +1,135 @@
+"""Fewer bits, smaller networks, vectors: what they cost and that they stay what they were."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import checkpoints
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from torch import nn
+
+import netwright as nw
+from netwright import quantizing
+from netwright.errors import InputError
+from netwright.verbs.distill import distill
+from netwright.verbs.embed import embed
+from netwright.verbs.quantize import quantize
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of a tiny BERT on reviews in a file."""
+    place = tmp_path_factory.mktemp("smaller")
+    checkpoint = checkpoints.folder(place / "bert", "bert")
+    pl.DataFrame(checkpoints.reviews(120)).write_csv(place / "rows.csv")
+    settings = {"model": {"adapt": "full"}, "training": {"epochs": 4, "learning_rate": 0.003}}
+    nw.train(place / "rows.csv", target="label", model=checkpoint, output=place / "run", settings=settings)
+    return place / "run"
+
+
+@pytest.mark.parametrize("form", quantizing.FORMS)
+def test_fewer_bits(form: str, run: Path, tmp_path: Path) -> None:
+    found = quantize(run, to=form, output=tmp_path / form)
+    assert found["bytes"]["after"] < 0.7 * found["bytes"]["before"]
+    before, after = (found["score"][when]["log_loss"]["value"] for when in ("before", "after"))
+    assert abs(before - after) < 0.02
+    again = nw.load(tmp_path / form).evaluate(run.parent / "rows.csv")["metrics"]["accuracy"]["value"]
+    assert again == nw.load(run).evaluate(run.parent / "rows.csv")["metrics"]["accuracy"]["value"]
+    with pytest.raises(InputError, match="already"):
+        quantize(tmp_path / form, to="int8", output=tmp_path / "twice")
+
+
+def test_eight_bits_of_a_map() -> None:
+    """An 8-bit map errs by at most half a step of each factor: about 1 % of the answer's deviation."""
+    torch.manual_seed(0)
+    plain = nn.Linear(64, 96)
+    x = torch.randn(5, 7, 64)
+    wanted = plain(x)
+    for form in ("int8", "int8_weights"):
+        found = quantizing.Map.of(plain.weight, plain.bias, form)(x)
+        assert (found - wanted).std() < 0.012 * wanted.std(), form
+
+
+def test_whole_products_are_exact() -> None:
+    random = torch.Generator().manual_seed(0)
+    x, w = (torch.randint(-127, 128, size, generator=random, dtype=torch.int8) for size in ((3, 1536), (40, 1536)))
+    assert torch.equal(quantizing.whole_products(x, w).long(), x.long() @ w.long().T)
+
+
+def test_four_bits_of_a_matrix() -> None:
+    """4.5 bits a weight; a matrix whose groups have 16 values on a grid comes back as it was."""
+    torch.manual_seed(0)
+    weight = torch.randn(64, 100)
+    kept = quantizing.packed({"w": weight, "b": torch.zeros(64)})
+    size = sum(value.numel() * value.element_size() for name, value in kept.items() if name.startswith("w"))
+    assert size * 8 < 6.5 * weight.numel()
+    error = quantizing.unpacked(kept)["w"] - weight
+    assert error.std() < 0.09 and torch.equal(quantizing.unpacked(kept)["b"], torch.zeros(64))
+
+
+def test_nothing_large_enough_is_said(tmp_path: Path) -> None:
+    nw.train({"x": list(range(60)), "y": [3.0 * x for x in range(60)]}, target="y", model="linear", output=tmp_path / "line", settings={"columns": {"x": "number"}})
+    with pytest.raises(InputError, match="no linear map"):
+        quantize(tmp_path / "line", to="int8", data={"x": [1, 2, 3], "y": [3.0, 6.0, 9.0]})
+
+
+@pytest.mark.parametrize("into", ["linear", "mlp", "transformer:tiny"])
+def test_a_small_network_is_taught(into: str, run: Path, tmp_path: Path) -> None:
+    student = distill(run, into=into, output=tmp_path / "student", settings={"training": {"epochs": 2}})
+    assert student.run is not None
+    found = student.run.read(student.run.folder / "distilled.json")
+    assert found["rows"] == 24 and {"metrics", "weights", "rows_a_second"} == set(found["teacher"]) == set(found["student"])
+    assert student.recipe.teacher == str(run)
+
+
+def test_a_teacher_alone_teaches_its_own_answers(run: Path, tmp_path: Path) -> None:
+    """With the whole loss following the teacher, labels that are all wrong change nothing."""
+    rows = pl.read_csv(run.parent / "rows.csv")
+    turned = rows.with_columns(label=pl.when(pl.col("label") == "yes").then(pl.lit("no")).otherwise(pl.lit("yes")))
+    settings = {"teacher": str(run), "heads": {"label": {"teacher_share": 1.0}}, "trust": {"calibrate": False}, "training": {"epochs": 20, "patience": 0}}
+    model = nw.train(turned, target="label", model="linear", output=tmp_path / "run", settings=settings)
+    said = model.predict(rows)["label_predicted"].to_list()
+    teacher = nw.load(run).predict(rows)["label_predicted"].to_list()
+    assert np.mean([one == two for one, two in zip(said, teacher, strict=True)]) > 0.9
+
+
+def test_numbers_and_labels_are_taught(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(200, 3))
+    data = {"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "y": 3 * x[:, 0] - x[:, 1]}
+    nw.train(data, target="y", model="linear", output=tmp_path / "teacher")
+    student = nw.train({**data, "y": np.random.default_rng(1).normal(size=200)}, target="y", model="linear", output=tmp_path / "student",
+        settings={"teacher": str(tmp_path / "teacher"), "heads": {"y": {"teacher_share": 1.0}}})  # fmt: skip
+    found = student.predict(data)["y_predicted"].to_numpy()
+    assert np.corrcoef(found, data["y"])[0, 1] > 0.99
+
+
+def test_teachers_that_cannot_teach(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not answer stars"):
+        nw.train({"text": ["the film", "a plot"] * 20, "stars": ["a", "b"] * 20}, target="stars", output=tmp_path / "x", settings={"teacher": str(run), "columns": {"text": "text"}})
+
+
+def test_vectors_of_a_run(run: Path, tmp_path: Path) -> None:
+    rows = pl.read_csv(run.parent / "rows.csv")
+    model = nw.load(run)
+    found = model.embed(rows)
+    assert found["vector"].dtype == pl.Array(pl.Float32, 32)
+    assert np.allclose(np.linalg.norm(found["vector"].to_numpy(), axis=1), 1, atol=1e-5)
+    alone = model.embed(rows[5:6])["vector"].to_numpy()
+    assert np.allclose(alone, found["vector"].to_numpy()[5:6], atol=1e-5), "a row's vector does not depend on the others"
+    near = model.nearest(rows[:3], rows, count=2)
+    assert near.filter(pl.col("rank") == 1)["cosine"].min() > 0.999
+    embed(run, run.parent / "rows.csv", output=tmp_path / "vectors.parquet")
+    assert pl.read_parquet(tmp_path / "vectors.parquet").height == 120
+    with pytest.raises(InputError, match="holds no lists"):
+        embed(run, run.parent / "rows.csv", output=tmp_path / "vectors.csv")
+
+
+def test_vectors_of_other_runs(tmp_path: Path) -> None:
+    table = {"x": list(range(60)), "y": [3.0 * x for x in range(60)]}
+    model = nw.train(table, target="y", model="mlp", output=tmp_path / "run", settings={"columns": {"x": "number"}, "training": {"epochs": 1}})
+    assert model.embed(table).height == 60

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -74,7 +73,7 @@ def _application(shelf: Shelf, settings: Settings, log: Log) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _refused)
     app.add_exception_handler(Exception, _refused)
     app.add_exception_handler(Gone, _left)
-    app.openapi = cache(lambda: document(app, shelf, settings))  # type: ignore[method-assign]
+    app.openapi = lambda: document(app, shelf, settings)  # type: ignore[method-assign]
     _routes(app, shelf, settings)
     _page(app)
     if any(served.writes for served in shelf.current.values()):

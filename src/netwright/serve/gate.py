@@ -11,7 +11,6 @@ import re
 import time
 import traceback
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,7 +21,7 @@ from netwright.serve.predict import predict
 from netwright.serve.refusal import Refusal, busy
 from netwright.serve.settings import Settings
 from netwright.serve.shelf import Shelf
-from netwright.serve.wire import Gone, bounded, header, send, too_large
+from netwright.serve.wire import Gone, bounded, header, refuse_large, send
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 OPEN = frozenset({"/", "/docs", "/health", "/ready", "/favicon.ico"})  # asked without a key, as the page's files are
@@ -59,7 +58,9 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        began, given = time.perf_counter(), header(scope, b"x-request-id")
+        began = time.perf_counter()
+        scope["heads"] = dict(scope["headers"])
+        given = header(scope, b"x-request-id")
         request = given if given and _ID.fullmatch(given) else os.urandom(8).hex()
         state: dict[str, Any] = {"status": 0, "route": "", "rows": None}
         telling = (b"x-request-id", request.encode())
@@ -100,9 +101,7 @@ class Gate:
                 content, state["rows"] = await predict(self.shelf.get(name), self.settings, scope, receive)
                 await send(out, 200, content)
                 return
-            told = header(scope, b"content-length")
-            if told is not None and told.isdigit() and int(told) > self.settings.body:
-                raise too_large(self.settings.body)
+            refuse_large(scope, self.settings.body)
             scope["request_id"] = request
             try:
                 await self.app(scope, bounded(scope, receive, self.settings.body, self.settings.time_limit), out)
@@ -135,10 +134,8 @@ class Gate:
             # a page of another name that leads to this machine (DNS rebinding) is not to read what is served here
             raise Refusal(421, "This server answers to localhost and 127.0.0.1 alone.", code="host")
         origin = header(scope, b"origin")
-        if origin is not None and origin != "null" and urlsplit(origin).netloc != host:
+        if origin is not None and origin.partition("://")[2] != host:
             raise Refusal(403, "Pages of other origins may not ask this server.", code="origin")
-        if origin == "null":
-            raise Refusal(403, "Pages without an origin may not ask this server.", code="origin")
         if self.keys is None or path in OPEN or path.startswith("/page/"):
             return
         kind, _, given = (header(scope, b"authorization") or "").partition(" ")

@@ -18,8 +18,8 @@ from netwright.serve.columns import Reader
 from netwright.serve.refusal import Refusal, of_input
 from netwright.serve.served import Served
 from netwright.serve.settings import Settings
-from netwright.serve.short import Encoded, answered, encode
-from netwright.serve.wire import Gone, body, bounded, header, parsed, too_large, written
+from netwright.serve.short import Encoded, encode
+from netwright.serve.wire import Gone, body, bounded, header, parsed, refuse_large, written
 from netwright.serve.writer import Job
 from netwright.writing import Text
 
@@ -138,9 +138,7 @@ async def whole(served: Served, job: Job) -> Text:
 
 async def _form(reader: Reader, settings: Settings, scope: Scope, receive: Receive) -> list[dict[str, Any]]:
     """Read one row from a form: a field or a file for each column. Several files of an only column are as many rows."""
-    told = header(scope, b"content-length")
-    if told is not None and told.isdigit() and int(told) > settings.body:
-        raise too_large(settings.body)
+    refuse_large(scope, settings.body)
     request = Request(scope, bounded(scope, receive, settings.body, settings.time_limit))
     held: dict[str, list[Any]] = {}
     try:
@@ -170,8 +168,3 @@ def _field(values: list[Any], form: str) -> Any:
         return float(value) if value.strip() else None
     except ValueError:
         return value
-
-
-def answered_now(served: Served, rows: list[Any]) -> list[dict[str, Any]]:
-    """Return the answers to rows at once, without a loop: what is measured, and what tests compare."""
-    return answered(served.model, [encode(served.model, served.reader.read(rows))])[0]

@@ -19,11 +19,9 @@ class Gone(Exception):
 
 
 def header(scope: Scope, name: bytes) -> str | None:
-    """Return a header of a request."""
-    for key, value in scope["headers"]:
-        if key == name:
-            return value.decode("latin-1")
-    return None
+    """Return a header of a request that has passed the gate."""
+    value = scope["heads"].get(name)
+    return None if value is None else value.decode("latin-1")
 
 
 async def body(scope: Scope, receive: Receive, most: int, seconds: float) -> bytes:
@@ -38,9 +36,7 @@ async def body(scope: Scope, receive: Receive, most: int, seconds: float) -> byt
 
 
 async def _read(scope: Scope, receive: Receive, most: int) -> bytes:
-    told = header(scope, b"content-length")
-    if told is not None and told.isascii() and told.isdigit() and int(told) > most:
-        raise too_large(most)
+    refuse_large(scope, most)
     message = await receive()
     if message["type"] == "http.disconnect":
         raise Gone
@@ -59,6 +55,13 @@ async def _read(scope: Scope, receive: Receive, most: int) -> bytes:
         if size > most:
             raise too_large(most)
     return b"".join(parts)
+
+
+def refuse_large(scope: Scope, most: int) -> None:
+    """Raise `Refusal` where a request says of itself that it is too large."""
+    told = header(scope, b"content-length") or "0"
+    if not (told.isascii() and told.isdigit()) or len(told) > 18 or int(told) > most:
+        raise too_large(most)
 
 
 def too_large(most: int) -> Refusal:

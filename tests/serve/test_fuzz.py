@@ -18,7 +18,7 @@ with warnings.catch_warnings():
     from hypothesis import strategies as st
     from schemathesis.generation.modes import GenerationMode
 
-COUNT = int(os.environ.get("NETWRIGHT_FUZZ", "4"))
+COUNT = int(os.environ.get("NETWRIGHT_FUZZ", "3"))
 ALLOWED = {200, 400, 404, 405, 413, 415, 422, 429}
 
 

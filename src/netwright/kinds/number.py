@@ -143,7 +143,9 @@ class Number(base.Kind):
             ranks = np.column_stack([np.interp(column, knots, levels) for column, knots in pairs])
             return np.where(np.isfinite(values), ndtri(np.clip(ranks, 1e-4, 1 - 1e-4)), np.nan)
         center, spread = self._fit[0][columns], self._fit[1][columns]
-        out = ((values - center) / spread).clip(-LARGEST, LARGEST)
+        out = (values - center) / spread
+        np.maximum(out, -LARGEST, out=out)  # a third of clip's time on one row
+        np.minimum(out, LARGEST, out=out)
         if self.scale == "robust":
             out = out / np.sqrt(1 + (out / 3) ** 2)
         return out

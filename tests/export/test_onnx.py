@@ -93,9 +93,8 @@ def test_what_is_wrong_with_rows_names_the_row_and_column(exported: Path) -> Non
         ("recurrent", {"tokens": "bpe", "vocabulary": 300}, {"cell": "gru", "width": 4, "depth": 1}),
         ("recurrent", {"tokens": "characters"}, {"cell": "rnn", "width": 4, "depth": 1}),
         ("transformer", {"tokens": "words", "length": 5}, {"width": 8, "depth": 1, "heads": 2}),
-        ("convnet", {"tokens": "words", "vocabulary": 64}, {}),
     ],
-    ids=["bag", "lstm", "gru", "rnn", "transformer", "convnet"],
+    ids=["bag", "lstm", "gru", "rnn", "transformer"],
 )
 def test_texts(
     family: str, columns: dict[str, Any], model: dict[str, Any], reviews: Path, home: Path, tmp_path: Path

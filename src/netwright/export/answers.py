@@ -9,7 +9,7 @@ import numpy as np
 
 from netwright import measure
 from netwright.arrays import Arrays, take
-from netwright.events import quiet
+from netwright.events import quiet, say_rows
 from netwright.export.parity import Parity
 from netwright.kinds.base import Kind, kind_name
 from netwright.kinds.number import Number
@@ -17,6 +17,8 @@ from netwright.model import Model
 from netwright.sources.table import Table
 
 CLOSE = 1e-4  # of a probability, or of a number target's deviation: float32's rounding over some layers
+SURE = 0.5 + CLOSE
+MEASURED = ("probability", "value", "tags", "begin", "end")
 Answer = dict[str, np.ndarray]
 
 
@@ -25,8 +27,13 @@ class Side(Protocol):
 
     name: str
 
+    def able(self, table: Table) -> np.ndarray:
+        """(n,) which rows it takes."""
+        ...
+
     def answers(self, table: Table) -> dict[str, Answer]:
-        """Return by target column what `decode` shows: "value", "low", "high" in its unit; "probability", "predicted", "set"."""
+        """Return by target column what `decode` shows: "value", "low", "high" in its unit; "probability", "predicted", "set";
+        "tags" of each word; "begin" and "end" of a span."""
         ...
 
 
@@ -48,7 +55,17 @@ class Answered(Parity):
 
 def of_rows(model: Model, theirs: Side, table: Table, stored: str) -> Answered:
     """Answer a table's rows on both sides. `wrong` of the result says what lies outside the tolerance."""
+    able = theirs.able(table)
+    if not able.all():
+        lost = np.flatnonzero(~able)
+        say_rows(
+            "export.long", f"{len(lost)} rows are too long for {theirs.name}, and are not compared", table.named(lost)
+        )
+        table = table.take(np.flatnonzero(able))
     found, differs = Answered(theirs.name, stored, len(table)), np.zeros(len(table), bool)
+    if not len(table):
+        found.wrong.append("no row could be compared")
+        return found
     with quiet():
         ours = model.answers(model.fitted.encode(table), len(table))
     other = theirs.answers(table)
@@ -64,8 +81,6 @@ def of_rows(model: Model, theirs: Side, table: Table, stored: str) -> Answered:
         }  # fmt: skip
     found.largest = max(each["largest"] for each in found.targets.values())
     found.differs = [table.id(int(row)) for row in np.flatnonzero(differs)[:20]]
-    if not len(table):
-        found.wrong.append("no row could be compared")
     for name, each in found.targets.items():
         if each["differs"]:
             what = f"{each['differs']} of {len(table)} rows differ, by up to {each['largest']:.1e} ({each['unit']}), {CLOSE:.0e} is allowed"
@@ -84,6 +99,10 @@ def _shown(kind: Kind, found: dict[str, Any]) -> Answer:
 
 def _far(kind: Kind, one: Answer, other: Answer) -> np.ndarray:
     """(n,) the largest difference of each row, in probabilities or in deviations of the target."""
+    if "tags" in one:
+        return np.array([_gap(*pair) for pair in zip(one["probability"], other["probability"], strict=True)])
+    if "begin" in one:
+        return np.abs(one["probability"] - other["probability"])
     far = np.zeros(len(next(iter(one.values()))))
     for name, array in one.items():
         if name in ("predicted", "set"):
@@ -96,8 +115,19 @@ def _far(kind: Kind, one: Answer, other: Answer) -> np.ndarray:
     return far
 
 
+def _gap(one: Any, other: Any) -> float:
+    """The largest difference between two rows of words' probabilities."""
+    a, b = np.asarray(one, float), np.asarray(other, float)
+    return float(np.abs(a - b).max(initial=0.0)) if a.shape == b.shape else np.inf
+
+
 def _other_class(one: Answer, other: Answer) -> np.ndarray:
     """(n,) whether another class is answered, though none other was as probable."""
+    if "tags" in one:  # where no tag has half the probability, two may be alike, and either is right
+        rows = zip(one["tags"], other["tags"], one["probability"], strict=True)
+        return np.array([len(a) != len(b) or any(x != y and p > SURE for x, y, p in zip(a, b, sure, strict=True)) for a, b, sure in rows])  # fmt: skip
+    if "begin" in one:
+        return ((one["begin"] != other["begin"]) | (one["end"] != other["end"])) & (one["probability"] > SURE)
     if "predicted" not in one:
         return np.zeros(1, bool)
     probability, rows = one["probability"], np.arange(len(one["predicted"]))
@@ -116,10 +146,8 @@ def _scores(kind: Kind, table: Table, one: Answer, other: Answer) -> dict[str, t
     if not len(here):
         return {}
     truth, of = kind.truth(take(target, here)), kind_name(kind)
-    classes = one["probability"].shape[1] if "probability" in one and one["probability"].ndim == 2 else 0
+    classes = one["probability"].shape[1] if of == "category" else 0
     names = dict.fromkeys([measure.headline(of, measure.metrics_of(of, classes)), measure.selects(of)])
-    sides = [
-        {name: array[here] for name, array in side.items() if name in ("probability", "value")} for side in (one, other)
-    ]
+    sides = [{name: array[here] for name, array in side.items() if name in MEASURED} for side in (one, other)]
     found = {name: tuple(measure.score(of, name, truth, side) for side in sides) for name in names if name}
     return {name: (pair[0], pair[1]) for name, pair in found.items() if np.isfinite(pair).all()}

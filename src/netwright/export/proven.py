@@ -63,7 +63,9 @@ def verify(folder: str | Path, run: str | Path, *, data: Any = None) -> dict[str
         model, exporter.load(place), parity.rows(model, data), kept.get("stored", exporter.TYPES[0])
     )
     parity.refuse(
-        found, str(place), f"export it again: netwright export {run} --to {exporter.__name__.rpartition('.')[2]}"
+        found,
+        str(place),
+        f"name the run that it was made of, or export it again: netwright export {run} --to {exporter.__name__.rpartition('.')[2]}",
     )
     say("result", "export.verified", f"{place} gives what {run} gives; {found.sentence()}", folder=str(place))
     return found.to_json()

@@ -18,6 +18,7 @@ from netwright.errors import InputError, Problem, absent
 from netwright.export.answers import Answer
 from netwright.heads.base import Plain
 from netwright.kinds.base import kind_name
+from netwright.kinds.tags import listed
 from netwright.model import Model
 from netwright.prepare import located
 from netwright.sources.table import Table
@@ -34,18 +35,15 @@ def refuse(model: Model) -> str | None:
     from netwright.export.onnx.columns import columns
 
     for key, kind in model.fitted.targets.items():
-        if not isinstance(model.network.heads[key], Plain):
+        if not isinstance(model.network.heads[key], Plain) and not kind.elementwise:
             what = "a text that is written token by token" if kind.written else f"a {kind_name(kind)} target"
             other = "--to transformers or --to gguf holds it" if kind.written else "netwright serve answers it"
             return f"{kind.columns[0]} is {what}, which one pass through a graph does not give; {other}"
     for kind in model.fitted.inputs.values():
         if columns(kind) is None:
-            what = (
-                "is read in windows, which a graph does not cut"
-                if kind_name(kind) == "text"
-                else "has no form in a graph"
+            return (
+                f"the column {kind.columns[0]} ({kind_name(kind)}) has no form in a graph; netwright serve answers it"
             )
-            return f"the column {kind.columns[0]} ({kind_name(kind)}) {what}; netwright serve answers it"
     if model.recipe.model["family"] == "module":
         return "it holds a module of your own; torch.onnx.export exports it by itself"
     return None
@@ -136,6 +134,15 @@ class Runtime:
     def __init__(self, folder: Any) -> None:
         self.folder = folder
 
+    def able(self, table: Table) -> np.ndarray:
+        """(n,) which rows the graph takes: texts that it reads at once are not to be longer than that."""
+        out = np.ones(len(table), bool)
+        for item, reader in self.folder.readers:
+            if item.get("windows") and item["column"] in table.columns:
+                rows = reader.rows(table.frame[item["column"]].to_list())
+                out &= np.array([row.shape[1] <= item["length"] for row in rows], bool)
+        return out
+
     def answers(self, table: Table) -> dict[str, Answer]:
         """Answer a table's rows as run.py does, from their raw values."""
         frame = table.frame
@@ -145,19 +152,30 @@ class Runtime:
         names = list(dict.fromkeys(item["column"] for item in self.folder.about["inputs"]))
         lacking = [name for name in names if name not in frame.columns]
         if lacking:
-            raise InputError(Problem(table.name, f"lacks the columns {', '.join(lacking)} of the exported graph"))
+            what = f"lacks the columns {', '.join(lacking)}, which the graph takes"
+            raise InputError(Problem(table.name, what, fix="name the run that it was made of"))
         try:
-            found = self.folder.arrays(frame.select(names).to_dicts())
+            feed = self.folder.feed(frame.select(names).to_dicts())
+            found = self.folder.run(feed)
         except ValueError as error:
             raise InputError(Problem(table.name, f"cannot be given to the graph: {error}")) from error
         except broken() as error:
             what = f"the graph does not take {len(table)} rows: {str(error).strip().partition(chr(10))[0]}"
             raise InputError(Problem(table.name, what, fix="report this as a bug")) from error
-        return {target: self._shown(target, found) for target in self.folder.about["targets"]}
+        return {target: self._shown(target, found, feed) for target in self.folder.about["targets"]}
 
-    def _shown(self, target: str, found: dict[str, np.ndarray]) -> Answer:
+    def _shown(self, target: str, found: dict[str, np.ndarray], feed: dict[str, np.ndarray]) -> Answer:
+        if f"{target}_start" in found:
+            return {name: found[f"{target}_{end}"] for name, end in (("begin", "start"), ("end", "end"), ("probability", "probability"))}  # fmt: skip
         held = {end: found[f"{target}_{end}"] for end in ("predicted", "probability", "set", "low", "high") if f"{target}_{end}" in found}  # fmt: skip
         item = next(each for each in self.folder.about["outputs"] if each["name"] == f"{target}_predicted")
+        if "words_of" in item:
+            ends = feed[f"{item['words_of']}.word"].max(1) + 1
+            cut = {
+                name: listed([row[:end] for row, end in zip(array.tolist(), ends, strict=True)])
+                for name, array in held.items()
+            }
+            return {"tags": cut["predicted"], "probability": cut["probability"]}
         if "probability" not in held:
             return {"value": held.pop("predicted"), **held}
         if "values" not in item:  # labels

@@ -7,6 +7,7 @@ of categories and labels come as numbers here: `graph` puts the look-up before. 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from netwright.kinds.date import DAY, Date
 from netwright.kinds.image import Image
 from netwright.kinds.labels import Labels
 from netwright.kinds.number import LARGEST, QUANTILES, Number
+from netwright.kinds.span import Span
+from netwright.kinds.tags import Tags
 from netwright.kinds.text import PATTERNS, Text
 
 EXAMPLE = 3  # rows and tokens of the example that the graph is traced with: 0 and 1 would be taken as fixed
@@ -167,14 +170,20 @@ class Padded(Lists):
 
 
 class Tokens(Columns):
-    """A text's token numbers, as its tokenizer.json gives them, cut where training cut them."""
+    """A text's token numbers, as its tokenizer.json gives them, cut where training cut them.
 
-    def __init__(self, kind: Text) -> None:
+    `places`: what is to be known of each token beside, of `word`, `begin`, `end`. A text that training read in windows is
+    given whole, and must fit into one.
+    """
+
+    def __init__(self, kind: Text, places: tuple[str, ...] = ()) -> None:
         (name,) = kind.columns
-        about = {"form": "tokens", "tokenizer": "tokenizer.json", "length": kind.length}
-        super().__init__([
-            {"name": name, "column": name, "type": "int64", "shape": ["rows", f"{name}.tokens"], **about}
-        ])  # fmt: skip
+        axes = {"type": "int64", "shape": ["rows", f"{name}.tokens"]}
+        about: Input = {"form": "tokens", "tokenizer": "tokenizer.json", "length": kind.length, "windows": kind.windows}
+        if kind.windows:
+            about |= {"unknown": kind.unknown or 0, "places": list(places)}
+        beside = [{"name": f"{name}.{place}", "column": name, "form": "place", **axes} for place in places]
+        super().__init__([{"name": name, "column": name, **axes, **about}, *beside])
         self.name, self.tokenizer = name, kind.tokenizer
 
     def block(self, raw: dict[str, Tensor]) -> Block:
@@ -219,10 +228,12 @@ class Grams(Columns):
         return buckets, out
 
 
-def columns(kind: Kind) -> Columns | None:
-    """Return the graph's side of a fitted input kind, or None where there is none."""
+def columns(kind: Kind, targets: Iterable[Kind] = ()) -> Columns | None:
+    """Return the graph's side of a fitted input kind, or None where there is none; `targets` may be about its words."""
     if isinstance(kind, Text):
-        return None if kind.windows else Grams(kind) if kind.tokens == "ngrams" else Tokens(kind)
+        about = [target for target in targets if isinstance(target, Tags | Span) and target.about in kind.columns]
+        places = dict.fromkeys(place for target in about for place in (("word",) if isinstance(target, Tags) else ("begin", "end")))  # fmt: skip
+        return Grams(kind) if kind.tokens == "ngrams" else Tokens(kind, tuple(places))
     known: dict[str, Any] = {
         "number": Numbers, "date": Dates, "category": Categories, "labels": Bags, "image": Pixels,
     }  # fmt: skip

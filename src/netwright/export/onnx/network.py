@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from netwright.errors import InputError, Problem
+from netwright.export.onnx import words
 from netwright.export.onnx.cells import exportable, translated
 from netwright.export.onnx.columns import Columns, Grams, Tokens, columns
 from netwright.heads.base import Plain
@@ -20,6 +21,8 @@ from netwright.kinds.base import Kind
 from netwright.kinds.category import Category
 from netwright.kinds.labels import Labels
 from netwright.kinds.number import Number
+from netwright.kinds.span import Span
+from netwright.kinds.tags import Tags
 from netwright.model import Model, precisely
 from netwright.signal import Signal
 from netwright.stems.text import Stem as TextStem
@@ -36,7 +39,11 @@ class Answering(nn.Module):
         super().__init__()
         self.network = copy.deepcopy(model.network).cpu()
         exportable(self.network)
-        found = {key: columns(kind) for key, kind in model.fitted.inputs.items()}
+        for stem in self.network.stems.values():
+            if isinstance(stem, TextStem):
+                stem.window = 0  # a text is read at once, and its words are inputs of the graph
+        targets = list(model.fitted.targets.values())
+        found = {key: columns(kind, targets) for key, kind in model.fitted.inputs.items()}
         self.columns = nn.ModuleDict({key: part for key, part in found.items() if part is not None})
         self.ends = {key: (kind, model.trust.get(key, Trust())) for key, kind in model.fitted.targets.items()}
 
@@ -55,9 +62,21 @@ class Answering(nn.Module):
         out: list[Tensor] = []
         for key, (kind, trust) in self.ends.items():
             head = network.heads[key]
-            assert isinstance(head, Plain)
-            out += finished(kind, trust, head.answer(network.plugged(key, signal)))
+            if isinstance(kind, Tags | Span):
+                out += self._of_words(kind, head, signal, list(signals.values()), raw)
+            else:
+                assert isinstance(head, Plain)
+                out += finished(kind, trust, head.answer(network.plugged(key, signal)))
         return tuple(out)
+
+    def _of_words(
+        self, kind: Tags | Span, head: Any, signal: Signal, signals: list[Signal], raw: dict[str, Tensor]
+    ) -> list[Tensor]:
+        each, name = signal.each(), kind.about
+        values = words.elements(signals, each, head.block)
+        if isinstance(kind, Tags):
+            return words.tags(head, values, raw[f"{name}.word"])
+        return words.span(head, values, each, raw[name] >= 0, raw[f"{name}.begin"], raw[f"{name}.end"])
 
     def _signal(self, key: str, raw: dict[str, Tensor]) -> Signal:
         stem, part = self.network.stems[key], self.columns[key]
@@ -93,6 +112,13 @@ def outputs(kind: Kind, trust: Trust) -> list[Output]:
     if isinstance(kind, Number):
         ends = ("predicted",) if trust.reach is None else ("predicted", "low", "high")
         return [{"name": f"{name}_{end}", "type": "float64", "shape": ["rows"]} for end in ends]
+    if isinstance(kind, Tags):
+        each = {"shape": ["rows", f"{kind.about}.tokens"], "words_of": kind.about}
+        stored = "int64" if kind.whole else "string"
+        return [{"name": f"{name}_predicted", "type": stored, "values": list(kind.tags), **each}, {"name": f"{name}_probability", "type": "float32", **each}]  # fmt: skip
+    if isinstance(kind, Span):
+        each = {"shape": ["rows"], "piece_of": kind.about}
+        return [{"name": f"{name}_{end}", "type": "int64", **each} for end in ("start", "end")] + [{"name": f"{name}_probability", "type": "float32", "shape": ["rows"]}]  # fmt: skip
     if isinstance(kind, Labels):
         each = {"shape": ["rows", len(kind.values)], "columns": list(kind.values)}
         return [{"name": f"{name}_predicted", "type": "bool", **each}, {"name": f"{name}_probability", "type": "float32", **each}]  # fmt: skip

@@ -11,6 +11,7 @@ _HOW = {
     "image": "pixels 0 to 255, as they are: scaling to this size is yours (run.py does it by Pillow)",
     "tokens": "the text's token numbers by {tokenizer}, without special tokens, the first {length} of them; -1 behind the end",
     "grams": "the buckets of its hashed n-grams, each once; -1 behind the end (run.py shows how they are hashed)",
+    "place": "of each of these tokens, which word it is of, or its first character, or that behind its last; -1 behind the end",
     "counts": "how often each of these n-grams stands in the text; 0 behind the end",
 }
 
@@ -65,8 +66,17 @@ def _meaning(item: dict[str, Any]) -> str:
 
 def _given(item: dict[str, Any]) -> str:
     end = item["name"].rpartition("_")[2]
+    if "words_of" in item:
+        return f"the {'tag' if end == 'predicted' else 'probability'} of each word; behind a row's last word, anything"
+    if "piece_of" in item:
+        return f"the {'first character' if end == 'start' else 'character behind the last'} of the answer in `{item['piece_of']}`; -1: none"  # fmt: skip
     if "columns" in item:
         shown = ", ".join(f"`{name}`" for name in item["columns"][:8]) + (", …" if len(item["columns"]) > 8 else "")
         what = {"probability": "the probability of", "set": "whether the set holds", "predicted": "whether it has"}[end]
         return f"{what} {shown}, in this order"
-    return {"predicted": "the answer", "low": "the lower end of the interval", "high": "its upper end"}[end]
+    return {
+        "probability": "how sure it is",
+        "predicted": "the answer",
+        "low": "the lower end of the interval",
+        "high": "its upper end",
+    }[end]

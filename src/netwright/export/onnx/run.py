@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+BESIDE = ("counts", "place")  # inputs that another input's reader gives
 Row = dict[str, Any]
 Feed = dict[str, np.ndarray]
 
@@ -37,7 +38,7 @@ class Model:
         self.outputs = [item["name"] for item in self.about["outputs"]]
         missing = frozenset(self.about["missing"])
         self.readers = [
-            (item, READERS[item["form"]](item, missing, self.folder)) for item in self.about["inputs"] if item["form"] != "counts"
+            (item, READERS[item["form"]](item, missing, self.folder)) for item in self.about["inputs"] if item["form"] not in BESIDE
         ]  # fmt: skip
 
     def feed(self, rows: list[Row]) -> Feed:
@@ -56,16 +57,32 @@ class Model:
 
     def arrays(self, rows: list[Row]) -> dict[str, np.ndarray]:
         """Return the graph's outputs for these rows, by name."""
-        found: Any = self.session.run(self.outputs, self.feed(rows))
+        return self.run(self.feed(rows))
+
+    def run(self, feed: Feed) -> dict[str, np.ndarray]:
+        """Return the graph's outputs for a feed."""
+        found: Any = self.session.run(self.outputs, feed)
         return dict(zip(self.outputs, found, strict=True))
 
     def __call__(self, rows: list[Row]) -> list[Row]:
         """Return an answer for each row, of plain Python values."""
-        found = self.arrays(rows)
+        feed = self.feed(rows)
+        found = self.run(feed)
         columns: dict[str, list[Any]] = {}
         for item in self.about["outputs"]:
             values = found[item["name"]].tolist()
-            if "columns" in item and item["type"] == "bool":
+            if "words_of" in item:  # behind a row's last word there is nothing
+                ends = feed[f"{item['words_of']}.word"].max(1) + 1
+                values = [row[:end] for row, end in zip(values, ends, strict=True)]
+            elif item["name"].endswith("_start") and "piece_of" in item:
+                texts = [_text(row[item["piece_of"]]) for row in rows]
+                ends = found[item["name"].removesuffix("start") + "end"].tolist()
+                pieces = [
+                    text[start:end] if start >= 0 else None
+                    for text, start, end in zip(texts, values, ends, strict=True)
+                ]
+                columns[item["name"].removesuffix("start") + "predicted"] = pieces
+            elif "columns" in item and item["type"] == "bool":
                 values = [[name for name, held in zip(item["columns"], row, strict=True) if held] for row in values]
             elif "columns" in item:
                 values = [dict(zip(item["columns"], row, strict=True)) for row in values]
@@ -199,6 +216,56 @@ class Tokens:
         return {self.name: _padded([each.ids[: self.length] for each in found], -1)}
 
 
+class Placed(Tokens):
+    """Token numbers of a text whose words are parted by blanks, or given as a list; and the word and the characters that each
+    token is of, where they are asked for. Texts that do not fit are refused: nothing is cut."""
+
+    def __init__(self, item: Row, missing: frozenset[str], folder: Path) -> None:
+        super().__init__(item, missing, folder)
+        self.unknown, self.places = item["unknown"], item["places"]
+
+    def __call__(self, values: list[Any]) -> Feed:
+        rows = self.rows(values)
+        for at, row in enumerate(rows, 1):
+            if row.shape[1] > self.length:
+                what = f"its {row.shape[1]} tokens do not fit: the graph reads {self.length} at once, so part it into several rows"
+                raise Wrong(at, what)
+        out = {self.name: _padded([row[0].tolist() for row in rows], -1)}
+        for place, number in (("word", 1), ("begin", 2), ("end", 3)):
+            if place in self.places:
+                out[f"{self.name}.{place}"] = _padded([row[number].tolist() for row in rows], -1)
+        return out
+
+    def rows(self, values: list[Any]) -> list[np.ndarray]:
+        """(4, T) of each text: tokens, their words, first characters and those behind the last."""
+        parted = [_parted(value) for value in values]
+        found = self.tokenizer.encode_batch(
+            [words for words, _ in parted], is_pretokenized=True, add_special_tokens=False
+        )
+        return [self._row(words, begins, each) for (words, begins), each in zip(parted, found, strict=True)]
+
+    def _row(self, words: list[str], begins: list[int], found: Any) -> np.ndarray:
+        ids, word = np.array(found.ids, np.int64), np.array(found.word_ids, np.int64)
+        ends = np.array(found.offsets, np.int64).reshape(-1, 2)
+        bare = np.setdiff1d(np.arange(len(words)), word)
+        if len(bare):  # words that the tokenizer makes nothing of
+            at = np.searchsorted(word, bare)
+            ids, word, ends = (
+                np.insert(ids, at, self.unknown),
+                np.insert(word, at, bare),
+                np.insert(ends, at, 0, axis=0),
+            )
+        if not len(ids):
+            return np.zeros((4, 0), np.int64)
+        first = np.append(True, word[1:] != word[:-1])
+        last = np.append(first[1:], True)
+        begin = np.where(first, 0, ends[:, 0])
+        lengths = np.array([len(each) for each in words], np.int64)
+        end = np.where(last, lengths[word], np.maximum(ends[:, 1], np.append(begin[1:], 0)))
+        start = np.array(begins, np.int64)[word]
+        return np.stack([ids, word, start + begin, start + end])
+
+
 class Grams:
     """A text's hashed n-grams and how often each stands in it.
 
@@ -236,7 +303,8 @@ class Grams:
 
 READERS: dict[str, Callable[[Row, frozenset[str], Path], Callable[[list[Any]], Feed]]] = {
     "number": Numbers, "category": lambda item, missing, folder: (Names if item["type"] == "string" else Numbers)(item, missing, folder),
-    "date": Dates, "labels": Labels, "image": Images, "tokens": Tokens, "grams": Grams,
+    "date": Dates, "labels": Labels, "image": Images, "grams": Grams,
+    "tokens": lambda item, missing, folder: (Placed if item["windows"] else Tokens)(item, missing, folder),
 }  # fmt: skip
 
 
@@ -277,6 +345,16 @@ def _padded(rows: list[list[int]], filler: int) -> np.ndarray:
     for at, row in enumerate(rows):
         out[at, : len(row)] = row
     return out
+
+
+def _parted(value: Any) -> tuple[list[str], list[int]]:
+    """The words of a text, or of a list of them, and the character at which each begins."""
+    if isinstance(value, list | tuple):
+        words = ["" if word is None else str(word) for word in value]
+        begins = [sum(len(word) + 1 for word in words[:at]) for at in range(len(words))]
+        return words, begins
+    found = list(re.finditer(r"\S+", "" if value is None else str(value)))
+    return [match[0] for match in found], [match.start() for match in found]
 
 
 def _text(value: Any) -> str:

@@ -39,7 +39,7 @@ def test_too_many_are_told_to_come_again(serve: Callable[..., Live], monkeypatch
     with ThreadPoolExecutor(12) as pool:
         found = list(pool.map(lambda _: live.client.post("/predict", json=ROW), range(12)))
     codes = sorted(each.status_code for each in found)
-    assert set(codes) == {200, 429} and 5 <= codes.count(200) <= 8
+    assert set(codes) == {200, 429} and 5 <= codes.count(200) < 12
     refused = next(each for each in found if each.status_code == 429)
     assert refused.headers["retry-after"] == "1"
     assert refused.json()["error"]["message"] == "Too many rows are waiting; try again in 1 s."
@@ -117,7 +117,7 @@ def test_what_was_accepted_is_answered_when_it_stops(
     batcher = live.gate.shelf.current["flat"].batcher
     with ThreadPoolExecutor(4) as pool:
         found = [pool.submit(live.client.post, "/predict", json=ROW) for _ in range(4)]
-        until(lambda: batcher.at_work and len(batcher.waiting) == 3)
+        until(lambda: batcher.at_work and live.gate.under_way == 4)
         live.server.should_exit = True
         assert [each.result().status_code for each in found] == [200] * 4
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from pydantic import Field
 
 from netwright.recipe import Settings as Frozen
@@ -14,7 +16,7 @@ class Settings(Frozen):
     port: int = Field(default=8000, ge=0, le=65_535, description="port to listen on; 0: any that is free")
     workers: int = Field(default=1, ge=1, le=256, description="processes that answer, each with the runs of its own")
     key_file: str | None = Field(default=None, description="hashes of the keys that may ask; netwright key makes one")
-    threads: int | None = Field(default=None, ge=1, le=1024, description="processor threads of one call; left out, the cores divided by the workers")  # fmt: skip
+    threads: int | None = Field(default=None, ge=1, le=1024, description="processor threads of one call; left out, 1 for calls that take no 3 ms, else the cores divided by the workers")  # fmt: skip
     gather: float = Field(default=2.0, ge=0, le=1000, description="milliseconds that a row waits for others at most, while there are others")  # fmt: skip
     rows: int = Field(default=10_000, ge=1, description="rows of a request at most")
     queue: int = Field(default=20_000, ge=1, description="rows that wait at most; beyond, 429")
@@ -27,3 +29,7 @@ class Settings(Frozen):
         default=40_000_000, ge=1, description="pixels of an image at most, counted before it is decoded"
     )
     watch: float = Field(default=2.0, ge=0, description="seconds between two looks whether a run is newer; 0: never")
+
+    def share(self) -> int:
+        """Return the processor threads of a call that takes long."""
+        return self.threads or max(1, (os.cpu_count() or 1) // self.workers)

@@ -46,15 +46,15 @@ class Shelf:
 
     def __init__(self, runs: dict[str, Path], settings: Settings, log: Log) -> None:
         self.runs, self.settings, self.log = runs, settings, log
-        threads = settings.threads
 
-        def begin() -> None:
+        def begin(threads: int) -> None:
             torch.set_flush_denormal(True)
-            if threads:
-                torch.set_num_threads(threads)
+            torch.set_num_threads(threads)
 
-        begin()
-        self.rooms = Rooms(ThreadPoolExecutor(1, "encoder", begin), ThreadPoolExecutor(1, "caller", begin))
+        one = settings.threads or 1
+        begin(one)
+        encoder = ThreadPoolExecutor(1, "encoder", begin, (one,))
+        self.rooms = Rooms(encoder, ThreadPoolExecutor(1, "caller", begin, (settings.share(),)))
         self.current: dict[str, Served] = {}
         self.seen: dict[str, Signature] = {}
         for name, folder in runs.items():

@@ -122,8 +122,7 @@ class Writer:
             self.work.notify()
 
     def _run(self) -> None:
-        if self.settings.threads:
-            torch.set_num_threads(self.settings.threads)
+        torch.set_num_threads(self.settings.share())
         running, jobs = Running(self.scribe), dict[int, tuple[Job, Single]]()
         with quiet(), precisely(self.model.plan), torch.inference_mode():
             while self._turn(running, jobs):

@@ -33,8 +33,6 @@ def serve(runs: list[str], *, settings: Mapping[str, Any] | None = None) -> None
         what = f"{chosen.host} can be reached from other machines, and anyone could ask"
         fix = "netwright key keys.txt NAME makes a key; then --key-file keys.txt"
         raise InputError(Problem("host", what, allowed="127.0.0.1 without keys", fix=fix))
-    if chosen.threads is None:
-        chosen = chosen.model_copy(update={"threads": max(1, (os.cpu_count() or 1) // chosen.workers)})
     for run in runs:  # before processes are started for it
         folder = Path(run.partition("=")[2] or run)
         if not Run.open(folder).weights.exists():

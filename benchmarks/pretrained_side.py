@@ -75,7 +75,11 @@ def ours(work: str, folder: Path, model: str) -> dict[str, Any]:
 def theirs(work: str, folder: Path, model: str) -> dict[str, Any]:
     """transformers' Trainer: rows padded to the longest of each batch, or grouped by length."""
     from transformers import (
-        AutoModelForSequenceClassification, AutoTokenizer, DataCollatorWithPadding, Trainer, TrainingArguments,
+        AutoModelForSequenceClassification,
+        AutoTokenizer,
+        DataCollatorWithPadding,
+        Trainer,
+        TrainingArguments,
     )  # fmt: skip
 
     kind, *ways = work.split("-")
@@ -112,10 +116,10 @@ def theirs(work: str, folder: Path, model: str) -> dict[str, Any]:
 
 def peft(work: str, folder: Path, model: str) -> dict[str, Any]:
     """PEFT and Trainer, grouped by length: the same tokens, of which the same count."""
-    import netwright as nw  # noqa: F401 - the tokens are read from our run's kinds
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
 
+    import netwright as nw  # noqa: F401 - the tokens are read from our run's kinds
     from netwright.kinds.messages import Messages, Options
 
     frames = [pl.read_ndjson(folder / name) for name in ("chat.jsonl", "chat_test.jsonl")]

@@ -24,13 +24,13 @@ from netwright.run import VERSION
 from netwright.training import planning
 
 FLAGS = """
-columns.NAME.SETTING data heads.TARGET.SETTING inputs leave_out model model.activation model.bins model.blocks
+adapt adapt.alpha adapt.decay adapt.maps adapt.rank adapt.remember columns.NAME.SETTING data heads.TARGET.SETTING inputs leave_out model model.activation model.bins model.blocks
 model.both_ways model.cell model.depth model.dropout model.embedding model.embedding_width model.epsilon model.filters
-model.form model.heads model.hidden model.key_heads model.layers model.length model.members model.patch model.pool
-model.rotary_base model.size model.skip model.stages model.text_width model.vocabulary model.width model.windows output plan.compile plan.device plan.precision plan.record plan.rows_a_call
+model.form model.heads model.hidden model.inner_dropout model.key_heads model.layers model.length model.members model.patch model.pool model.pooling
+model.rotary_base model.size model.skip model.stages model.text_width model.vocabulary model.width model.window model.windows output plan.compile plan.device plan.precision plan.record plan.rows_a_call
 plan.steps_a_call plan.threads read.bad_rows read.delimiter read.encoding read.header read.missing read.query
 read.quotes read.rows read.sheet recipe resume split.column split.folds split.group split.test split.test_data
-split.time split.validation split.validation_data target training.accumulate training.augment training.batch_size
+split.time split.validation split.validation_data target teacher training.accumulate training.augment training.batch_size
 training.beta1 training.beta2 training.checkpoint_every training.epochs training.epsilon training.gradient_clip
 training.l1 training.l2 training.learning_rate training.metric training.momentum training.optimizer training.pack training.patience training.refit
 training.schedule training.seed training.step_every training.step_factor training.steps training.warmup training.weight_decay
@@ -51,6 +51,9 @@ VERB_ARGUMENTS = {
     "demo": ["--output"],
     "evaluate": ["data", "run", "--json"],
     "predict": ["data", "run", "--output"],
+    "embed": ["data", "run", "--inputs", "--output"],
+    "quantize": ["run", "--data", "--output", "--to"],
+    "distill": ["data", "run", "--into", "--output"],
     "generate": ["prompt", "run", *MANNER],
     "chat": ["run", "--system", *MANNER],
     "export": ["run", "--data", "--output", "--to", "--type"],
@@ -71,7 +74,7 @@ profile.json recipe.yaml report.html run.json trust.json worst.json
 
 ROOMS = {
     "kinds": "category date image labels messages number span tags text",
-    "trunks": "convnet layers linear mlp module recurrent transformer",
+    "trunks": "convnet layers linear mlp module pretrained recurrent transformer",
     "heads": "category labels number span tags text",
     "sources": "arrow coco csv excel folder glue idx jsonl memory parquet sql squad tagged text",
     "baselines": "boosting constant lead lexicon linear nearest ngrams overlap pixels tfidf",
@@ -87,6 +90,7 @@ RECIPE = {
     "weight": None,
     "columns": None,
     "heads": None,
+    "teacher": None,
     "model": None,
     "read": "delimiter encoding header quotes bad_rows missing query sheet rows",
     "split": "validation test column group time folds validation_data test_data",
@@ -99,22 +103,22 @@ RECIPE = {
 KIND_SETTINGS = {
     "category": "kind minimum order",
     "date": "kind",
-    "image": "kind size channels mirror",
+    "image": "kind size channels mirror mean deviation",
     "labels": "kind separator minimum",
     "number": "kind scale bins",
     "span": "kind about",
     "tags": "kind about",
-    "text": "kind tokens vocabulary length lowercase windows",
+    "text": "kind tokens tokenizer vocabulary length lowercase windows",
     "messages": "tokens vocabulary length tokenizer kind template",
 }
 
 HEAD_SETTINGS = {
-    "category": "share head loss label_smoothing class_weights",
-    "labels": "share head",
-    "number": "share head loss delta",
-    "span": "share head longest",
-    "tags": "share head reads label_smoothing",
-    "text": "share head tied label_smoothing max_tokens beams length_penalty",
+    "category": "share teacher_share head loss label_smoothing class_weights teacher_temperature",
+    "labels": "share teacher_share head",
+    "number": "share teacher_share head loss delta",
+    "span": "share teacher_share head longest",
+    "tags": "share teacher_share head reads label_smoothing",
+    "text": "share teacher_share head tied label_smoothing max_tokens beams length_penalty",
 }
 
 METRICS = {

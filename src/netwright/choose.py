@@ -90,7 +90,11 @@ def family(recipe: Recipe, facts: DataFacts) -> tuple[Family, Reasons]:
             filled[name] = choice.value
             reasons[f"model.{name}"] = choice.reason
             if name == "adapt":
-                say("choice", "model.adapt", f"adapt: {choice.value.how}, because {choice.reason}; --adapt names another")
+                say(
+                    "choice",
+                    "model.adapt",
+                    f"adapt: {choice.value.how}, because {choice.reason}; --adapt names another",
+                )
     return settings.model_copy(update=filled), reasons
 
 

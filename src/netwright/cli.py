@@ -36,7 +36,8 @@ VERBS = {
 DATA = click.argument("data", required=False)
 TARGET = click.option("--target", metavar="COLUMN[,COLUMN]", help="The columns to predict.")
 MODEL = click.option(
-    "--model", metavar="FAMILY|RUN|CHECKPOINT",
+    "--model",
+    metavar="FAMILY|RUN|CHECKPOINT",
     help="A family of networks, the folder of a run to go on from, or a pretrained checkpoint: a Hugging Face folder, a GGUF file, a convnet's weights.",
 )
 RECIPE = click.option("--recipe", "recipe", metavar="FILE", help="A recipe; flags take precedence over it.")
@@ -212,7 +213,12 @@ def _embed() -> click.Command:
 def _quantize() -> click.Command:
     @click.command()
     @click.argument("run")
-    @click.option("--to", default="int8", metavar="int8|int8_static|int8_weights|int4", help="int8: weights and inputs in 8 bits; int4: kept in 4 bits, computed with as floats.")
+    @click.option(
+        "--to",
+        default="int8",
+        metavar="int8|int8_static|int8_weights|int4",
+        help="int8: weights and inputs in 8 bits; int4: kept in 4 bits, computed with as floats.",
+    )
     @click.option("--data", metavar="DATA", help="Rows to measure on; left out, rows that the run never learnt.")
     @OUTPUT
     def quantize(run: str, to: str, data: str | None, output: str | None) -> None:
@@ -230,7 +236,9 @@ def _distill() -> click.Command:
     @click.command()
     @click.argument("run")
     @click.argument("data", required=False)
-    @click.option("--into", required=True, metavar="FAMILY[:SIZE]", help="What is taught: mlp, linear, transformer:tiny ...")
+    @click.option(
+        "--into", required=True, metavar="FAMILY[:SIZE]", help="What is taught: mlp, linear, transformer:tiny ..."
+    )
     @OUTPUT
     def distill(run: str, data: str | None, into: str, output: str | None) -> None:
         """DATA is the run's own source, if left out; rows are divided as they were for RUN."""

@@ -38,7 +38,11 @@ def declare(
         values["model"] = {**_as_model(values), **model}
     elif model is not None:
         named, given = _named(str(model)), _as_model(values)
-        values["model"] = {**given, **named} if "start" not in named else {**named, **given, "family": named["family"], "start": named["start"]}
+        values["model"] = (
+            {**given, **named}
+            if "start" not in named
+            else {**named, **given, "family": named["family"], "start": named["start"]}
+        )
     declared = validate(Recipe, values)
     refuse_password(declared.data, setting="data")
     refuse_password(declared.split.validation_data, setting="split.validation_data")
@@ -56,7 +60,11 @@ def _named(model: str) -> dict[str, Any]:
     if pretrained.is_one(model):
         return {"family": "pretrained", "start": model}
     if not (Path(model) / "run.json").exists():
-        if Path(model).is_dir() or any(mark in model for mark in "/\\") or model.endswith((".gguf", ".pth", ".safetensors")):
+        if (
+            Path(model).is_dir()
+            or any(mark in model for mark in "/\\")
+            or model.endswith((".gguf", ".pth", ".safetensors"))
+        ):
             what = "holds no run.json and no config.json" if Path(model).is_dir() else "there is no such file or folder"
             allowed = "a family's name, a run's folder, a Hugging Face folder, a GGUF file, or a convnet's weights"
             raise InputError(Problem(f"--model {model}", what, allowed=allowed))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from netwright.arrays import Arrays, Ragged
-from netwright.batch import Lists, Rows, tensors
+from netwright.batch import Batch, Lists, Rows, tensors
 from netwright.kinds.language import Language
 from netwright.network import Network
 from netwright.prepare import Fitted
@@ -44,19 +46,21 @@ def vectors(network: Network, fitted: Fitted, encoded: dict[str, Arrays], count:
     return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
 
 
-def _of(network: Network, fitted: Fitted, batch: object) -> Tensor:
+def _of(network: Network, fitted: Fitted, batch: Batch) -> Tensor:
     """(B, D) or, of an ensemble, (B, K · D)."""
     if isinstance(network.trunk, Pretrained):
-        return network.known(batch)  # type: ignore[arg-type]
+        return network.known(batch)
     key, kind = next(iter(fitted.targets.items()))
     if isinstance(kind, Language) and not fitted.inputs:
-        ids = batch.inputs[key]["ids"]  # type: ignore[attr-defined]
+        ids = batch.inputs[key]["ids"]
         assert isinstance(ids, Lists)
         tokens, real = ids.padded()
-        head = network.heads[key]
-        signal, _ = network.trunk.step(network.read(batch), head.shown(tokens.long(), document=torch.where(real, 0, -1)))  # type: ignore[operator, arg-type]
+        head: Any = network.heads[key]
+        signal, _ = network.trunk.step(
+            network.read(batch), head.shown(tokens.long(), document=torch.where(real, 0, -1))
+        )  # type: ignore[operator, arg-type]
         return signal.pooled()
-    signal, _ = network.trunk.step(network.read(batch))  # type: ignore[operator, arg-type]
+    signal, _ = network.trunk.step(network.read(batch))
     return signal.pooled().flatten(1)
 
 

@@ -415,9 +415,7 @@ def fill(network: torch.nn.Module, state: dict[str, torch.Tensor], *, where: str
         ) from error
 
 
-def assemble(
-    recipe: Recipe, fitted: Fitted, module: torch.nn.Module | None = None, *, bare: bool = False
-) -> Network:
+def assemble(recipe: Recipe, fitted: Fitted, module: torch.nn.Module | None = None, *, bare: bool = False) -> Network:
     """Return the untrained network of a full recipe and fitted kinds; `bare`: not yet made ready to be adapted."""
     heads = {
         key: head_settings(kind_name(kind), recipe.heads.get(kind.columns[0], {}), where=f"heads.{kind.columns[0]}")

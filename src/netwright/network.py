@@ -23,7 +23,6 @@ from netwright.trunks.base import Trunk
 from netwright.trunks.family import Family
 from netwright.windows import read
 
-
 KNOWN = "known"  # the block of what a network that stays as it is made of its columns
 
 

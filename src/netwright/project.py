@@ -41,7 +41,15 @@ from netwright.trunks.pretrained.net import Net as Pretrained
 from netwright.trunks.pretrained.settings import Settings as Pretraining
 from netwright.trunks.transformer import llama
 
-HEAD_FIRST = {"learning_rate": 0.003, "epochs": 20, "patience": 4, "schedule": "cosine", "warmup": 0.0, "steps": None, "optimizer": "adamw"}
+HEAD_FIRST = {
+    "learning_rate": 0.003,
+    "epochs": 20,
+    "patience": 4,
+    "schedule": "cosine",
+    "warmup": 0.0,
+    "steps": None,
+    "optimizer": "adamw",
+}
 JUDGED = 2_000  # validation rows of texts that choose the best weights
 
 
@@ -271,7 +279,9 @@ def begin_with(network: Network, held: pretrained.Checkpoint) -> None:
     if held.config.get("tie_word_embeddings"):
         found.pop(f"heads.{key}.readout.weight", None)
     elif f"heads.{key}.readout.weight" not in found:  # a bare network without its answering table
-        raise InputError(Problem(str(held.path), "lacks the weights that answer tokens (lm_head)", fix="take the whole checkpoint"))
+        raise InputError(
+            Problem(str(held.path), "lacks the weights that answer tokens (lm_head)", fix="take the whole checkpoint")
+        )
     own = network.state_dict()
     if found[table].shape != own[table].shape:
         what = f"its embedding has {found[table].shape[0]:,} rows, and config.json says {own[table].shape[0]:,}"
@@ -351,7 +361,15 @@ def _led(work: Work, network: Network, plan: Plan, world: World) -> None:
     lead, data = start_network(work, plan, None)
     score = _score(work, lead, plan)
     with quiet():
-        Loop(lead, data, score, settings, plan.model_copy(update={"record": False, "compile": False}), kept=None, world=world).run()
+        Loop(
+            lead,
+            data,
+            score,
+            settings,
+            plan.model_copy(update={"record": False, "compile": False}),
+            kept=None,
+            world=world,
+        ).run()
     state = {name: value for name, value in lead.state_dict().items() if not name.startswith("trunk.inner.")}
     network.load_state_dict(state, strict=False)
 
@@ -443,9 +461,17 @@ def untrained(checkpoint: str, table: Table, inputs: tuple[str, ...] | None) -> 
         found = [infer(table.frame[name], {"kind": kind} if inputs else {}, "input") for name in names]
     own = [column for column in found if column.kind == kind]
     if not own:
-        raise InputError(Problem("--inputs", f"no column is of kind {kind}, which this checkpoint reads", allowed=", ".join(table.columns)))
+        raise InputError(
+            Problem(
+                "--inputs",
+                f"no column is of kind {kind}, which this checkpoint reads",
+                allowed=", ".join(table.columns),
+            )
+        )
     facts = prepare.facts(Described(table, tuple(own), (), {}), len(table))
-    family = family.model_copy(update={name: choice.value for name, choice in family.chosen(facts).items() if getattr(family, name) is None})
+    family = family.model_copy(
+        update={name: choice.value for name, choice in family.chosen(facts).items() if getattr(family, name) is None}
+    )
     fitted, _ = prepare.fit(Described(table, tuple(own), (), {}), family, np.arange(len(table)))
     network = build(family, fitted.inputs, {}, {})
     begin_with(network, family.checkpoint())

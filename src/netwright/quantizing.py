@@ -25,7 +25,8 @@ SHRINK = (1.0, 0.95, 0.9, 0.85)  # of a group's range that are tried: outliers c
 def whole_products(x: Tensor, weight: Tensor) -> Tensor:
     """(N, I) and (O, I) int8 -> (N, O) int32. torch's own operation is private, so that it stands here alone."""
     try:
-        return torch._int_mm(x, weight.t())
+        product: Any = torch
+        return product._int_mm(x, weight.t())
     except (AttributeError, RuntimeError):  # no such kernel here: floats hold these sums exactly up to 2²⁴
         return (x.float() @ weight.float().t()).round().to(torch.int32)
 
@@ -152,41 +153,45 @@ def unpacked(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     out: dict[str, Any] = {name: value for name, value in state.items() if "|" not in name}
     for name in {name.rpartition("|")[0] for name in state if "|" in name}:
         part = {key: state[f"{name}|{key}"] for key in ("q", "step", "low", "rows", "size")}
-        O, I = (int(number) for number in part["size"])
-        q = torch.stack([part["q"] & 15, part["q"] >> 4], -1).view(O, -1, GROUP).float()
+        outputs, inputs = (int(number) for number in part["size"])
+        q = torch.stack([part["q"] & 15, part["q"] >> 4], -1).view(outputs, -1, GROUP).float()
         rows = part["rows"].float()[:, None, :]  # (O, 1, 4): the grids of steps and of lows
         step = part["step"].float()[..., None] * rows[..., 0:1] + rows[..., 1:2]
         low = part["low"].float()[..., None] * rows[..., 2:3] + rows[..., 3:4]
-        out[name] = (q * step + low).view(O, -1)[:, :I].contiguous()
+        # (O, G, 32) · (O, G, 1) + (O, G, 1)
+        out[name] = (
+            (q * step.view(outputs, -1, 1) + low.view(outputs, -1, 1)).view(outputs, -1)[:, :inputs].contiguous()
+        )
     return out
 
 
 def _four(weight: Tensor) -> dict[str, Tensor]:
-    """A matrix's groups in 4 bits: of each, the range with the smallest squared error."""
-    O, I = weight.shape
-    groups = F.pad(weight, (0, -I % GROUP)).view(O, -1, GROUP)
+    """A matrix's groups in 4 bits: of each row the ranges with the smallest squared error."""
+    outputs, inputs = weight.shape
+    groups = F.pad(weight, (0, -inputs % GROUP)).view(outputs, -1, GROUP)
     high, low = groups.amax(2), groups.amin(2)
-    best: tuple[Tensor, Tensor, Tensor] | None = None
-    for share in SHRINK:
-        middle, half = (high + low) / 2, (high - low) / 2 * share
-        step, bottom, rows = _gridded(2 * half / 15, middle - half)
-        given = rows.float()[:, None, :]
-        a = step.float() * given[..., 0] + given[..., 1]
-        b = bottom.float() * given[..., 2] + given[..., 3]
-        q = ((groups - b[..., None]) / a[..., None].clamp(min=1e-12)).round().clamp(0, 15)
-        error = (q * a[..., None] + b[..., None] - groups).square().sum((1, 2))  # (O,): a row's groups share their grids
-        if best is None:
-            best, least = (q, step, bottom), error
-            kept = rows
-        else:
-            better = error < least
-            least = torch.where(better, error, least)
-            best = tuple(torch.where(better.view(-1, *[1] * (new.ndim - 1)), new, old) for new, old in zip((q, step, bottom), best, strict=True))  # type: ignore[assignment]
-            kept = torch.where(better[:, None], rows, kept)
-    assert best is not None
-    q, step, bottom = best
-    q = q.to(torch.uint8).view(O, -1, 2)
-    return {"q": q[..., 0] | (q[..., 1] << 4), "step": step, "low": bottom, "rows": kept, "size": torch.tensor([O, I])}
+    tries = [_tried(groups, (high + low) / 2, (high - low) / 2 * share) for share in SHRINK]
+    best = torch.stack([error for error, *_ in tries]).argmin(0)  # (O,): a row's groups share their grids
+    every = torch.arange(outputs)
+    q, step, bottom, rows = (torch.stack([one[number] for one in tries])[best, every] for number in range(1, 5))
+    q = q.view(outputs, -1, 2)
+    return {
+        "q": q[..., 0] | (q[..., 1] << 4),
+        "step": step,
+        "low": bottom,
+        "rows": rows,
+        "size": torch.tensor([outputs, inputs]),
+    }
+
+
+def _tried(groups: Tensor, middle: Tensor, half: Tensor) -> tuple[Tensor, ...]:
+    """Rows' squared errors (O,) with groups from middle - half to middle + half, and what would be kept of them."""
+    step, bottom, rows = _gridded(2 * half / 15, middle - half)
+    given = rows.float()[:, None, :]
+    a = (step.float() * given[..., 0] + given[..., 1])[..., None]
+    b = (bottom.float() * given[..., 2] + given[..., 3])[..., None]
+    q = ((groups - b) / a.clamp(min=1e-12)).round().clamp(0, 15)
+    return (q * a + b - groups).square().sum((1, 2)), q.to(torch.uint8), step, bottom, rows
 
 
 def _gridded(step: Tensor, low: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -217,7 +217,9 @@ class Recipe(Settings):
     heads: dict[str, dict[str, Any]] = Field(
         default={}, description="by target: its loss, and other settings of its head"
     )
-    teacher: str | None = Field(default=None, description="a run whose answers are learnt beside the truth (distillation)")
+    teacher: str | None = Field(
+        default=None, description="a run whose answers are learnt beside the truth (distillation)"
+    )
     model: dict[str, Any] = Field(default={}, description="the family of network, and that family's settings")
     read: Read = Read()
     split: Split = Split()

@@ -33,7 +33,9 @@ def taught(table: Table, kinds: Mapping[str, Kind], targets: dict[str, Arrays], 
             what = f"{teacher} answers {name} as a {kind_name(theirs[name][1])}, and here it is a {kind_name(kind)}"
             raise InputError(Problem("teacher", what, fix=f"--columns.{name}.kind {kind_name(theirs[name][1])}"))
         if kind_name(kind) not in ABLE:
-            raise InputError(Problem("teacher", f"a {kind_name(kind)} is not taught by another network", allowed=", ".join(ABLE)))
+            raise InputError(
+                Problem("teacher", f"a {kind_name(kind)} is not taught by another network", allowed=", ".join(ABLE))
+            )
     found = model.answers(model.fitted.encode(table), len(table))
     seconds = time.perf_counter() - began
     out = dict(targets)

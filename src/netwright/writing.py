@@ -90,7 +90,10 @@ class Scribe:
             return self._blank(len(prompts)), self._after(frame, manner)
         if not self.fitted.columns:
             marks = list(self.kind.starts)
-            ids = [marks + self.kind.reader.encode(_plain(p), add_special_tokens=False).ids or [self.kind.first] for p in prompts]
+            ids = [
+                marks + self.kind.reader.encode(_plain(p), add_special_tokens=False).ids or [self.kind.first]
+                for p in prompts
+            ]
             return self._blank(len(prompts)), Asked(ids, manner)
         table = _table([self._row(prompt) for prompt in prompts])
         encoded = self.fitted.encode(table)

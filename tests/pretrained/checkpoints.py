@@ -10,7 +10,33 @@ import torch
 
 from netwright.pretrained.weights import quietly
 
-WORDS = "the a film is was good bad fine poor dull great plot cast of and to in it not very ends well stars who what".split()
+WORDS = [
+    "the",
+    "a",
+    "film",
+    "is",
+    "was",
+    "good",
+    "bad",
+    "fine",
+    "poor",
+    "dull",
+    "great",
+    "plot",
+    "cast",
+    "of",
+    "and",
+    "to",
+    "in",
+    "it",
+    "not",
+    "very",
+    "ends",
+    "well",
+    "stars",
+    "who",
+    "what",
+]
 SMALL = {"vocab_size": 300, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48, "max_position_embeddings": 64}  # fmt: skip
 TEXTS: dict[str, dict[str, Any]] = {
     "bert": SMALL,
@@ -34,7 +60,7 @@ IMAGES: dict[str, dict[str, Any]] = {
     "resnet": {"embedding_size": 16, "hidden_sizes": [32, 64], "depths": [1, 1], "num_channels": 3, "layer_type": "basic"},
     "convnext": {"hidden_sizes": [16, 32], "depths": [1, 1], "num_stages": 2, "image_size": 32},
     "swin": {"embed_dim": 16, "depths": [1, 1], "num_heads": [1, 2], "window_size": 2, "image_size": 32, "patch_size": 4},
-    "efficientnet": {"width_coefficient": 0.25, "depth_coefficient": 0.1, "image_size": 32},
+    "efficientnet": {"width_coefficient": 0.25, "depth_coefficient": 0.1, "hidden_dim": 320, "image_size": 32},
 }  # fmt: skip
 DECODERS = ("gpt2", "llama", "mistral", "qwen2", "gemma")
 
@@ -71,5 +97,7 @@ def folder(place: Path, kind: str, *, seed: int = 0, lm: bool = False) -> Path:
 
 def reviews(count: int = 60) -> dict[str, list[Any]]:
     """Rows whose label stands in their text."""
-    texts = [f"the {WORDS[i % 7 + 10]} film is {'good' if i % 2 else 'bad'} and {WORDS[i % 5 + 12]}" for i in range(count)]
+    texts = [
+        f"the {WORDS[i % 7 + 10]} film is {'good' if i % 2 else 'bad'} and {WORDS[i % 5 + 12]}" for i in range(count)
+    ]
     return {"text": texts, "label": ["yes" if i % 2 else "no" for i in range(count)]}

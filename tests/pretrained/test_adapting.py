@@ -25,7 +25,9 @@ SHORT = {"training": {"epochs": 2, "learning_rate": 0.003}}
 def trained(place: Path, checkpoint: Path, how: str = "full", data: Any = None, **more: Any) -> nw.Model:
     """A short run on reviews."""
     settings = {**SHORT, "model": {"adapt": how}, **more}
-    return nw.train(data or checkpoints.reviews(), target="label", model=checkpoint, output=place / "run", settings=settings)
+    return nw.train(
+        data or checkpoints.reviews(), target="label", model=checkpoint, output=place / "run", settings=settings
+    )
 
 
 @pytest.mark.parametrize("kind", list(checkpoints.TEXTS))
@@ -57,7 +59,9 @@ def test_images_go_through_a_checkpoint(kind: str, tmp_path: Path) -> None:
     pixels[::2, :16] = 0
     images = pl.Series(pixels.tolist(), dtype=pl.Array(pl.UInt8, (32, 32, 3)))
     data = pl.DataFrame({"image": images, "label": ["a", "b"] * 12})
-    model = nw.train(data, target="label", model=place, output=tmp_path / "run", settings={**SHORT, "model": {"adapt": "frozen"}})
+    model = nw.train(
+        data, target="label", model=place, output=tmp_path / "run", settings={**SHORT, "model": {"adapt": "frozen"}}
+    )
     again = nw.load(tmp_path / "run").predict(data)
     assert model.predict(data).equals(again)
 
@@ -68,7 +72,10 @@ def test_what_is_adapted_and_what_stays(how: str, tmp_path: Path) -> None:
     held = pretrained.opened(place).weights()
     model = trained(tmp_path, place, how)
     assert model.predict(checkpoints.reviews()).equals(nw.load(tmp_path / "run").predict(checkpoints.reviews()))
-    state = {name.removeprefix("trunk.inner.net."): value for name, value in adapting.merged(model.network.state_dict()).items()}
+    state = {
+        name.removeprefix("trunk.inner.net."): value
+        for name, value in adapting.merged(model.network.state_dict()).items()
+    }
     moved = {name for name, value in held.items() if name in state and not torch.equal(state[name], value)}
     if how == "frozen":
         assert not moved
@@ -98,7 +105,10 @@ def test_lora_merges_and_reloads(tmp_path: Path) -> None:
     other = nw.Model(plain, model.fitted, model.recipe, model.plan, model.run, model.trust)
     one, two = (found.predict(checkpoints.reviews()).select("p_no", "p_yes").to_numpy() for found in (model, other))
     assert np.abs(one - two).max() < 1e-5
-    assert sorted(file.name for file in (tmp_path / "run" / "adapter").iterdir()) == ["adapter_config.json", "adapter_model.safetensors"]
+    assert sorted(file.name for file in (tmp_path / "run" / "adapter").iterdir()) == [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    ]
 
 
 @pytest.mark.parametrize("maps", ["all", "attention", "queries_values"])
@@ -110,7 +120,10 @@ def test_peft_loads_the_adapter_and_gives_the_same(maps: str, tmp_path: Path) ->
 
     place = checkpoints.folder(tmp_path / "llama", "llama", lm=True)
     rows = [{"messages": [{"role": "user", "content": "what film"}, {"role": "assistant", "content": f"the film is {'good' if i % 2 else 'bad'}"}]} for i in range(24)]  # fmt: skip
-    settings = {"model": {"adapt": {"how": "lora", "rank": 4, "maps": maps}}, "training": {"epochs": 2, "learning_rate": 0.02}}
+    settings = {
+        "model": {"adapt": {"how": "lora", "rank": 4, "maps": maps}},
+        "training": {"epochs": 2, "learning_rate": 0.02},
+    }
     model = nw.train(rows, target="messages", model=place, output=tmp_path / "run", settings=settings)
     ids = torch.tensor([[4, 6, 7, 8, 20, 11]])
     head: Any = next(iter(model.network.heads.values()))
@@ -133,8 +146,16 @@ def test_llamas_layout_is_computed_as_transformers_computes_it(kind: str, tmp_pa
     from netwright.signal import Memory
 
     place = checkpoints.folder(tmp_path / kind, kind, lm=True)
-    rows = {"text": [f"the film is {word} and {other}" for word in checkpoints.WORDS[:8] for other in checkpoints.WORDS[8:14]]}
-    settings = {"model": {"adapt": "frozen"}, "columns": {"text": "text"}, "training": {"epochs": 1, "steps": 1, "learning_rate": 1e-12}}
+    rows = {
+        "text": [
+            f"the film is {word} and {other}" for word in checkpoints.WORDS[:8] for other in checkpoints.WORDS[8:14]
+        ]
+    }
+    settings = {
+        "model": {"adapt": "frozen"},
+        "columns": {"text": "text"},
+        "training": {"epochs": 1, "steps": 1, "learning_rate": 1e-12},
+    }
     model = nw.train(rows, target="text", model=place, output=tmp_path / "run", settings=settings)
     head: Any = next(iter(model.network.heads.values()))
     ids = torch.randint(4, 30, (3, 17), generator=torch.Generator().manual_seed(0))

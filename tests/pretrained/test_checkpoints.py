@@ -49,14 +49,19 @@ def another_tokenizer(place: Path) -> None:
 
 def unknown_architecture(place: Path) -> None:
     config = json.loads((place / "config.json").read_text())
-    (place / "config.json").write_text(json.dumps({**config, "model_type": "zebra", "auto_map": {"AutoModel": "zebra.Zebra"}}))
+    (place / "config.json").write_text(
+        json.dumps({**config, "model_type": "zebra", "auto_map": {"AutoModel": "zebra.Zebra"}})
+    )
 
 
 def changed_weights(place: Path) -> None:
     digest = hashlib.sha256((place / "model.safetensors").read_bytes()).hexdigest()
     (place / "SHA256SUMS").write_text(f"{digest}  model.safetensors\n")
     state = load_file(place / "model.safetensors")
-    save_file({name: value + 1 if value.is_floating_point() else value for name, value in state.items()}, place / "model.safetensors")
+    save_file(
+        {name: value + 1 if value.is_floating_point() else value for name, value in state.items()},
+        place / "model.safetensors",
+    )
 
 
 def truncated(place: Path) -> None:
@@ -90,7 +95,13 @@ def an_adapter(place: Path) -> None:
 def test_a_spoilt_checkpoint_is_refused(spoil: Callable[[Path], None], said: str, bert: Path, tmp_path: Path) -> None:
     spoil(bert)
     with pytest.raises(InputError, match=said):
-        nw.train(checkpoints.reviews(), target="label", model=bert, output=tmp_path / "run", settings={"model": {"adapt": "full"}})
+        nw.train(
+            checkpoints.reviews(),
+            target="label",
+            model=bert,
+            output=tmp_path / "run",
+            settings={"model": {"adapt": "full"}},
+        )
     assert not (tmp_path / "run").exists()
 
 
@@ -98,7 +109,9 @@ def test_a_checkpoint_that_changed_is_not_resumed(bert: Path, tmp_path: Path) ->
     import polars as pl
 
     pl.DataFrame(checkpoints.reviews()).write_csv(tmp_path / "rows.csv")
-    nw.train(tmp_path / "rows.csv", target="label", model=bert, output=tmp_path / "run", settings={"training": {"epochs": 1}})
+    nw.train(
+        tmp_path / "rows.csv", target="label", model=bert, output=tmp_path / "run", settings={"training": {"epochs": 1}}
+    )
     about = tmp_path / "run" / "run.json"
     about.write_text(json.dumps({**json.loads(about.read_text()), "state": "training"}))
     (tmp_path / "run" / "model.safetensors").unlink()
@@ -135,8 +148,16 @@ def test_plain_weights_are_told_by_their_names(tmp_path: Path) -> None:
 def test_a_gguf_file_gives_the_weights_it_was_made_of(tmp_path: Path) -> None:
     """Our own export to GGUF, read back, is the run's weights; its queries and keys are put back in order."""
     pytest.importorskip("gguf")
-    rows = {"text": [f"the film is {word} and {other}" for word in checkpoints.WORDS[:8] for other in checkpoints.WORDS[8:14]]}
-    settings = {"columns": {"text": {"kind": "text", "vocabulary": 300}}, "model": {"width": 32, "depth": 2, "heads": 2}, "training": {"epochs": 1}}
+    rows = {
+        "text": [
+            f"the film is {word} and {other}" for word in checkpoints.WORDS[:8] for other in checkpoints.WORDS[8:14]
+        ]
+    }
+    settings = {
+        "columns": {"text": {"kind": "text", "vocabulary": 300}},
+        "model": {"width": 32, "depth": 2, "heads": 2},
+        "training": {"epochs": 1},
+    }
     nw.train(rows, target="text", model="transformer", output=tmp_path / "run", settings=settings)
     from netwright.export.proven import export
 

@@ -73,7 +73,13 @@ def test_four_bits_of_a_matrix() -> None:
 
 
 def test_nothing_large_enough_is_said(tmp_path: Path) -> None:
-    nw.train({"x": list(range(60)), "y": [3.0 * x for x in range(60)]}, target="y", model="linear", output=tmp_path / "line", settings={"columns": {"x": "number"}})
+    nw.train(
+        {"x": list(range(60)), "y": [3.0 * x for x in range(60)]},
+        target="y",
+        model="linear",
+        output=tmp_path / "line",
+        settings={"columns": {"x": "number"}},
+    )
     with pytest.raises(InputError, match="no linear map"):
         quantize(tmp_path / "line", to="int8", data={"x": [1, 2, 3], "y": [3.0, 6.0, 9.0]})
 
@@ -83,7 +89,9 @@ def test_a_small_network_is_taught(into: str, run: Path, tmp_path: Path) -> None
     student = distill(run, into=into, output=tmp_path / "student", settings={"training": {"epochs": 2}})
     assert student.run is not None
     found = student.run.read(student.run.folder / "distilled.json")
-    assert found["rows"] == 24 and {"metrics", "weights", "rows_a_second"} == set(found["teacher"]) == set(found["student"])
+    assert found["rows"] == 24 and {"metrics", "weights", "rows_a_second"} == set(found["teacher"]) == set(
+        found["student"]
+    )
     assert student.recipe.teacher == str(run)
 
 
@@ -91,7 +99,12 @@ def test_a_teacher_alone_teaches_its_own_answers(run: Path, tmp_path: Path) -> N
     """With the whole loss following the teacher, labels that are all wrong change nothing."""
     rows = pl.read_csv(run.parent / "rows.csv")
     turned = rows.with_columns(label=pl.when(pl.col("label") == "yes").then(pl.lit("no")).otherwise(pl.lit("yes")))
-    settings = {"teacher": str(run), "heads": {"label": {"teacher_share": 1.0}}, "trust": {"calibrate": False}, "training": {"epochs": 20, "patience": 0}}
+    settings = {
+        "teacher": str(run),
+        "heads": {"label": {"teacher_share": 1.0}},
+        "trust": {"calibrate": False},
+        "training": {"epochs": 20, "patience": 0},
+    }
     model = nw.train(turned, target="label", model="linear", output=tmp_path / "run", settings=settings)
     said = model.predict(rows)["label_predicted"].to_list()
     teacher = nw.load(run).predict(rows)["label_predicted"].to_list()
@@ -110,7 +123,12 @@ def test_numbers_and_labels_are_taught(tmp_path: Path) -> None:
 
 def test_teachers_that_cannot_teach(run: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not answer stars"):
-        nw.train({"text": ["the film", "a plot"] * 20, "stars": ["a", "b"] * 20}, target="stars", output=tmp_path / "x", settings={"teacher": str(run), "columns": {"text": "text"}})
+        nw.train(
+            {"text": ["the film", "a plot"] * 20, "stars": ["a", "b"] * 20},
+            target="stars",
+            output=tmp_path / "x",
+            settings={"teacher": str(run), "columns": {"text": "text"}},
+        )
 
 
 def test_vectors_of_a_run(run: Path, tmp_path: Path) -> None:
@@ -120,7 +138,9 @@ def test_vectors_of_a_run(run: Path, tmp_path: Path) -> None:
     assert found["vector"].dtype == pl.Array(pl.Float32, 32)
     assert np.allclose(np.linalg.norm(found["vector"].to_numpy(), axis=1), 1, atol=1e-5)
     alone = model.embed(rows[5:6])["vector"].to_numpy()
-    assert np.allclose(alone, found["vector"].to_numpy()[5:6], atol=1e-5), "a row's vector does not depend on the others"
+    assert np.allclose(alone, found["vector"].to_numpy()[5:6], atol=1e-5), (
+        "a row's vector does not depend on the others"
+    )
     near = model.nearest(rows[:3], rows, count=2)
     assert near.filter(pl.col("rank") == 1)["cosine"].min() > 0.999
     embed(run, run.parent / "rows.csv", output=tmp_path / "vectors.parquet")
@@ -131,5 +151,11 @@ def test_vectors_of_a_run(run: Path, tmp_path: Path) -> None:
 
 def test_vectors_of_other_runs(tmp_path: Path) -> None:
     table = {"x": list(range(60)), "y": [3.0 * x for x in range(60)]}
-    model = nw.train(table, target="y", model="mlp", output=tmp_path / "run", settings={"columns": {"x": "number"}, "training": {"epochs": 1}})
+    model = nw.train(
+        table,
+        target="y",
+        model="mlp",
+        output=tmp_path / "run",
+        settings={"columns": {"x": "number"}, "training": {"epochs": 1}},
+    )
     assert model.embed(table).height == 60

@@ -14,4 +14,9 @@ class HeadSettings(Settings):
 
     answers: ClassVar[tuple[str, ...]]
     share: float = Field(default=1.0, ge=0, description="weight of this target's loss in the sum over targets")
-    teacher_share: float = Field(default=0.7, ge=0, le=1, description="share of the loss that follows a teacher's answers, where there is a teacher")
+    teacher_share: float = Field(
+        default=0.7,
+        ge=0,
+        le=1,
+        description="share of the loss that follows a teacher's answers, where there is a teacher",
+    )

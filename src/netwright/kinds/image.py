@@ -40,8 +40,12 @@ class Options(base.Options):
         default=None,
         description="whether a mirrored image means the same, so that training may mirror it; left out: colours yes, grey no",
     )
-    mean: tuple[float, ...] | None = Field(default=None, description="what is subtracted from each channel, of values from 0 to 1; left out, the mean")
-    deviation: tuple[float, ...] | None = Field(default=None, description="what each channel is then divided by; left out, the deviation")
+    mean: tuple[float, ...] | None = Field(
+        default=None, description="what is subtracted from each channel, of values from 0 to 1; left out, the mean"
+    )
+    deviation: tuple[float, ...] | None = Field(
+        default=None, description="what each channel is then divided by; left out, the deviation"
+    )
 
 
 class Image(base.Kind):

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
+from netwright import pretrained
 from netwright.arrays import Arrays, Ragged
 from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
-from netwright import pretrained
 from netwright.kinds import base, tokenizing
 from netwright.kinds.prompting import Piece, Unfit, endings
 
@@ -40,7 +40,10 @@ class Options(base.Options):
         default=None, ge=264, le=2**20, description="tokens at most; 264 are bytes and marks"
     )
     length: int | None = Field(default=None, ge=4, le=2**20, description="tokens seen at once (the context)")
-    tokenizer: str | None = Field(default=None, description="a tokenizer.json, or a pretrained checkpoint that has one, in place of one learnt from the rows")
+    tokenizer: str | None = Field(
+        default=None,
+        description="a tokenizer.json, or a pretrained checkpoint that has one, in place of one learnt from the rows",
+    )
 
 
 class Language(base.Kind):
@@ -319,11 +322,17 @@ def _foreign(options: Any, template: str) -> dict[str, Any]:
     end = specials.get("eos") or next(iter(sorted(known)), None)
     if end is None or reader.token_to_id(end) is None:
         what = "has no token that ends a text"
-        raise InputError(Problem(options.tokenizer, what, allowed="a tokenizer with </s>, <|endoftext|> or an eos_token"))
+        raise InputError(
+            Problem(options.tokenizer, what, allowed="a tokenizer with </s>, <|endoftext|> or an eos_token")
+        )
     begin = "".join(reader.id_to_token(number) or "" for number in before)
     ending = endings(template) if template else None
     stops = [reader.token_to_id(end)]
     if ending and reader.token_to_id(ending.strip()) not in (None, *stops):
         stops.append(reader.token_to_id(ending.strip()))
-    names = {tokenizing.SPECIAL[tokenizing.BEGIN]: begin, tokenizing.SPECIAL[tokenizing.END]: end, tokenizing.SPECIAL[tokenizing.ANSWER]: "\n"}
+    names = {
+        tokenizing.SPECIAL[tokenizing.BEGIN]: begin,
+        tokenizing.SPECIAL[tokenizing.END]: end,
+        tokenizing.SPECIAL[tokenizing.ANSWER]: "\n",
+    }
     return {"tokenizer": content, "names": names, "starts": before, "stops": tuple(stops)}

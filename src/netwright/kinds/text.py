@@ -44,9 +44,12 @@ class Options(base.Options):
 
     kind: Literal["text"] = "text"
     tokens: Tokens = Field(
-        default="ngrams", description="words, characters, bpe (byte pairs), a bag of hashed n-grams, or those of a given tokenizer"
+        default="ngrams",
+        description="words, characters, bpe (byte pairs), a bag of hashed n-grams, or those of a given tokenizer",
     )
-    tokenizer: str | None = Field(default=None, description="with tokens given: a tokenizer.json, or a pretrained checkpoint that has one")
+    tokenizer: str | None = Field(
+        default=None, description="with tokens given: a tokenizer.json, or a pretrained checkpoint that has one"
+    )
     vocabulary: int = Field(default=10_000, ge=16, le=2**24, description="tokens, or hash buckets of the bag")
     length: int = Field(default=256, ge=1, le=2**20, description="tokens a text is cut to, so that memory is bounded")
     lowercase: bool = Field(default=True, description="whether capitals are read as small letters")
@@ -106,7 +109,12 @@ class Text(base.Kind):
         if options.tokens == "given":
             content, unknown = _given(options, column.name)
             size = _known(content).get_vocab_size()
-            return cls(columns=(column.name,), tokenizer=content, unknown=unknown, **{**settings, "vocabulary": size, "lowercase": False})
+            return cls(
+                columns=(column.name,),
+                tokenizer=content,
+                unknown=unknown,
+                **{**settings, "vocabulary": size, "lowercase": False},
+            )
         texts = words.whole(column)
         if options.tokens != "ngrams":
             every = [each for name in frame.columns for each in words.values(frame[name])]
@@ -188,9 +196,9 @@ class Text(base.Kind):
             "lowercase": self.lowercase,
             "n_features": self.vocabulary // 2,
         }
-        words: Any = HashingVectorizer(
-            ngram_range=(1, 2), token_pattern=PATTERNS[self.apart], **common
-        ).transform(texts)
+        words: Any = HashingVectorizer(ngram_range=(1, 2), token_pattern=PATTERNS[self.apart], **common).transform(
+            texts
+        )
         letters: Any = HashingVectorizer(analyzer="char_wb", ngram_range=(1, 4), **common).transform(texts)
         letters.indices += self.vocabulary // 2
         for part in (words, letters):

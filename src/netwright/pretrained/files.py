@@ -49,9 +49,13 @@ def weights(place: Path) -> tuple[Path, ...]:
         raise InputError(Problem(str(place), what, fix="merge it into its checkpoint first"))
     pickled = sorted(file.name for pattern in PICKLED for file in place.glob(pattern))
     if pickled:
-        what = f"holds its weights as pickles alone ({', '.join(pickled[:3])}), which can run any code when they are read"
+        what = (
+            f"holds its weights as pickles alone ({', '.join(pickled[:3])}), which can run any code when they are read"
+        )
         raise InputError(Problem(str(place), what, allowed="safetensors", fix="take its safetensors form, or convert it where you trust it"))  # fmt: skip
-    raise InputError(Problem(str(place), "holds no weights", allowed="model.safetensors, or its parts with their index"))
+    raise InputError(
+        Problem(str(place), "holds no weights", allowed="model.safetensors, or its parts with their index")
+    )
 
 
 def check_sums(place: Path, named: tuple[Path, ...]) -> None:

@@ -41,22 +41,21 @@ def role_of(config: dict[str, Any], place: Path) -> Role:
         what = f"its weights are quantised ({config['quantization_config'].get('quant_method')})"
         raise InputError(Problem(str(place), what, allowed="float weights, or a GGUF file"))
     try:
-        from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
-        from transformers.models.auto.modeling_auto import (
-            MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
-            MODEL_FOR_MASKED_LM_MAPPING_NAMES,
-            MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
-        )
+        from transformers.models.auto import configuration_auto, modeling_auto
     except ImportError as error:
         fix = "python -m pip install 'netwright[pretrained]'"
         raise InputError(Problem("transformers", f"is needed to read a {kind} and is not installed", fix=fix)) from error  # fmt: skip
-    if kind not in CONFIG_MAPPING_NAMES:
+    known: Any = configuration_auto
+    if kind not in known.CONFIG_MAPPING_NAMES:
         own = "; it brings code of its own, which is never run" if config.get("auto_map") else ""
         raise InputError(Problem(f"{place}/config.json", f"transformers knows no architecture {kind!r}{own}", allowed="an architecture that AutoModel builds"))  # fmt: skip
     if kind in VISION:
         return "vision"
-    if config.get("is_encoder_decoder") or kind in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
+    if config.get("is_encoder_decoder") or kind in modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
         return "encoder_decoder"
-    if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+    if (
+        kind in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+        and kind not in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    ):
         return "decoder"
     return "encoder"

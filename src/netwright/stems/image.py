@@ -6,6 +6,8 @@ B rows, C channels, H×W pixels, D width.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -55,7 +57,8 @@ class Stem(Base):
         assert isinstance(pixels, Tensor)
         if draw is not None:
             pixels = shifted(pixels, draw, mirror=self.mirror)
-        scale, shift = (self.scale, self.shift) if self.even else (self.scales, self.shifts)
+        scale: Any = self.scale if self.even else self.scales
+        shift: Any = self.shift if self.even else self.shifts
         x = pixels.to(torch.get_default_dtype()).mul_(scale).sub_(shift)  # two passes over (B, H, W, C)
         if self.form == "vector":
             return Signal(x.flatten(1), "vector")

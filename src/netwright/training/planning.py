@@ -193,7 +193,7 @@ def _timed(take: Callable[[int], object], steps: int) -> float:
     take(0)  # the first one warms up
     times: list[float] = []
     budget = math.inf
-    while not times or sum(times) < min(budget, TRIAL) or (len(times) < 3 and sum(times) < PATIENT * TRIAL):
+    while sum(times) < min(budget, TRIAL) or len(times) < (3 if sum(times) < TRIAL else 2):
         start = time.perf_counter()
         take(len(times) + 1)
         times.append(time.perf_counter() - start)

@@ -56,7 +56,9 @@ class Step:
             if times == 1.0:
                 group["lr"] = self.rate if as_tensor else rate
             else:
-                group["lr"] = self.own.setdefault(times, self.rate.clone()).fill_(rate * times) if as_tensor else rate * times
+                group["lr"] = (
+                    self.own.setdefault(times, self.rate.clone()).fill_(rate * times) if as_tensor else rate * times
+                )
 
     def steps(self, rows: Tensor, rates: list[float]) -> Tensor:
         """Take a step for each rate; return their losses (steps,)."""

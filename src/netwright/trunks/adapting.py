@@ -28,6 +28,8 @@ class Lora(nn.Module):
     `sizes`: the outputs of each part; `learns`: which of them have matrices.
     """
 
+    scale: Tensor
+
     def __init__(self, base: nn.Module, rank: int, alpha: float, sizes: list[int], learns: list[bool]) -> None:
         super().__init__()
         weight: Tensor = base.weight  # type: ignore[assignment]
@@ -59,7 +61,7 @@ class Lora(nn.Module):
         halves, pairs = iter(self.A.split(self.rank)), iter(self.B)
         inputs = self.A.shape[1]
         parts = [next(pairs) @ next(halves) if own else self.A.new_zeros(size, inputs) for size, own in zip(self.sizes, self.learns, strict=True)]  # fmt: skip
-        return self.scale * torch.cat(parts)  # type: ignore[operator]
+        return self.scale * torch.cat(parts)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., I) -> (..., O)."""
@@ -150,7 +152,7 @@ def _parts(owner: Any, name: str, part: nn.Module, settings: Adapt) -> tuple[lis
 
 
 def _remember(trunk: Any) -> None:
-    inner = getattr(getattr(trunk, "inner", None), "net", None)
+    inner: Any = getattr(getattr(trunk, "inner", None), "net", None)
     if hasattr(inner, "gradient_checkpointing_enable"):
         inner.gradient_checkpointing_enable({"use_reentrant": False})
         return

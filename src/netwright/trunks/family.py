@@ -55,7 +55,6 @@ class Adapt(Settings):
     alpha: float = Field(default=16.0, gt=0, description="LoRA's matrices count alpha / rank times")
     maps: Literal["all", "attention", "queries_values"] = Field(default="all", description="which linear maps get LoRA's matrices")  # fmt: skip
     decay: float = Field(default=1.0, gt=0, le=1, description="what the learning rate is multiplied by from a block to the one before it")  # fmt: skip
-    average: bool = Field(default=False, description="whether the weights kept are the mean over the training's last half")
     remember: bool | None = Field(default=None, description="whether a block's inside is computed again for its gradient, which takes a third more time and a fraction of the memory (gradient checkpointing)")  # fmt: skip
 
     @field_validator("how")
@@ -83,9 +82,15 @@ class Family(Settings):
     writes: ClassVar[bool] = False
     keeps_apart: ClassVar[bool] = False
     elements: ClassVar[bool] = True
-    start: str | None = Field(default=None, description="a run folder, or a pretrained checkpoint, whose weights training starts from")
-    digest: str | None = Field(default=None, description="SHA-256 of the pretrained checkpoint that training starts from")
-    adapt: Adapt | None = Field(default=None, description="how much of pretrained weights is learnt: frozen, head, top:NUMBER, full or lora")
+    start: str | None = Field(
+        default=None, description="a run folder, or a pretrained checkpoint, whose weights training starts from"
+    )
+    digest: str | None = Field(
+        default=None, description="SHA-256 of the pretrained checkpoint that training starts from"
+    )
+    adapt: Adapt | None = Field(
+        default=None, description="how much of pretrained weights is learnt: frozen, head, top:NUMBER, full or lora"
+    )
 
     @field_validator("adapt", mode="before")
     @classmethod

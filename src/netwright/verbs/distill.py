@@ -19,7 +19,12 @@ TIMED = 5  # rounds of answering, of which the fastest counts
 
 
 def distill(
-    run: str | Path, *, into: str, data: Any = None, output: str | Path | None = None, settings: dict[str, Any] | None = None
+    run: str | Path,
+    *,
+    into: str,
+    data: Any = None,
+    output: str | Path | None = None,
+    settings: dict[str, Any] | None = None,
 ) -> Model:
     """Train the family `into` (mlp, transformer:tiny) on a run's rows, with that run's answers beside the truth.
 
@@ -74,6 +79,12 @@ def _beside(teacher: Model, student: Model, rows: Table) -> dict[str, Any]:
 def _sentence(found: dict[str, Any]) -> str:
     one, two = found["teacher"], found["student"]
     faster = two["rows_a_second"] / one["rows_a_second"]
-    flat = {name: value["value"] for name, value in two["metrics"].items() if isinstance(value, dict) and value.get("value") is not None}
-    scores = [f"{name} {value:.4g} (teacher {one['metrics'][name]['value']:.4g})" for name, value in list(flat.items())[:2]]
+    flat = {
+        name: value["value"]
+        for name, value in two["metrics"].items()
+        if isinstance(value, dict) and value.get("value") is not None
+    }
+    scores = [
+        f"{name} {value:.4g} (teacher {one['metrics'][name]['value']:.4g})" for name, value in list(flat.items())[:2]
+    ]
     return f"{', '.join(scores)} on {found['rows']:,} rows; {faster:.1f} times the teacher's rows a second, {two['weights']:,} weights for {one['weights']:,}"

@@ -23,7 +23,9 @@ KEEPS = ("recipe.yaml", "plan.json", "kinds.json", "trust.json", "metrics.json",
 TIMED = 5  # rounds of answering, of which the fastest counts
 
 
-def quantize(run: str | Path, *, to: str = "int8", output: str | Path | None = None, data: Any = None) -> dict[str, Any]:
+def quantize(
+    run: str | Path, *, to: str = "int8", output: str | Path | None = None, data: Any = None
+) -> dict[str, Any]:
     """Write a run with its weights in fewer bits, and return what that cost and gave.
 
     `to`: int8 (weights and, as they come, inputs), int8_static (inputs by scales found on rows), int8_weights (weights
@@ -32,11 +34,20 @@ def quantize(run: str | Path, *, to: str = "int8", output: str | Path | None = N
     """
     to = to.replace("-", "_")
     if to not in quantizing.FORMS:
-        raise InputError(Problem("--to", f"there is no form {to!r}", allowed=", ".join(quantizing.FORMS), fix=nearest(to, quantizing.FORMS)))
+        raise InputError(
+            Problem(
+                "--to",
+                f"there is no form {to!r}",
+                allowed=", ".join(quantizing.FORMS),
+                fix=nearest(to, quantizing.FORMS),
+            )
+        )
     opened = Run.open(run)
     about = opened.read(opened.about)
     if about.get("weights"):
-        raise InputError(Problem(str(run), f"its weights are {about['weights']} already", fix="name the run that it was made of"))
+        raise InputError(
+            Problem(str(run), f"its weights are {about['weights']} already", fix="name the run that it was made of")
+        )
     model = load(run)
     place = Path(output or f"{str(run).rstrip('/')}-{to}")
     rows = rows_of(model, data)
@@ -95,7 +106,10 @@ def _measured(model: Model, rows: Any) -> dict[str, Any]:
 
 def _sentence(found: dict[str, Any], place: Path) -> str:
     size, seconds = found["bytes"], found["seconds"]
-    parts = [f"{size['before'] / 2**20:.1f} MB to {size['after'] / 2**20:.1f} MB", f"{found['rows']} rows in {seconds['before']:.2f} s before, {seconds['after']:.2f} s now"]
+    parts = [
+        f"{size['before'] / 2**20:.1f} MB to {size['after'] / 2**20:.1f} MB",
+        f"{found['rows']} rows in {seconds['before']:.2f} s before, {seconds['after']:.2f} s now",
+    ]
     score = found["score"]
     for name, value in list(_flat(score["before"]).items())[:3]:
         parts.append(f"{name} {value:.4g} to {_flat(score['after'])[name]:.4g}")

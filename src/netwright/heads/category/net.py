@@ -75,7 +75,9 @@ class Net(Plain):
             logits = torch.cat([torch.zeros_like(logits), logits], -1)
         if logits.ndim == 3:
             classes, teacher = classes[:, None].expand(-1, logits.shape[1]), teacher[:, None].expand_as(logits)
-        hard = F.cross_entropy(logits.flatten(0, -2), classes.flatten(), reduction="none", label_smoothing=self.settings.label_smoothing)
+        hard = F.cross_entropy(
+            logits.flatten(0, -2), classes.flatten(), reduction="none", label_smoothing=self.settings.label_smoothing
+        )
         wanted = (teacher.clamp(min=1e-7).log() / T).log_softmax(-1)
         soft = F.kl_div((logits / T).log_softmax(-1), wanted, reduction="none", log_target=True).sum(-1)
         return over_members((1 - share) * hard.view(classes.shape) + share * T * T * soft)

@@ -24,5 +24,7 @@ class Settings(HeadSettings):
         default="none", description="balanced: each class weighs the same in sum"
     )
     teacher_temperature: float = Field(
-        default=2.0, gt=0, description="what a teacher's and the network's logits are divided by before they are compared"
+        default=2.0,
+        gt=0,
+        description="what a teacher's and the network's logits are divided by before they are compared",
     )

@@ -97,7 +97,9 @@ class Net(Head):
             s = self.settings
             most = s.max_tokens or self.kind.longest
             asked = Asked(prompts, Manner(max_tokens=most, beams=s.beams, length_penalty=s.length_penalty))
-        return (Beams if asked.manner.beams > 1 else Single)(asked, self.kind, next(iter(self.table.state_dict().values())).device)
+        return (Beams if asked.manner.beams > 1 else Single)(
+            asked, self.kind, next(iter(self.table.state_dict().values())).device
+        )
 
     def next(self, state: State, signal: Signal | None) -> tuple[Signal | None, bool]:
         if signal is not None:

@@ -18,7 +18,6 @@ from netwright.trunks.pretrained.settings import of_llama
 from netwright.trunks.transformer.llama import taken
 from netwright.trunks.transformer.net import Net as Transformer
 
-
 DROPS = re.compile(r"drop(out)?(_prob|_rate|$)|pdrop$|_dropout")
 USUAL = {  # those that a configuration leaves out where they are the architecture's default
     **dict.fromkeys(("bert", "roberta", "xlm-roberta", "electra", "camembert", "deberta-v2", "mpnet", "xlm"), ("hidden_dropout_prob", "attention_probs_dropout_prob")),
@@ -157,7 +156,7 @@ def built(layout: Layout, role: Role, config: dict[str, Any]) -> Encoder | Eye:
 def silenced(config: dict[str, Any], share: float) -> dict[str, Any]:
     """Return a configuration whose every dropout silences this share."""
     names = [name for name, value in config.items() if isinstance(value, int | float) and not isinstance(value, bool) and DROPS.search(name)]  # fmt: skip
-    own = {name: share for name in (*USUAL.get(config.get("model_type", ""), ()), *names)}
+    own = dict.fromkeys((*USUAL.get(config.get("model_type", ""), ()), *names), share)
     return {**config, **own}
 
 

@@ -28,8 +28,12 @@ class Net(Trunk):
         s = settings
         assert s.config is not None and s.role and s.layout and s.width and s.dropout is not None
         self.vision, self.pooling, self.most = s.role == "vision", s.pooling or "mean", s.length or 512
-        self.marks = Marks(**{name: tuple(part) if isinstance(part, list | tuple) else part for name, part in s.marks.items()}) if s.marks else None  # fmt: skip
-        self.inner: Encoder | Eye = built(s.layout, s.role, s.config if s.inner_dropout is None else silenced(s.config, s.inner_dropout))
+        told = s.marks or {}
+        around = {name: tuple(told[name]) for name in ("before", "between", "behind")} if told else {}
+        self.marks = Marks(**around, typed=bool(told["typed"])) if told else None
+        self.inner: Encoder | Eye = built(
+            s.layout, s.role, s.config if s.inner_dropout is None else silenced(s.config, s.inner_dropout)
+        )
         layout = "grid" if self.vision else "sequence"
         self.own = [number for number, shape in enumerate(inputs) if shape.layout == layout]
         self.others = [number for number in range(len(inputs)) if number not in self.own]

@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from netwright import pretrained
-from netwright.shapes import Want
 from netwright.pretrained.layouts import rotary_base
+from netwright.shapes import Want
 from netwright.trunks.family import Adapt, Choice, Choices, DataFacts, Family
 from netwright.trunks.transformer.settings import Settings as Transformer
 
@@ -27,15 +27,27 @@ class Settings(Family):
     takes: ClassVar[tuple[str, ...]] = ("number", "category", "labels", "date", "text", "image")
     family: Literal["pretrained"] = "pretrained"
     layout: pretrained.Layout | None = Field(default=None, description="which network the checkpoint is of")
-    role: pretrained.Role | None = Field(default=None, description="what it was trained to do: encoder, decoder, encoder_decoder, vision")
+    role: pretrained.Role | None = Field(
+        default=None, description="what it was trained to do: encoder, decoder, encoder_decoder, vision"
+    )
     config: dict[str, Any] | None = Field(default=None, description="the checkpoint's own configuration")
     marks: dict[str, Any] | None = Field(default=None, description="the special tokens round one text and between two")
-    pooling: Literal["mean", "cls", "last"] | None = Field(default=None, description="how the states of a text's tokens become one vector")
+    pooling: Literal["mean", "cls", "last"] | None = Field(
+        default=None, description="how the states of a text's tokens become one vector"
+    )
     length: int | None = Field(default=None, ge=4, description="tokens that all texts of a row are cut to together")
-    window: int | None = Field(default=None, ge=4, description="tokens of a text read at once where a target is about its words")
-    width: int | None = Field(default=None, ge=1, description="values of the layers that fuse the vector with other columns")
-    dropout: float | None = Field(default=None, ge=0, lt=1, description="share of the vector's values silenced at random while training")
-    inner_dropout: float | None = Field(default=None, ge=0, lt=1, description="share of values silenced inside the checkpoint's network while training")
+    window: int | None = Field(
+        default=None, ge=4, description="tokens of a text read at once where a target is about its words"
+    )
+    width: int | None = Field(
+        default=None, ge=1, description="values of the layers that fuse the vector with other columns"
+    )
+    dropout: float | None = Field(
+        default=None, ge=0, lt=1, description="share of the vector's values silenced at random while training"
+    )
+    inner_dropout: float | None = Field(
+        default=None, ge=0, lt=1, description="share of values silenced inside the checkpoint's network while training"
+    )
 
     def checkpoint(self) -> pretrained.Checkpoint:
         """Return the checkpoint. Raises `InputError` where none is named, or it cannot be read."""
@@ -77,7 +89,9 @@ class Settings(Family):
         seconds = work / SPEED
         about = f"learning all its {weights / 1e6:.0f} M weights would take about {seconds / 60:,.0f} minutes on a processor"
         if facts.rows < 300:
-            return Choice(Adapt(how="frozen"), f"{facts.rows:,} training rows are few for {weights / 1e6:.0f} M weights")
+            return Choice(
+                Adapt(how="frozen"), f"{facts.rows:,} training rows are few for {weights / 1e6:.0f} M weights"
+            )
         if seconds > PATIENCE:
             return Choice(Adapt(how="frozen"), about)
         return Choice(Adapt(how="head"), f"{about}; the head learns first, so that it does not spoil them")
@@ -102,7 +116,9 @@ class Settings(Family):
         rate = 0.0003 if how == "lora" else 0.00005 if self.role != "vision" else 0.0005
         return {
             **common,
-            "learning_rate": Choice(rate, "for LoRA's matrices" if how == "lora" else "the usual order for pretrained weights"),
+            "learning_rate": Choice(
+                rate, "for LoRA's matrices" if how == "lora" else "the usual order for pretrained weights"
+            ),
             "batch_size": Choice(32 if facts.rows >= 1000 else 16, f"{facts.rows:,} training rows"),
             "epochs": Choice(3 if facts.rows >= 1000 else 6, "pretrained weights learn a task in few passes"),
             "patience": Choice(0, "the schedule must end to be worth its while"),
@@ -162,7 +178,17 @@ class Settings(Family):
             "intermediate_size": 64, "max_position_embeddings": 64,
         }  # fmt: skip
         marks = {"before": (2,), "between": (3,), "behind": (3,), "typed": True}
-        return cls(layout="transformers", role="encoder", config=config, marks=marks, pooling="mean", length=32, width=32, dropout=0.0, inner_dropout=0.0)
+        return cls(
+            layout="transformers",
+            role="encoder",
+            config=config,
+            marks=marks,
+            pooling="mean",
+            length=32,
+            width=32,
+            dropout=0.0,
+            inner_dropout=0.0,
+        )
 
 
 def of_llama(config: dict[str, Any], **more: Any) -> Transformer:

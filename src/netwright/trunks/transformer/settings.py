@@ -113,7 +113,10 @@ class Settings(Family):
     def _adapt(weights: float) -> Choice:
         if weights < MANY:
             return Choice(Adapt(how="full"), f"{weights / 1e6:.0f} M weights can all learn here")
-        return Choice(Adapt(how="lora"), f"of {weights / 1e6:.0f} M weights or more, small matrices beside them learn in less time and memory")
+        return Choice(
+            Adapt(how="lora"),
+            f"of {weights / 1e6:.0f} M weights or more, small matrices beside them learn in less time and memory",
+        )
 
     @property
     def _reads_whole(self) -> bool:

@@ -440,7 +440,7 @@ def test_a_recipe_that_cannot_be_read(refused, content, message):
         ),
         (
             ("--model", "linear", "--model.width", "3"),
-            ["model.width: there is no such setting. To mend it: there is: start, family."],
+            ["model.width: there is no such setting. To mend it: there is: start, digest, adapt, family."],
         ),
         (
             ("--model", "liner"),

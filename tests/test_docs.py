@@ -103,6 +103,7 @@ def test_every_setting_is_named_on_its_page():
         "plan": "plan.md",
         "trust": "trust.md",
         "model": "family.md",
+        "adapt": "pretrained.md",
     }
     for place, _, _ in settings():
         group, _, name = place.rpartition(".")

@@ -194,6 +194,7 @@ def test_predictions_by_slices_are_those_of_all_rows(
         whole = model.predict(frame)
     monkeypatch.setattr(netwright.model, "SLICE", 41)
     monkeypatch.setattr(encoding, "SLICE", 41)
+    monkeypatch.setattr("netwright.verbs.predict.SLICE", 41)
     with listening(again := list[Event]()):
         parts = list(model.predictions(frame))
     assert [len(part) for part in parts[:2]] == [41, 41]

@@ -13,14 +13,14 @@ import polars as pl
 import torch
 
 from netwright import choose, features, measure, prepare, pretrained, sources, splitting, teaching, trust
-from netwright.arrays import Arrays, take
+from netwright.arrays import Arrays, Ragged, take
 from netwright.batch import Block, Lists, Rows, tensors
 from netwright.encoding import SLICE
 from netwright.errors import InputError, Problem
 from netwright.events import quiet, say, say_rows
 from netwright.kinds.base import kind_name
 from netwright.kinds.category import Category
-from netwright.kinds.infer import infer
+from netwright.kinds.infer import check_options, infer, kind_class
 from netwright.kinds.language import Language
 from netwright.model import Answers, Model, assemble, compared, fill, judged, precisely, stored
 from netwright.network import KNOWN, Network, build, describe, head_settings
@@ -39,6 +39,7 @@ from netwright.trunks import adapting
 from netwright.trunks.family import Family
 from netwright.trunks.pretrained.net import Net as Pretrained
 from netwright.trunks.pretrained.settings import Settings as Pretraining
+from netwright.trunks.pretrained.settings import of_llama
 from netwright.trunks.transformer import llama
 
 HEAD_FIRST = {
@@ -182,6 +183,7 @@ def prepare_rows(project: Project, parts: Parts, *, start: Run | None = None) ->
         if training.metric is not None:  # named wrongly, it is refused before anything is encoded
             measure.metric(kind_name(kind), training.metric, classes=class_count(kind))
     inputs, targets = fitted.encode(project.table), fitted.encode_targets(project.table)
+    _say_cuts(project.table, family, inputs)
     parts = _without_unknown(project.table, fitted, targets, parts)
     if recipe.teacher is not None:
         targets = teaching.taught(project.table, fitted.targets, targets, recipe.teacher)
@@ -196,6 +198,14 @@ def prepare_rows(project: Project, parts: Parts, *, start: Run | None = None) ->
         "split": split,
     })  # fmt: skip
     return Work(full, reasons, family, fitted, parts, inputs, targets, project.weight)
+
+
+def _say_cuts(table: Table, family: Family, inputs: dict[str, Arrays]) -> None:
+    """Say which rows a family cuts because several of its columns enter it together."""
+    lists = {key: arrays["ids"] for key, arrays in inputs.items() if "ids" in arrays and "weights" not in arrays}
+    lost, text = family.cuts({key: ids.lengths for key, ids in lists.items() if isinstance(ids, Ragged)})
+    if lost is not None and lost.any():
+        say_rows("text.cut", text, table.named(np.flatnonzero(lost)), kind="warning")
 
 
 def _filled(split: Split, rows: int) -> tuple[Split, dict[str, str]]:
@@ -476,4 +486,32 @@ def untrained(checkpoint: str, table: Table, inputs: tuple[str, ...] | None) -> 
     network = build(family, fitted.inputs, {}, {})
     begin_with(network, family.checkpoint())
     recipe = Recipe(inputs=tuple(fitted.columns), model=family.model_dump(mode="json"))
+    return Model(network.eval(), fitted, recipe, Plan(threads=torch.get_num_threads()))
+
+
+def writer(checkpoint: str, *, length: int | None = None) -> Model:
+    """Return a model of a pretrained checkpoint as it is, which writes: conversations where it has a chat template.
+
+    `length`: tokens that it sees at once, at most those it was trained on. Raises `InputError` where its layout is not Llama's.
+    """
+    held = pretrained.opened(checkpoint)
+    if held.layout != "llama":
+        what = f"a {held.config.get('model_type', held.layout)} network writes no text here"
+        raise InputError(
+            Problem(checkpoint, what, allowed="a checkpoint of Llama's layout", fix="netwright embed reads with it")
+        )
+    family = of_llama(held.config, start=checkpoint, adapt={"how": "full"})
+    most = int(held.config.get("max_position_embeddings") or 2048)
+    name = "messages" if held.chat else "text"
+    options = check_options(
+        name, {**family.brings_target(name), "length": min(length or most, most)}, f"columns.{name}", "target"
+    )
+    value: Any = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}] if held.chat else "a"
+    with quiet():
+        kind = kind_class(name, "target").fit(pl.DataFrame({name: [value]}), options, "target")
+    head = head_settings(name, family.brings_head(name), where=f"heads.{name}").model_dump(mode="json")
+    recipe = Recipe(target=(name,), heads={name: head}, model=family.model_dump(mode="json"))
+    fitted = Fitted({}, {"target_1": kind}, {})
+    network = assemble(recipe, fitted, bare=True)
+    begin_with(network, held)
     return Model(network.eval(), fitted, recipe, Plan(threads=torch.get_num_threads()))

@@ -131,7 +131,7 @@ def test_a_step_of_small_batches_is_one_of_a_large_batch(reads: str) -> None:
     torch.testing.assert_close(gradients[0], gradients[1], atol=1e-6, rtol=1e-4)
 
 
-@pytest.mark.parametrize("family", [name for name in rooms.names("trunks") if name not in FAMILIES])
+@pytest.mark.parametrize("family", [name for name in rooms.names("trunks") if name not in (*FAMILIES, "pretrained")])
 def test_families_that_pool_refuse_and_name_one_that_does_not(family: str) -> None:
     given = {"layers": {"family": "layers", "layers": [{"dense": 3}]}, "module": torch.nn.Linear(1, 1)}
     with pytest.raises(InputError, match=r"it makes one answer of a whole row.*recurrent") as refused:

@@ -12,7 +12,9 @@ from netwright.errors import InputError
 from netwright.export import llama
 from netwright.export.proven import export
 from netwright.export.transformers import load
+from netwright.heads.text.settings import Manner
 from netwright.model import Model
+from netwright.trunks.transformer.llama import taken
 
 
 @pytest.mark.parametrize(
@@ -40,17 +42,12 @@ def test_transformers_loads_it_and_its_chat_template_gives_our_tokens(talker: Mo
     tokenizer = AutoTokenizer.from_pretrained(place)
     said = [{"role": "user", "content": "say 4"}]
     theirs = tokenizer.apply_chat_template(said, add_generation_prompt=True, return_dict=True)["input_ids"]
-    assert (
-        theirs
-        == talker._scribe._asked([said], __import__("netwright.heads.text.settings", fromlist=["Manner"]).Manner())[
-            1
-        ].prompts[0]
-    )
+    assert theirs == talker._scribe.asked([said], Manner())[1].prompts[0]
     assert tokenizer("say")["input_ids"][0] == talker._scribe.kind.first
 
 
 def test_weights_go_there_and_back(poet: Model, home: Path) -> None:
-    found = llama.taken(llama.weights(poet), 2, "target_1")
+    found = taken(llama.weights(poet), 2, "target_1")
     state = poet.network.state_dict()
     assert set(found) == set(state)
     for name, value in found.items():

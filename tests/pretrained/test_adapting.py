@@ -182,6 +182,16 @@ def test_two_texts_enter_as_a_pair() -> None:
     assert shortened(torch.tensor([[3, 9], [2, 2]]), 8).tolist() == [[3, 5], [2, 2]]
 
 
+def test_pairs_that_are_cut_are_said(tmp_path: Path) -> None:
+    place = checkpoints.folder(tmp_path / "bert", "bert")
+    rows = {"a": ["the film is good"] * 30, "b": ["a plot"] * 29 + ["not very " * 20], "label": ["x", "y"] * 15}
+    said: list[Event] = []
+    with listening(said):
+        trained(tmp_path, place, data=rows, model={"adapt": "frozen", "length": 24}, columns={"a": "text", "b": "text"})
+    cut = [event for event in said if event.name == "text.cut"]
+    assert any("together" in event.text and event.data["count"] == 1 for event in cut), [event.text for event in cut]
+
+
 def test_words_are_answered_by_a_pretrained_network(tmp_path: Path) -> None:
     place = checkpoints.folder(tmp_path / "bert", "bert")
     words = [checkpoints.WORDS[i % 7 : i % 7 + 5] for i in range(40)]

@@ -10,9 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from netwright.errors import InputError, Problem
-from netwright.pretrained import files, gguf, plain, template
+from netwright.pretrained import files, template
 from netwright.pretrained.checkpoint import Checkpoint, Layout, Marks, Pooling, Role, Sight
-from netwright.pretrained.layouts import is_llama, role_of
+from netwright.pretrained.layouts import IMAGENET, is_llama, role_of
 
 __all__ = ["Checkpoint", "Layout", "Marks", "Pooling", "Role", "Sight", "is_one", "opened"]
 
@@ -42,6 +42,8 @@ def opened(path: str | Path) -> Checkpoint:
 def _opened(path: str, stamp: tuple[tuple[str, int, int], ...]) -> Checkpoint:
     place = Path(path)
     if place.is_file():
+        from netwright.pretrained import gguf, plain  # they know arrays, which `--help` must not load
+
         if place.suffix == ".gguf":
             return gguf.opened(place)
         return plain.opened(place)
@@ -80,6 +82,6 @@ def _sight(place: Path, config: dict[str, object]) -> Sight:
         size = size.get("height") or size.get("shortest_edge") or 224
     if isinstance(size, list | tuple):
         size = size[0]
-    mean, deviation = found.get("image_mean") or plain.IMAGENET[0], found.get("image_std") or plain.IMAGENET[1]
+    mean, deviation = found.get("image_mean") or IMAGENET[0], found.get("image_std") or IMAGENET[1]
     channels = int(config.get("num_channels") or 3)  # type: ignore[call-overload]
     return Sight(int(size), tuple(mean)[:channels], tuple(deviation)[:channels])  # type: ignore[call-overload]

@@ -8,6 +8,7 @@ from typing import Any
 from netwright.errors import InputError, Problem
 from netwright.pretrained.checkpoint import Role
 
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and deviation of its channels
 LLAMA = ("llama", "mistral")
 VISION = ("vit", "deit", "beit", "dinov2", "swin", "swinv2", "convnext", "convnextv2", "resnet", "efficientnet", "mobilenet_v1", "mobilenet_v2", "regnet", "levit", "pvt", "poolformer", "focalnet", "bit", "hiera", "vit_msn", "vit_mae", "dinov3_vit", "dinov3_convnext", "ijepa")  # fmt: skip
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from netwright.errors import InputError, Problem
 from netwright.pretrained.checkpoint import Checkpoint, Sight
+from netwright.pretrained.layouts import IMAGENET
 
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 LITE = ((127 / 255,) * 3, (128 / 255,) * 3)  # (x - 127) / 128, as EfficientNet-lite was trained
 KNOWN = {"_conv_head.weight": "efficientnet_lite0", "layer4.1.conv2.weight": "resnet18", "layer4.2.conv3.weight": "resnet50"}  # fmt: skip
 

@@ -129,6 +129,13 @@ class Family(Settings):
         """Return settings that the head of a target of a kind takes from this family where the user gave none."""
         return {}
 
+    def cuts(self, lengths: dict[str, Any]) -> tuple[Any, str]:
+        """Return which rows (n,) lose something because columns of so many tokens (n,) enter together, and what is said.
+
+        None where nothing is cut.
+        """
+        return None, ""
+
     def refuse(self, facts: DataFacts) -> str | None:
         """Say why this family cannot read these inputs, or None."""
         if not self.writes and {"text", "messages"} & set(facts.targets):

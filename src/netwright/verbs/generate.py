@@ -6,18 +6,20 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from netwright import pretrained
 from netwright.heads.text.settings import Manner
-from netwright.model import load
+from netwright.model import Model, load
+from netwright.project import writer
 from netwright.recipe import validate
 
 
 def generate(run: str | Path, prompt: str, *, settings: Mapping[str, Any] | None = None) -> Iterator[str]:
-    """Yield what a run writes after a prompt, as it comes. `settings`: those of `Manner`.
+    """Yield what a run, or a pretrained checkpoint, writes after a prompt, as it comes. `settings`: those of `Manner`.
 
     Raises `InputError` where the run writes no text, the prompt has no room in its context, or a setting is wrong.
     """
     manner = validate(Manner, dict(settings or {}), where="generate")
-    model = load(run)
+    model = _opened(run)
     if manner.beams > 1:
         yield model.generate(prompt, manner=manner)[0].text
         return
@@ -33,7 +35,7 @@ def chat(
     Returns all messages. What no longer fits into the context is forgotten, oldest first.
     """
     manner = validate(Manner, {"temperature": 0.7, "top_p": 0.95, **dict(settings or {})}, where="chat")
-    model = load(run)
+    model = _opened(run)
     said: list[dict[str, str]] = [{"role": "system", "content": system}] if system else []
     while (text := ask()) is not None:
         said.append({"role": "user", "content": text})
@@ -44,3 +46,8 @@ def chat(
         tell("\n")
         said.append({"role": "assistant", "content": "".join(parts)})
     return said
+
+
+def _opened(run: str | Path) -> Model:
+    """A run's model, or that of a pretrained checkpoint as it is."""
+    return writer(str(run)) if pretrained.is_one(run) else load(run)

@@ -50,6 +50,8 @@ class Theirs(Encoder):
 
         whole: Any = AutoModel.from_config(configured(config))
         self.net: Any = whole.get_encoder() if role == "encoder_decoder" else whole
+        if isinstance(getattr(self.net, "pooler", None), nn.Module):  # states are pooled behind it
+            self.net.pooler = None
         self.typed = "token_type_ids" in self.net.forward.__code__.co_varnames[: self.net.forward.__code__.co_argcount] or config.get("type_vocab_size", 0) > 1  # fmt: skip
         self.caches = role == "decoder"
         found = self.net.config

@@ -55,6 +55,8 @@ class Settings(Family):
 
     def chosen(self, facts: DataFacts) -> Choices:
         """All that the checkpoint says of itself, and how far it is adapted."""
+        if not self.start:  # a network that is trained from nothing
+            return {}
         held = self.checkpoint()
         own = "the checkpoint's own"
         pooled = held.pooling or ("last" if held.role == "decoder" else "mean")
@@ -128,6 +130,9 @@ class Settings(Family):
 
     def brings(self, kind: str) -> dict[str, Any]:
         """The checkpoint's tokenizer, its image size and normalisation."""
+        if not self.start:
+            size = (self.config or {}).get("vocab_size", 1000)
+            return {"tokens": "words", "vocabulary": size, "length": (self.length or 64) - 4} if kind == "text" else {}
         held = self.checkpoint()
         if kind == "text" and held.tokenizer:
             room = (self.length or 512) - (held.marks.count if held.marks else 0)
@@ -138,6 +143,16 @@ class Settings(Family):
             sight = held.sight
             return {"size": sight.size, "channels": len(sight.mean), "mean": sight.mean, "deviation": sight.deviation}
         return {"number": {"scale": "robust"}}.get(kind, {})
+
+    def cuts(self, lengths: dict[str, Any]) -> tuple[Any, str]:
+        """Rows whose texts together are too long; a single text is cut, and that said, where it is encoded."""
+        if len(lengths) < 2 or self.window or self.marks is None or self.length is None:
+            return None, ""
+        marks = self.marks
+        room = self.length - len(marks["before"]) - len(marks["behind"]) - len(marks["between"]) * (len(lengths) - 1)
+        return sum(
+            lengths.values()
+        ) > room, f"texts that together have more than {room} tokens: the longest loses its end"
 
     def want(self, kind: str, *, outputs: int) -> Want:
         """Its own columns as tokens or pixels, all else as vectors."""

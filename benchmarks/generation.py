@@ -23,7 +23,7 @@ from results import machine, write_section
 
 from netwright import quantizing
 from netwright.heads.text.settings import Manner
-from netwright.project import writer
+from netwright.starting import writer
 
 KEPT = Path(__file__).parent / "generation.json"
 TOKENS, HELD = 64, 24

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from netwright import choose, features, measure, prepare, pretrained, sources, splitting, teaching, trust
+from netwright import choose, features, measure, prepare, pretrained, sources, splitting, starting, teaching, trust
 from netwright.arrays import Arrays, Ragged, take
 from netwright.batch import Block, Lists, Rows, tensors
 from netwright.encoding import SLICE
@@ -20,10 +20,9 @@ from netwright.errors import InputError, Problem
 from netwright.events import quiet, say, say_rows
 from netwright.kinds.base import kind_name
 from netwright.kinds.category import Category
-from netwright.kinds.infer import check_options, infer, kind_class
 from netwright.kinds.language import Language
-from netwright.model import Answers, Model, assemble, compared, fill, judged, precisely, stored
-from netwright.network import KNOWN, Network, build, describe, head_settings
+from netwright.model import Answers, assemble, compared, fill, judged, precisely, stored
+from netwright.network import KNOWN, Network, describe, head_settings
 from netwright.plan import Plan
 from netwright.prepare import Described, Fitted
 from netwright.recipe import Recipe, Split
@@ -37,10 +36,6 @@ from netwright.training.planning import choose as choose_plan
 from netwright.training.world import World
 from netwright.trunks import adapting
 from netwright.trunks.family import Family
-from netwright.trunks.pretrained.net import Net as Pretrained
-from netwright.trunks.pretrained.settings import Settings as Pretraining
-from netwright.trunks.pretrained.settings import of_llama
-from netwright.trunks.transformer import llama
 
 HEAD_FIRST = {
     "learning_rate": 0.003,
@@ -238,7 +233,7 @@ def start_network(work: Work, plan: Plan, module: torch.nn.Module | None) -> tup
         if work.family.digest not in (None, held.digest):
             what = "is another checkpoint than the one that this run was begun with"
             raise InputError(Problem(start, what, fix="put the first one back, or begin a new run"))
-        begin_with(network, held)
+        starting.begin_with(network, held)
     elif start:
         fill(network, adapting.merged(_starting_weights(Run.open(start))), where=start)
     if start:
@@ -274,29 +269,6 @@ def _texts(
         cut, row = packer.pieces(known, kind.length)
         rows = Rows({}, {key: cut}, None if weight is None else weight[train][row], count=len(row))
     return Data(rows, torch.arange(len(rows)), {})
-
-
-def begin_with(network: Network, held: pretrained.Checkpoint) -> None:
-    """Give a network a checkpoint's weights. Raises `InputError` where they are another network's."""
-    state = held.weights()
-    if isinstance(network.trunk, Pretrained):
-        network.trunk.take(state)
-        return
-    (key,) = network.heads
-    depth = len(network.trunk.layers)  # type: ignore[arg-type]
-    found = llama.taken(state, depth, key)
-    table = f"heads.{key}.table.weight"
-    if held.config.get("tie_word_embeddings"):
-        found.pop(f"heads.{key}.readout.weight", None)
-    elif f"heads.{key}.readout.weight" not in found:  # a bare network without its answering table
-        raise InputError(
-            Problem(str(held.path), "lacks the weights that answer tokens (lm_head)", fix="take the whole checkpoint")
-        )
-    own = network.state_dict()
-    if found[table].shape != own[table].shape:
-        what = f"its embedding has {found[table].shape[0]:,} rows, and config.json says {own[table].shape[0]:,}"
-        raise InputError(Problem(str(held.path), what, fix="take the checkpoint from its source again"))
-    fill(network, found, where=str(held.path))
 
 
 def _starting_weights(run: Run) -> dict[str, torch.Tensor]:
@@ -456,62 +428,3 @@ def compared_later(work: Work, key: str, rows: np.ndarray) -> Any:
 def class_count(kind: Any) -> int:
     """Return how many classes a target has (0: it has none)."""
     return len(kind.classes) if isinstance(kind, Category) else 0
-
-
-def untrained(checkpoint: str, table: Table, inputs: tuple[str, ...] | None) -> Model:
-    """Return a model of a pretrained checkpoint as it is, which embeds a table's columns and answers nothing.
-
-    `inputs`: the columns that it reads; left out, all of the sort that it reads. Raises `InputError` where there are none.
-    """
-    family = Pretraining(start=checkpoint)
-    kind = "image" if family.checkpoint().role == "vision" else "text"
-    names = list(inputs or table.columns)
-    table.require(names, setting="--inputs")
-    with quiet():
-        found = [infer(table.frame[name], {"kind": kind} if inputs else {}, "input") for name in names]
-    own = [column for column in found if column.kind == kind]
-    if not own:
-        raise InputError(
-            Problem(
-                "--inputs",
-                f"no column is of kind {kind}, which this checkpoint reads",
-                allowed=", ".join(table.columns),
-            )
-        )
-    facts = prepare.facts(Described(table, tuple(own), (), {}), len(table))
-    family = family.model_copy(
-        update={name: choice.value for name, choice in family.chosen(facts).items() if getattr(family, name) is None}
-    )
-    fitted, _ = prepare.fit(Described(table, tuple(own), (), {}), family, np.arange(len(table)))
-    network = build(family, fitted.inputs, {}, {})
-    begin_with(network, family.checkpoint())
-    recipe = Recipe(inputs=tuple(fitted.columns), model=family.model_dump(mode="json"))
-    return Model(network.eval(), fitted, recipe, Plan(threads=torch.get_num_threads()))
-
-
-def writer(checkpoint: str, *, length: int | None = None) -> Model:
-    """Return a model of a pretrained checkpoint as it is, which writes: conversations where it has a chat template.
-
-    `length`: tokens that it sees at once, at most those it was trained on. Raises `InputError` where its layout is not Llama's.
-    """
-    held = pretrained.opened(checkpoint)
-    if held.layout != "llama":
-        what = f"a {held.config.get('model_type', held.layout)} network writes no text here"
-        raise InputError(
-            Problem(checkpoint, what, allowed="a checkpoint of Llama's layout", fix="netwright embed reads with it")
-        )
-    family = of_llama(held.config, start=checkpoint, adapt={"how": "full"})
-    most = int(held.config.get("max_position_embeddings") or 2048)
-    name = "messages" if held.chat else "text"
-    options = check_options(
-        name, {**family.brings_target(name), "length": min(length or most, most)}, f"columns.{name}", "target"
-    )
-    value: Any = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}] if held.chat else "a"
-    with quiet():
-        kind = kind_class(name, "target").fit(pl.DataFrame({name: [value]}), options, "target")
-    head = head_settings(name, family.brings_head(name), where=f"heads.{name}").model_dump(mode="json")
-    recipe = Recipe(target=(name,), heads={name: head}, model=family.model_dump(mode="json"))
-    fitted = Fitted({}, {"target_1": kind}, {})
-    network = assemble(recipe, fitted, bare=True)
-    begin_with(network, held)
-    return Model(network.eval(), fitted, recipe, Plan(threads=torch.get_num_threads()))

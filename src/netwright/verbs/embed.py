@@ -12,7 +12,7 @@ from netwright import pretrained, sources
 from netwright.errors import InputError, Problem
 from netwright.events import say
 from netwright.model import load
-from netwright.project import untrained
+from netwright.starting import untrained
 
 
 def embed(run: str | Path, data: Any, *, output: str | Path | None = None, inputs: str | None = None) -> pl.DataFrame:

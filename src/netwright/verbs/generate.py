@@ -9,8 +9,8 @@ from typing import Any
 from netwright import pretrained
 from netwright.heads.text.settings import Manner
 from netwright.model import Model, load
-from netwright.project import writer
 from netwright.recipe import validate
+from netwright.starting import writer
 
 
 def generate(run: str | Path, prompt: str, *, settings: Mapping[str, Any] | None = None) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,25 +26,36 @@ def vectors(network: Network, fitted: Fitted, encoded: dict[str, Arrays], count:
     Of a pretrained network the pooled vector of its own columns; of a text that is written the mean of the states over the
     row's prompt; else the trunk's pooled signal.
     """
+    out = by_length(network, lambda batch: _of(network, fitted, batch), encoded, list(encoded), count)
+    return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
+
+
+def by_length(
+    network: Network, make: Callable[[Batch], Tensor], encoded: dict[str, Arrays], longest: Sequence[str], count: int,
+    tell: Callable[[int], None] = lambda done: None,
+) -> np.ndarray:  # fmt: skip
+    """(n, D) float32: what `make` gives of batches, rows of like lengths in the blocks `longest` together.
+
+    `tell` hears how many rows are done.
+    """
     network.eval()
     device = next(iter(network.state_dict().values())).device
     rows = Rows({key: tensors(arrays, device) for key, arrays in encoded.items()}, {}, count=count)
     lengths = np.zeros(count, np.int64)
-    for arrays in encoded.values():
-        for array in arrays.values():
-            if isinstance(array, Ragged):
-                lengths += array.lengths
-    order, found, at = np.argsort(-lengths, kind="stable"), list[np.ndarray](), 0
+    for array in (array for key in longest for array in encoded[key].values()):
+        if isinstance(array, Ragged):
+            lengths += array.lengths
+    order, out, at = np.argsort(-lengths, kind="stable"), np.zeros((count, 0), np.float32), 0
     with torch.no_grad():
         while at < count:
             size = int(min(AT_ONCE, max(1, TOKENS // max(int(lengths[order[at]]), 1))))
-            batch = rows.take(torch.from_numpy(order[at : at + size]).to(device))
-            found.append(_of(network, fitted, batch).float().cpu().numpy())
+            chosen = order[at : at + size]
+            found = make(rows.take(torch.from_numpy(chosen).to(device))).float().cpu().numpy()
+            out = out if at else np.empty((count, found.shape[1]), np.float32)
+            out[chosen] = found
             at += size
-    if not found:
-        return np.zeros((0, 0), np.float32)
-    out = np.concatenate(found)[order.argsort()]
-    return out / np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
+            tell(at)
+    return out
 
 
 def _of(network: Network, fitted: Fitted, batch: Batch) -> Tensor:

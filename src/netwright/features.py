@@ -9,17 +9,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from netwright import cache
 from netwright.arrays import Arrays, Ragged
-from netwright.batch import Rows, tensors
+from netwright.embedding import by_length
 from netwright.events import say
 from netwright.network import KNOWN, Network
 from netwright.trunks.pretrained.settings import Settings
-
-AT_ONCE = 64  # rows that go through the network together
-TOKENS = 8192  # of these rows, padding among them
 
 
 def known(work: Any, network: Callable[[], Network]) -> Any:
@@ -36,9 +32,13 @@ def known(work: Any, network: Callable[[], Network]) -> Any:
     held = {key: work.inputs[key] for key in own}
     name = f"features {family.digest} {family.pooling} {family.length} {_content(held)}"
 
+    def tell(done: int) -> None:
+        say("progress", "features.rows", "reading rows with the pretrained network", step=done, steps=_count(held))
+
     def encode() -> Arrays:
         began = time.perf_counter()
-        values = _computed(network(), held, work.inputs)
+        net = network()
+        values = by_length(net, net.known, work.inputs, own, _count(held), tell=tell)
         text = f"{len(values):,} rows went through the pretrained network once, in {time.perf_counter() - began:.0f} s"
         say("step", "features", text, rows=len(values))
         return {"values": values}
@@ -61,27 +61,5 @@ def _content(held: dict[str, Arrays]) -> str:
     return digest.hexdigest()
 
 
-def _computed(network: Network, held: dict[str, Arrays], every: dict[str, Arrays]) -> np.ndarray:
-    """(n, D) float32, rows of like lengths together."""
-    network.eval()
-    device = next(network.parameters()).device
-    blocks = {key: tensors(arrays, device) for key, arrays in every.items()}
-    count = len(next(iter(next(iter(held.values())).values())))
-    rows = Rows(blocks, {}, count=count)
-    lengths = np.zeros(count, np.int64)
-    for arrays in held.values():
-        for array in arrays.values():
-            if isinstance(array, Ragged):
-                lengths += array.lengths
-    order, out, at = np.argsort(-lengths, kind="stable"), None, 0
-    with torch.inference_mode():
-        while at < count:
-            size = int(min(AT_ONCE, max(1, TOKENS // max(int(lengths[order[at]]), 1))))
-            chosen = order[at : at + size]
-            found = network.known(rows.take(torch.from_numpy(chosen).to(device))).float().cpu().numpy()
-            out = np.empty((count, found.shape[1]), np.float32) if out is None else out
-            out[chosen] = found
-            at += size
-            say("progress", "features.rows", "reading rows with the pretrained network", step=at, steps=count)
-    assert out is not None
-    return out
+def _count(held: dict[str, Arrays]) -> int:
+    return len(next(iter(next(iter(held.values())).values())))

@@ -303,17 +303,19 @@ def train(
     """
     settings, fresh = work.recipe.training, copy.deepcopy(module)
     with precisely(plan or work.recipe.plan):
-        fixed = features.known(work, lambda: start_network(work, Plan(threads=torch.get_num_threads()), None)[0])
-        first = None if kept is not None and kept.exists() else fixed
-        if work.family.adapt is not None and work.family.adapt.how == "frozen":
-            work = fixed or work
+        frozen = work.family.adapt is not None and work.family.adapt.how == "frozen"
+        fixed = None
+        if frozen or kept is None or not kept.exists():  # of a resumed training the head has learnt already
+            fixed = features.known(work, lambda: start_network(work, Plan(threads=torch.get_num_threads()), None)[0])
+        if frozen:
+            work, fixed = fixed or work, None
         if plan is None:
             plan = choose_plan(work.recipe.plan, lambda trial: start_network(work, trial, module), settings, world)
         ready(plan)
         torch.set_num_threads(plan.threads)
         network, data = start_network(work, plan, module)
-        if first is not None and first is not work:
-            _led(first, network, plan, world)
+        if fixed is not None:
+            _led(fixed, network, plan, world)
         sizes = describe(network)
         say(
             "step",

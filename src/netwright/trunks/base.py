@@ -35,8 +35,7 @@ class Trunk(nn.Module):
     @property
     def blocks(self) -> list[nn.Module]:
         """The body's blocks, first to last: the longest list of them."""
-        lists = [part for part in self.body.modules() if isinstance(part, nn.ModuleList)]
-        return list(max(lists, key=len)) if lists else []
+        return longest(self.body)
 
     def train(self, mode: bool = True) -> Self:
         """A fixed body stays as it is also while training: no dropout in it, no running means."""
@@ -60,3 +59,9 @@ class Trunk(nn.Module):
     def seen(self) -> int:
         """How many of a memory's cached layers are what is seen of the inputs, not what a stimulus left."""
         return 0
+
+
+def longest(module: nn.Module) -> list[nn.Module]:
+    """Return the longest list of blocks in a network: its layers."""
+    lists = [part for part in module.modules() if isinstance(part, nn.ModuleList)]
+    return list(max(lists, key=len)) if lists else []

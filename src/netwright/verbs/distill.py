@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,8 @@ from netwright.model import Model, load
 from netwright.recipe_file import read_recipe
 from netwright.run import Run, write_json
 from netwright.sources.table import Table
+from netwright.verbs.stopwatch import fastest
 from netwright.verbs.train import train
-
-TIMED = 5  # rounds of answering, of which the fastest counts
 
 
 def distill(
@@ -62,16 +60,9 @@ def _beside(teacher: Model, student: Model, rows: Table) -> dict[str, Any]:
     """Weights, metrics on rows that neither learnt, and rows a second of both."""
     out: dict[str, Any] = {"rows": len(rows)}
     for name, model in (("teacher", teacher), ("student", student)):
-        times = []
-        for _ in range(TIMED):
-            began = time.perf_counter()
-            model.predict(rows)
-            times.append(time.perf_counter() - began)
-            if sum(times) > 20:
-                break
         out[name] = {
             "weights": sum(weight.numel() for weight in model.network.parameters()), "metrics": model.evaluate(rows)["metrics"],
-            "rows_a_second": len(rows) / min(times),
+            "rows_a_second": len(rows) / fastest(model, rows),
         }  # fmt: skip
     return out
 

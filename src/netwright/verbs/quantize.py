@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,9 @@ from netwright.model import Model, load
 from netwright.run import Run, standing, write_json
 from netwright.training import checkpoint
 from netwright.trunks import adapting
+from netwright.verbs.stopwatch import fastest
 
 KEEPS = ("recipe.yaml", "plan.json", "kinds.json", "trust.json", "metrics.json", "rows.jsonl", "tokenizer.json", "texts.json", "predictions.csv", "events.jsonl")  # fmt: skip
-TIMED = 5  # rounds of answering, of which the fastest counts
 
 
 def quantize(
@@ -94,14 +93,7 @@ def _converted(model: Model, state: dict[str, torch.Tensor], to: Any, rows: Any)
 def _measured(model: Model, rows: Any) -> dict[str, Any]:
     """Metrics on the rows, and the seconds that answering them takes."""
     metrics = model.evaluate(rows)["metrics"]
-    times = []
-    for _ in range(TIMED):
-        began = time.perf_counter()
-        model.predict(rows)
-        times.append(time.perf_counter() - began)
-        if sum(times) > 20:
-            break
-    return {"metrics": metrics, "seconds": min(times)}
+    return {"metrics": metrics, "seconds": fastest(model, rows)}
 
 
 def _sentence(found: dict[str, Any], place: Path) -> str:

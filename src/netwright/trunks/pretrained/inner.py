@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from netwright.pretrained import Layout, Role
 from netwright.signal import Memory, Signal
+from netwright.trunks.base import longest
 from netwright.trunks.pretrained import lite, resnet
 from netwright.trunks.pretrained.settings import of_llama
 from netwright.trunks.transformer.llama import taken
@@ -26,8 +27,8 @@ USUAL = {  # those that a configuration leaves out where they are the architectu
 }  # fmt: skip
 
 
-class Encoder(nn.Module):
-    """Tokens (B, T), which of them are real (B, T), and which are of a second text -> states (B, T, D)."""
+class Inner(nn.Module):
+    """What a checkpoint fills: a network of some `width`."""
 
     width: int
 
@@ -37,8 +38,12 @@ class Encoder(nn.Module):
         return longest(self)
 
     def take(self, state: dict[str, Tensor]) -> None:
-        """Give it a checkpoint's weights."""
+        """Give it a checkpoint's weights; what once answered its own classes is left out."""
         raise NotImplementedError
+
+
+class Encoder(Inner):
+    """Tokens (B, T), which of them are real (B, T), and which are of a second text -> states (B, T, D)."""
 
 
 class Theirs(Encoder):
@@ -89,19 +94,8 @@ class Llama(Encoder):
         self.trunk.load_state_dict({name.removeprefix("trunk."): value for name, value in found.items()})
 
 
-class Eye(nn.Module):
+class Eye(Inner):
     """Images (B, C, H, W) -> vectors (B, D)."""
-
-    width: int
-
-    @property
-    def blocks(self) -> list[nn.Module]:
-        """Its blocks, first to last: the longest list of them."""
-        return longest(self)
-
-    def take(self, state: dict[str, Tensor]) -> None:
-        """Give it a checkpoint's weights; the classes that it once answered are left out."""
-        raise NotImplementedError
 
 
 class TheirEye(Eye):
@@ -168,9 +162,3 @@ def configured(config: dict[str, Any]) -> Any:
 
     values = {name: value for name, value in config.items() if name not in ("model_type", "architectures", "transformers_version", "_name_or_path", "torch_dtype", "dtype", "auto_map")}  # fmt: skip
     return AutoConfig.for_model(config["model_type"], **values)
-
-
-def longest(module: nn.Module) -> list[nn.Module]:
-    """Return the longest list of blocks in a network: its layers."""
-    lists = [part for part in module.modules() if isinstance(part, nn.ModuleList)]
-    return list(max(lists, key=len)) if lists else []

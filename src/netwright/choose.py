@@ -30,6 +30,7 @@ COMMON: dict[str, Choice] = {
     "l2": Choice(0.0, "no penalty"),
     "weight_decay": Choice(0.0, "no decay"),
     "gradient_clip": Choice(0.0, "no limit"),
+    "average": Choice(0.0, "the weights themselves are kept"),
     "patience": Choice(0, "all epochs are run"),
     "refit": Choice(False, "the validation rows choose the weights, and are not learnt"),
     "augment": Choice(False, "rows are taken as they are"),

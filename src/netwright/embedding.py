@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from netwright import calls
 from netwright.arrays import Arrays, Ragged
 from netwright.batch import Batch, Lists, Rows, tensors
 from netwright.kinds.language import Language
@@ -17,7 +18,6 @@ from netwright.prepare import Fitted
 from netwright.trunks.pretrained.net import Net as Pretrained
 
 AT_ONCE = 64  # rows that are read together, of like lengths
-TOKENS = 8192  # of these rows, padding among them
 
 
 def vectors(network: Network, fitted: Fitted, encoded: dict[str, Arrays], count: int) -> np.ndarray:
@@ -45,16 +45,17 @@ def by_length(
     for array in (array for key in longest for array in encoded[key].values()):
         if isinstance(array, Ragged):
             lengths += array.lengths
-    order, out, at = np.argsort(-lengths, kind="stable"), np.zeros((count, 0), np.float32), 0
-    with torch.no_grad():
-        while at < count:
-            size = int(min(AT_ONCE, max(1, TOKENS // max(int(lengths[order[at]]), 1))))
-            chosen = order[at : at + size]
-            found = make(rows.take(torch.from_numpy(chosen).to(device))).float().cpu().numpy()
-            out = out if at else np.empty((count, found.shape[1]), np.float32)
-            out[chosen] = found
-            at += size
-            tell(at)
+    order = calls.of_like_lengths(torch.from_numpy(lengths), AT_ONCE, calls.PADDED if device.type == "cpu" else calls.ELSEWHERE)
+
+    @torch.no_grad()
+    def work(chosen: Tensor) -> np.ndarray:
+        return make(rows.take(chosen.to(device))).float().cpu().numpy()
+
+    parts = calls.each(order, work, device=device.type, tell=tell)
+    if not parts:
+        return np.zeros((0, 0), np.float32)
+    out = np.empty((count, parts[0].shape[1]), np.float32)
+    out[torch.cat(order).numpy()] = np.concatenate(parts)
     return out
 
 

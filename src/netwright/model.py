@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from netwright import answer, choose, embedding, measure, quantizing, rooms, sources
+from netwright import answer, calls, choose, embedding, measure, quantizing, rooms, sources
 from netwright.arrays import Arrays, Ragged, take
 from netwright.batch import Lists, Rows, tensors
 from netwright.encoding import SLICE
@@ -42,7 +42,6 @@ Answers = dict[str, dict[str, np.ndarray]]
 WRITTEN_AT_ONCE = 128  # rows that are written side by side: more gain little, and their caches take memory
 LIGHT = 16  # times as many rows a call where a row is answered in a few operations: three times as fast (docs/log.md)
 READ_AT_ONCE = 32  # texts that are read side by side
-PADDED = 2**16  # tokens of a call, padding among them: at width 512 what a layer makes of them takes 128 MB
 
 
 class Model:
@@ -224,15 +223,31 @@ def answers(
 ) -> Answers:
     """Return the heads' arrays for encoded rows, `rows_a_call` at a time, by target key; `only`: of these targets."""
     network.eval()
-    parts: list[Answers] = []
     keys = list(network.heads if only is None else only)
-    many = plan.rows_a_call * (LIGHT if network.trunk.light else 1)
-    size = min(plan.rows_a_call, WRITTEN_AT_ONCE) if set(keys) & set(encoded) else many
+    writes = bool(set(keys) & set(encoded))
     with precisely(plan):
         rows = Rows({key: tensors(arrays) for key, arrays in encoded.items()}, {}, count=count)
-        calls = _calls(rows, keys, size)
-        for chosen in calls:
-            parts.append(answer.answer(network, on(rows, chosen, plan.device), only=keys))
+
+        def work(chosen: torch.Tensor) -> Answers:
+            return answer.answer(network, on(rows, chosen, plan.device), only=keys)
+
+        lengths = _lengths(rows, keys)
+        if lengths is None:
+            size = plan.rows_a_call * (LIGHT if network.trunk.light else 1)
+            order = list(torch.arange(count).split(size)) if count else []
+            parts = [work(chosen) for chosen in order]
+        elif writes:
+            order = calls.of_like_lengths(lengths, min(plan.rows_a_call, WRITTEN_AT_ONCE), calls.ELSEWHERE)
+            parts = [work(chosen) for chosen in order]
+        else:
+            most = calls.PADDED if plan.device == "cpu" else calls.ELSEWHERE
+            order = calls.of_like_lengths(lengths, plan.rows_a_call, most)
+            parts = calls.each(order, work, device=plan.device)
+    return _in_order(parts, order)
+
+
+def _in_order(parts: list[Answers], calls: list[torch.Tensor]) -> Answers:
+    """The answers of all calls, in the rows' own order."""
     found, order = joined(parts), torch.cat(calls) if calls else torch.zeros(0, dtype=torch.long)
     if torch.equal(order, torch.arange(len(order))):
         return found
@@ -263,23 +278,12 @@ def _is_asked(fitted: Fitted, key: str) -> bool:
     return bool(fitted.inputs or fitted.targets[key].prompted)
 
 
-def _calls(rows: Rows, keys: Iterable[str], size: int) -> list[torch.Tensor]:
-    """The rows of each call: those with prompts or texts of like length together, at most `size` of them, and so many that
-    they have at most PADDED tokens when padded."""
+def _lengths(rows: Rows, keys: Iterable[str]) -> torch.Tensor | None:
+    """(n,) how many tokens the rows' prompts or texts have; None where they have none."""
     prompts = [part for key in keys if isinstance(part := rows.inputs.get(key, {}).get("ids"), Lists)]
     texts = [block["ids"] for block in rows.inputs.values() if "ids" in block and "weights" not in block]
     lists = prompts[:1] or [part for part in texts if isinstance(part, Lists)]
-    if not lists:
-        return list(torch.arange(len(rows)).split(size)) if len(rows) else []
-    lengths = torch.stack([part.lengths.cpu() for part in lists]).sum(0)
-    order, calls = lengths.argsort(stable=True), list[torch.Tensor]()
-    while len(order):
-        chosen = order[:size]
-        while len(chosen) > 1 and len(chosen) * int(lengths[chosen[-1]]) > PADDED:
-            chosen = chosen[: len(chosen) // 2]
-        calls.append(chosen)
-        order = order[len(chosen) :]
-    return calls
+    return torch.stack([part.lengths.cpu() for part in lists]).sum(0) if lists else None
 
 
 def read_truth(

@@ -147,7 +147,7 @@ def build(
         if name == "module"
         else {}
     )
-    trunk: Trunk = rooms.find("trunks", name, "net").Net(family, shapes, total, **extra)
+    trunk: Trunk = rooms.find("trunks", name, family.builds).Net(family, shapes, total, **extra)
     trunk.keeps_elements = any(kind.elementwise for kind in targets.values())
     ready = trunk.ends_in_target
     plugs, start = {}, 0

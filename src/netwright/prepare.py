@@ -370,7 +370,7 @@ def fit(described: Described, family: Family, train: np.ndarray) -> tuple[Fitted
     written = family.writes_after(tuple(column.kind or "" for column in described.targets))
     for column in () if written else described.inputs:
         kind = column.kind or ""
-        brought = {**_known(kind, family.brings(kind)), **described.asked.get(column.name, {})}
+        brought = {**known(kind, family.brings(kind)), **described.asked.get(column.name, {})}
         options = check_options(kind, {**brought, **column.given}, f"columns.{column.name}")
         settings[column.name] = options.model_dump(mode="json")
         name = f"{kind} {options.model_dump_json()}" if kind_class(kind).many else f"{kind} {column.name}"
@@ -389,7 +389,7 @@ def fit(described: Described, family: Family, train: np.ndarray) -> tuple[Fitted
     prompt = [column.name for column in described.inputs] if written else []
     for index, column in enumerate(described.targets, 1):
         kind = column.kind or ""
-        brought = _known(kind, family.brings_target(kind), "target")
+        brought = known(kind, family.brings_target(kind), "target")
         options = check_options(kind, {**brought, **column.given}, f"columns.{column.name}", "target")
         settings[column.name] = options.model_dump(mode="json")
         # of a target every class must be known, however rare
@@ -408,7 +408,7 @@ def _some(train: np.ndarray) -> np.ndarray:
     return np.sort(generator(0, "fit").choice(train, MOST, replace=False))
 
 
-def _known(kind: str, brought: dict[str, Any], role: Role = "input") -> dict[str, Any]:
+def known(kind: str, brought: dict[str, Any], role: Role = "input") -> dict[str, Any]:
     """What a family brings, of the settings that the kind has."""
     return {name: value for name, value in brought.items() if name in kind_class(kind, role).Options.model_fields}
 

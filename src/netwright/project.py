@@ -25,6 +25,7 @@ from netwright.model import Answers, assemble, compared, fill, judged, precisely
 from netwright.network import KNOWN, Network, describe, head_settings
 from netwright.plan import Plan
 from netwright.prepare import Described, Fitted
+from netwright.pretrained import fits
 from netwright.recipe import Recipe, Split
 from netwright.run import Run
 from netwright.seeds import generator, seed_for
@@ -227,9 +228,11 @@ def start_network(work: Work, plan: Plan, module: torch.nn.Module | None) -> tup
     """Return the seeded network and the rows as tensors, both on the plan's device."""
     torch.manual_seed(seed_for(work.recipe.training.seed or 0, "weights"))
     start = work.family.start
+    held = pretrained.opened(start) if start and pretrained.is_one(start) else None
+    if held is not None:
+        fits.check(held, learns=1.0 if work.family.adapt is None or work.family.adapt.how in ("full", "head") else 0.0)
     network = assemble(work.recipe, work.fitted, module, bare=bool(start))
-    if start and pretrained.is_one(start):
-        held = pretrained.opened(start)
+    if held is not None:
         if work.family.digest not in (None, held.digest):
             what = "is another checkpoint than the one that this run was begun with"
             raise InputError(Problem(start, what, fix="put the first one back, or begin a new run"))

@@ -157,6 +157,7 @@ class Training(Settings):
         default=None, ge=0, description="decoupled decay: share of each weight lost a unit of rate"
     )
     gradient_clip: float | None = Field(default=None, ge=0, description="largest norm of the gradient; 0: no limit")
+    average: float | None = Field(default=None, ge=0, lt=1, description="decay of the running mean of the weights, which is judged and kept in their place (0.999, say); 0: none")  # fmt: skip
     patience: int | None = Field(
         default=None, ge=0, description="epochs without a better validation score before stopping; 0: never"
     )

@@ -16,16 +16,22 @@ from netwright.model import Model, assemble, fill
 from netwright.network import Network, build, head_settings
 from netwright.plan import Plan
 from netwright.prepare import Described, Fitted
+from netwright.pretrained import fits
 from netwright.recipe import Recipe
 from netwright.sources.table import Table
+from netwright.trunks.family import Adapt, DataFacts, Family
 from netwright.trunks.pretrained.net import Net as Pretrained
 from netwright.trunks.pretrained.settings import Settings as Pretraining
 from netwright.trunks.pretrained.settings import of_llama
+from netwright.trunks.pretrained.writer import Net as Writer
 from netwright.trunks.transformer import llama
 
 
 def begin_with(network: Network, held: pretrained.Checkpoint) -> None:
     """Give a network a checkpoint's weights. Raises `InputError` where they are another network's."""
+    if isinstance(network.trunk, Writer):
+        network.trunk.take(held.weights(writes=True))
+        return
     state = held.weights()
     if isinstance(network.trunk, Pretrained):
         network.trunk.take(state)
@@ -72,6 +78,7 @@ def untrained(checkpoint: str, table: Table, inputs: tuple[str, ...] | None) -> 
         update={name: choice.value for name, choice in family.chosen(facts).items() if getattr(family, name) is None}
     )
     fitted, _ = prepare.fit(Described(table, tuple(own), (), {}), family, np.arange(len(table)))
+    fits.check(family.checkpoint(), learns=0.0)
     network = build(family, fitted.inputs, {}, {})
     begin_with(network, family.checkpoint())
     recipe = Recipe(inputs=tuple(fitted.columns), model=family.model_dump(mode="json"))
@@ -81,26 +88,41 @@ def untrained(checkpoint: str, table: Table, inputs: tuple[str, ...] | None) -> 
 def writer(checkpoint: str, *, length: int | None = None) -> Model:
     """Return a model of a pretrained checkpoint as it is, which writes: conversations where it has a chat template.
 
-    `length`: tokens that it sees at once, at most those it was trained on. Raises `InputError` where its layout is not Llama's.
+    An encoder-decoder writes of a text that it reads. `length`: tokens that it sees at once, at most those it was trained
+    on. Raises `InputError` where it writes nothing.
     """
     held = pretrained.opened(checkpoint)
-    if held.layout != "llama":
-        what = f"a {held.config.get('model_type', held.layout)} network writes no text here"
+    if held.role not in ("decoder", "encoder_decoder"):
+        what = f"a {held.config.get('model_type', held.layout)} network writes no text"
         raise InputError(
-            Problem(checkpoint, what, allowed="a checkpoint of Llama's layout", fix="netwright embed reads with it")
+            Problem(checkpoint, what, allowed="a decoder or an encoder-decoder", fix="netwright embed reads with it")
         )
-    family = of_llama(held.config, start=checkpoint, adapt={"how": "full"})
-    most = int(held.config.get("max_position_embeddings") or 2048)
-    name = "messages" if held.chat else "text"
-    options = check_options(
-        name, {**family.brings_target(name), "length": min(length or most, most)}, f"columns.{name}", "target"
-    )
-    value: Any = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}] if held.chat else "a"
+    reads = held.role == "encoder_decoder"
+    name = "messages" if held.chat and not reads else "text"
+    family = _that_writes(held, checkpoint, name, reads=reads)
+    most = int(held.config.get("max_position_embeddings") or held.config.get("n_positions") or 2048)
+    given = {**family.brings_target(name), "length": min(length or most, most)}
+    options = check_options(name, given, f"columns.{name}", "target")
+    value: Any = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}] if name == "messages" else "a"
     with quiet():
-        kind = kind_class(name, "target").fit(pl.DataFrame({name: [value]}), options, "target")
-    head = head_settings(name, family.brings_head(name), where=f"heads.{name}").model_dump(mode="json")
-    recipe = Recipe(target=(name,), heads={name: head}, model=family.model_dump(mode="json"))
-    fitted = Fitted({}, {"target_1": kind}, {})
+        kind = kind_class(name, "target").fit(pl.DataFrame({"answer" if reads else name: [value]}), options, "target")
+        inputs = {}
+        if reads:
+            brought = check_options("text", prepare.known("text", family.brings("text")), "columns.text")
+            inputs["text"] = kind_class("text").fit(pl.DataFrame({"text": ["a"]}), brought, "input")
+    target = kind.columns[0]
+    head = head_settings(name, family.brings_head(name), where=f"heads.{target}").model_dump(mode="json")
+    recipe = Recipe(target=(target,), heads={target: head}, model=family.model_dump(mode="json"))
+    fitted = Fitted(inputs, {"target_1": kind}, {})
+    fits.check(held, learns=0.0)
     network = assemble(recipe, fitted, bare=True)
     begin_with(network, held)
     return Model(network.eval(), fitted, recipe, Plan(threads=torch.get_num_threads()))
+
+
+def _that_writes(held: pretrained.Checkpoint, checkpoint: str, target: str, *, reads: bool) -> Family:
+    if held.layout == "llama":
+        return of_llama(held.config, start=checkpoint, adapt={"how": "full"})
+    family = Pretraining(start=checkpoint, adapt=Adapt(how="full"))
+    chosen = family.chosen(DataFacts(rows=1, kinds={"text": 1} if reads else {}, targets=(target,)))
+    return family.model_copy(update={name: one.value for name, one in chosen.items() if getattr(family, name) is None})

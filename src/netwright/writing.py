@@ -101,7 +101,7 @@ class Scribe:
             return self._blank(len(prompts)), self._after(table.frame, manner)
         blocks = {key: tensors(arrays, self.device) for key, arrays in encoded.items()}
         batch = Rows(blocks, {}, count=len(prompts)).take(torch.arange(len(prompts)))
-        return batch, Asked([[self.kind.first]] * len(prompts), manner)
+        return batch, Asked([self.kind.opening] * len(prompts), manner)
 
     def _blank(self, count: int) -> Batch:
         return Batch({}, rows=torch.arange(count))

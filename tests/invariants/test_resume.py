@@ -29,6 +29,7 @@ CASES: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "plateau, accumulated": (
         DROPOUT, "table", {"batch_size": 5, "accumulate": 2, "optimizer": "nesterov", "schedule": "plateau", "step_every": 1},
     ),
+    "a mean of the weights": (DROPOUT, "table", {"batch_size": 7, "average": 0.9, **ADAMW}),
     "batch norm, augmented images": (model("an image normalised by its batch", "image"), "image", {"batch_size": 7, "augment": True}),
     "recurrent text": (model("words read by a convolution and an LSTM", "text"), "text", {"batch_size": 7, "patience": 2}),
 }  # fmt: skip

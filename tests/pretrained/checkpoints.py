@@ -50,6 +50,11 @@ TEXTS: dict[str, dict[str, Any]] = {
     "llama": {**SMALL, "num_key_value_heads": 1, "bos_token_id": 2, "eos_token_id": 3, "tie_word_embeddings": True},
     "mistral": {**SMALL, "num_key_value_heads": 1, "head_dim": 16, "sliding_window": None, "bos_token_id": 2, "eos_token_id": 3, "tie_word_embeddings": False},
     "qwen2": {**SMALL, "num_key_value_heads": 1, "bos_token_id": 2, "eos_token_id": 3},
+    "qwen3": {**SMALL, "num_key_value_heads": 1, "head_dim": 24, "bos_token_id": 2, "eos_token_id": 3, "tie_word_embeddings": True},
+    "gemma2": {**SMALL, "num_key_value_heads": 1, "head_dim": 16, "bos_token_id": 2, "eos_token_id": 3, "sliding_window": 8},
+    "phi": {**SMALL, "bos_token_id": 2, "eos_token_id": 3},
+    "gpt_neox": {**SMALL, "bos_token_id": 2, "eos_token_id": 3},
+    "opt": {"vocab_size": 300, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "ffn_dim": 48, "max_position_embeddings": 64, "word_embed_proj_dim": 32},
     "gemma": {**SMALL, "num_key_value_heads": 1, "head_dim": 16, "bos_token_id": 2, "eos_token_id": 3},
     "t5": {"vocab_size": 300, "d_model": 32, "d_kv": 16, "d_ff": 48, "num_layers": 2, "num_heads": 2, "decoder_start_token_id": 0},
     "bart": {"vocab_size": 300, "d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 2, "decoder_attention_heads": 2, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48, "max_position_embeddings": 64},
@@ -62,7 +67,10 @@ IMAGES: dict[str, dict[str, Any]] = {
     "swin": {"embed_dim": 16, "depths": [1, 1], "num_heads": [1, 2], "window_size": 2, "image_size": 32, "patch_size": 4},
     "efficientnet": {"width_coefficient": 0.25, "depth_coefficient": 0.1, "hidden_dim": 320, "image_size": 32},
 }  # fmt: skip
-DECODERS = ("gpt2", "llama", "mistral", "qwen2", "gemma")
+STRETCHED = {"rope_type": "llama3", "rope_theta": 10000.0, "factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 16}  # fmt: skip
+TEXTS["llama3"] = {**TEXTS["llama"], "head_dim": 8, "rope_parameters": STRETCHED}
+DECODERS = ("gpt2", "llama", "llama3", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "phi", "gpt_neox", "opt")
+READERS = ("t5", "bart", "marian")  # encoder-decoders
 
 
 def tokenizer(kind: str) -> Any:
@@ -82,12 +90,16 @@ def tokenizer(kind: str) -> Any:
 
 def folder(place: Path, kind: str, *, seed: int = 0, lm: bool = False) -> Path:
     """Write a checkpoint of an architecture; `lm`: with the head that answers tokens."""
-    from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
-    config = AutoConfig.for_model(kind, **(TEXTS | IMAGES)[kind])
+    config = AutoConfig.for_model("llama" if kind == "llama3" else kind, **(TEXTS | IMAGES)[kind])
     torch.manual_seed(seed)
     with quietly():
-        model = (AutoModelForCausalLM if lm else AutoModel).from_config(config)
+        whole = AutoModelForSeq2SeqLM if kind in READERS else AutoModelForCausalLM
+        model = (whole if lm else AutoModel).from_config(config)
+        for name, bias in model.named_parameters():
+            if name.endswith("bias"):  # they begin at 0, which hides those that are left out
+                torch.nn.init.normal_(bias, std=0.1)
         model.save_pretrained(place)
     if kind in TEXTS:
         tokenizer(kind).save(str(place / "tokenizer.json"))

@@ -44,7 +44,7 @@ def test_a_checkpoint_gives_the_states_that_transformers_gives(kind: str, tmp_pa
     tokenizer = checkpoints.tokenizer(kind)
     with quietly(), torch.no_grad():
         model: Any = AutoModel.from_pretrained(place).eval()
-        model = model.get_encoder() if kind in ("t5", "bart", "marian") else model
+        model = model.get_encoder() if kind in checkpoints.READERS else model
         for text, vector in zip(texts, found, strict=True):
             states = model(input_ids=torch.tensor([tokenizer.encode(text).ids])).last_hidden_state[0]
             wanted = states[-1] if kind in checkpoints.DECODERS else states.mean(0)
@@ -138,7 +138,7 @@ def test_peft_loads_the_adapter_and_gives_the_same(maps: str, tmp_path: Path) ->
     assert (before - theirs).abs().max() > 1e-4, "the adapter changes something"
 
 
-@pytest.mark.parametrize("kind", ["llama", "mistral"])
+@pytest.mark.parametrize("kind", ["llama", "mistral", "qwen2", "qwen3", "llama3"])
 def test_llamas_layout_is_computed_as_transformers_computes_it(kind: str, tmp_path: Path) -> None:
     from transformers import AutoModelForCausalLM
 
@@ -162,6 +162,7 @@ def test_llamas_layout_is_computed_as_transformers_computes_it(kind: str, tmp_pa
     with torch.no_grad(), quietly():
         ours = head.logits(model.network.trunk.step(Memory(), head.shown(ids))[0].values)
         theirs = AutoModelForCausalLM.from_pretrained(place)(input_ids=ids).logits
+    assert type(model.network.trunk).__module__.startswith("netwright.trunks.transformer")
     assert (ours - theirs).abs().max() < 1e-4
 
 

@@ -18,6 +18,7 @@ from netwright.export.side import Side, written
 from netwright.export.transformers import Theirs, chat_template, quietly
 from netwright.kinds.tokenizing import BEGIN, END, PAD, SPECIAL
 from netwright.model import Model
+from netwright.trunks.transformer.net import frequencies
 
 EXTRA = "export"
 TYPES = ("f32", "f16", "q8")
@@ -25,7 +26,8 @@ FILE = "model.gguf"
 _NAMES = {
     "input_layernorm": "attn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k",
     "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output", "post_attention_layernorm": "ffn_norm",
-    "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
+    "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down", "self_attn.q_norm": "attn_q_norm",
+    "self_attn.k_norm": "attn_k_norm",
 }  # fmt: skip
 _WHOLE = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight", "lm_head.weight": "output.weight"}  # fmt: skip
 
@@ -49,7 +51,7 @@ def write(model: Model, folder: Path, stored: str) -> None:
     except ImportError as error:
         raise absent("gguf", EXTRA, where=str(folder)) from error
     settings, (_, kind) = llama.config(model), written(model)
-    writer = gguf.GGUFWriter(folder / FILE, "llama")
+    writer = gguf.GGUFWriter(folder / FILE, settings["model_type"])
     writer.add_name(Path(model.run.folder).name if model.run else "netwright")
     writer.add_vocab_size(settings["vocab_size"])
     writer.add_context_length(settings["max_position_embeddings"])
@@ -64,6 +66,12 @@ def write(model: Model, folder: Path, stored: str) -> None:
     types = {"f32": gguf.LlamaFileType.ALL_F32, "f16": gguf.LlamaFileType.MOSTLY_F16, "q8": gguf.LlamaFileType.MOSTLY_Q8_0}  # fmt: skip
     writer.add_file_type(types[stored])
     _add_tokenizer(writer, kind)
+    if settings["head_dim"] * settings["num_attention_heads"] != settings["hidden_size"]:
+        writer.add_key_length(settings["head_dim"])
+        writer.add_value_length(settings["head_dim"])
+    if scaling := model.recipe.model.get("rotary_scaling"):
+        plain, rate = (frequencies(settings["head_dim"], settings["rope_theta"], told) for told in (None, scaling))
+        writer.add_tensor("rope_freqs.weight", (plain / rate).numpy())
     for name, value in llama.weights(model).items():
         array = _ordered(name, value.numpy(), settings)
         kind_of = _stored(gguf, stored, array)
@@ -99,11 +107,14 @@ def _named(name: str) -> str:
     if name in _WHOLE:
         return _WHOLE[name]
     _, _, number, rest = name.split(".", 3)
-    return f"blk.{number}.{_NAMES[rest.removesuffix('.weight')]}.weight"
+    stem, _, what = rest.rpartition(".")
+    return f"blk.{number}.{_NAMES[stem]}.{what}"
 
 
 def _ordered(name: str, array: np.ndarray, settings: dict[str, Any]) -> np.ndarray:
     """Rows of queries and keys so that values turned together are neighbours: (h, 2, d/2) -> (h, d/2, 2)."""
+    if settings["model_type"] != "llama":  # of others llama.cpp turns halves
+        return array
     heads = {"q_proj": settings["num_attention_heads"], "k_proj": settings["num_key_value_heads"]}
     count = next((number for part, number in heads.items() if part in name), None)
     if count is None:

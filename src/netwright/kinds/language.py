@@ -220,6 +220,11 @@ class Language(base.Kind):
         return self.starts[0] if self.starts else self.stops[0]  # of no mark, that which parts texts
 
     @property
+    def opening(self) -> list[int]:
+        """The tokens that a text from nothing begins with."""
+        return list(self.starts) or [self.first]
+
+    @property
     def ends(self) -> frozenset[int]:
         """The tokens after which an answer is complete."""
         return frozenset(self.stops)
@@ -309,7 +314,7 @@ def _foreign(options: Any, template: str) -> dict[str, Any]:
         if path.is_dir() or path.suffix == ".gguf":
             held = pretrained.opened(path)
             content, specials = held.tokenizer, held.specials or {}
-            before = held.marks.before if held.marks else ()
+            before = held.starts
         else:
             try:
                 content = path.read_text(encoding="utf-8")

@@ -63,6 +63,13 @@ class Checkpoint:
         return sum(file.stat().st_size for file in self.files)
 
     @cached_property
+    def count(self) -> int:
+        """How many weights it has."""
+        from netwright.pretrained import files
+
+        return files.count(self.files) or self.size // 4
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of its weights and configuration: whether it is still the same."""
         digest = hashlib.sha256(repr(sorted(self.config.items(), key=str)).encode())
@@ -72,11 +79,21 @@ class Checkpoint:
                     digest.update(part)
         return digest.hexdigest()
 
-    def weights(self) -> dict[str, Tensor]:
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """The tokens that a text which it writes begins with: of an encoder-decoder first that which sets its decoder off."""
+        before = self.marks.before if self.marks else ()
+        if self.role != "encoder_decoder":
+            return before
+        names = ("decoder_start_token_id", "bos_token_id", "pad_token_id")
+        first = next((int(self.config[name]) for name in names if self.config.get(name) is not None), 0)
+        return (first, *before)
+
+    def weights(self, *, writes: bool = False) -> dict[str, Tensor]:
         """Return all weights in float32, under the names of the network that `netwright.trunks.pretrained` builds of it.
 
-        Raises `InputError` where a file is damaged or lacks some of them.
+        `writes`: with those that answer tokens. Raises `InputError` where a file is damaged or lacks some of them.
         """
         from netwright.pretrained import weights
 
-        return weights.read(self)
+        return weights.read(self, writes=writes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -138,6 +139,21 @@ def pooling(place: Path) -> Literal["mean", "cls", "last"] | None:
         if found.get(f"pooling_mode_{said}"):
             return name  # type: ignore[return-value]
     return None
+
+
+def count(named: tuple[Path, ...]) -> int:
+    """Return how many weights files hold, by their headers; 0 where they are of another form."""
+    total = 0
+    for file in named:
+        if file.suffix == ".gguf":
+            from gguf import GGUFReader
+
+            total += sum(int(part.n_elements) for part in GGUFReader(file).tensors)
+        elif file.suffix == ".safetensors":
+            with file.open("rb") as opened:
+                header = json.loads(opened.read(int.from_bytes(opened.read(8), "little")))
+            total += sum(math.prod(part["shape"]) for name, part in header.items() if name != "__metadata__")
+    return total
 
 
 def embedding_rows(named: tuple[Path, ...]) -> int | None:

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 LAYER = {
     "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj",
     "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj", "attn_norm": "input_layernorm",
-    "ffn_norm": "post_attention_layernorm",
+    "ffn_norm": "post_attention_layernorm", "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm",
 }  # fmt: skip
+SIDE_BY_SIDE = ("llama", "mistral")
 WHOLE = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
 
 
@@ -62,19 +63,30 @@ def _asked(place: Path) -> dict[str, Any]:
     backend = tokenizer.backend_tokenizer
     backend.no_padding()
     backend.no_truncation()
+    told = json.loads(config.to_json_string(use_diff=False))
+    if factors := _stretched(place):
+        told["rope_parameters"] = {**(told.get("rope_parameters") or {}), "rope_type": "factors", "factors": factors}
     named = {name: getattr(tokenizer, f"{name}_token") for name in ("bos", "eos", "pad")}
     return {
-        "config": json.loads(config.to_json_string(use_diff=False)), "tokenizer": backend.to_str(),
+        "config": told, "tokenizer": backend.to_str(),
         "chat": tokenizer.chat_template if isinstance(tokenizer.chat_template, str) else "",
         "specials": {name: value for name, value in named.items() if isinstance(value, str)},
     }  # fmt: skip
 
 
+def _stretched(place: Path) -> list[float] | None:
+    """What each frequency of the positions is divided by, which llama.cpp keeps as a tensor of its own."""
+    from gguf import GGUFReader
+
+    found = next((part.data for part in GGUFReader(place).tensors if part.name == "rope_freqs.weight"), None)
+    return None if found is None or (found == 1).all() else [float(value) for value in found]
+
+
 def weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
     """Return the weights of a file of Llama's layout in float32, under transformers' names.
 
-    llama.cpp keeps the rows of queries and keys so that the pairs which positions turn stand side by side: they are put
-    back to halves.
+    Of Llama itself llama.cpp keeps the rows of queries and keys so that the pairs which positions turn stand side by side:
+    they are put back to halves.
     """
     import torch
     from gguf import GGUFReader
@@ -89,17 +101,17 @@ def weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
         raise InputError(Problem(str(checkpoint.path), what, fix="take the file from its source again")) from error
     out: dict[str, Tensor] = {}
     for name, value in parts.items():
-        stem = name.removesuffix(".weight")
+        stem, _, what = name.rpartition(".")
         if stem in WHOLE:
-            out[f"{WHOLE[stem]}.weight"] = value
+            out[f"{WHOLE[stem]}.{what}"] = value
             continue
         if not stem.startswith("blk."):
-            continue  # rope_freqs: what the configuration says too
+            continue  # rope_freqs: the configuration has them
         _, number, part = stem.split(".", 2)
-        if part in ("attn_q", "attn_k"):
+        if part in ("attn_q", "attn_k") and checkpoint.config.get("model_type") in SIDE_BY_SIDE:
             count = heads if part == "attn_q" else keys
             value = value.view(count, -1, 2, value.shape[-1]).transpose(1, 2).reshape(value.shape)
         if part not in LAYER:
             raise InputError(Problem(str(checkpoint.path), f"its part {name} is none of Llama's layout", fix="give its Hugging Face folder"))  # fmt: skip
-        out[f"model.layers.{number}.{LAYER[part]}.weight"] = value
+        out[f"model.layers.{number}.{LAYER[part]}.{what}"] = value
     return {name: value.contiguous() for name, value in out.items()}

@@ -9,7 +9,7 @@ from netwright.errors import InputError, Problem
 from netwright.pretrained.checkpoint import Role
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and deviation of its channels
-LLAMA = ("llama", "mistral")
+LLAMA = ("llama", "mistral", "qwen2", "qwen3")
 VISION = ("vit", "deit", "beit", "dinov2", "swin", "swinv2", "convnext", "convnextv2", "resnet", "efficientnet", "mobilenet_v1", "mobilenet_v2", "regnet", "levit", "pvt", "poolformer", "focalnet", "bit", "hiera", "vit_msn", "vit_mae", "dinov3_vit", "dinov3_convnext", "ijepa")  # fmt: skip
 
 
@@ -19,17 +19,29 @@ def rotary_base(config: dict[str, Any]) -> float:
     return float(told.get("rope_theta") or config.get("rope_theta") or 10_000.0)
 
 
-def is_llama(config: dict[str, Any]) -> bool:
-    """Say whether a configuration is of Llama's layout exactly, which netwright's own transformer computes."""
+def rotary_scaling(config: dict[str, Any]) -> dict[str, Any] | None:
+    """Return how the rotary positions are stretched, None where they are not."""
     told = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    plain = (told.get("rope_type") or told.get("type") or "default") == "default" and not told.get("partial_rotary_factor")  # fmt: skip
-    width, heads = config.get("hidden_size") or 1, config.get("num_attention_heads") or 1
+    kind = told.get("rope_type") or told.get("type") or "default"
+    names = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings", "factors")
+    return None if kind == "default" else {"rope_type": kind, **{name: told[name] for name in names if name in told}}
+
+
+def is_llama(config: dict[str, Any]) -> bool:
+    """Say whether a configuration is of Llama's layout, which netwright's own transformer computes.
+
+    Qwen2's biases, Qwen3's norms of queries and keys, and positions stretched as Llama 3's are of it too.
+    """
+    kind, told = config.get("model_type"), config.get("rope_parameters") or config.get("rope_scaling") or {}
     window, context = config.get("sliding_window"), config.get("max_position_embeddings") or 0
+    windowed = (config.get("use_sliding_window", True) and window is not None and window < context) or any(
+        layer != "full_attention" for layer in config.get("layer_types") or []
+    )
+    scaling = (rotary_scaling(config) or {}).get("rope_type")
     return (
-        config.get("model_type") in LLAMA and plain and config.get("hidden_act", "silu") == "silu"
-        and not config.get("attention_bias") and not config.get("mlp_bias")
-        and (config.get("head_dim") or width // heads) * heads == width and (window is None or window >= context)
-        and not config.get("quantization_config")
+        kind in LLAMA and scaling in (None, "linear", "llama3", "factors") and not told.get("partial_rotary_factor")
+        and config.get("hidden_act", "silu") == "silu" and not config.get("attention_bias") and not config.get("mlp_bias")
+        and not windowed and not config.get("quantization_config")
     )  # fmt: skip
 
 

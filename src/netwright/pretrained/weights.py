@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from netwright.pretrained.checkpoint import Checkpoint
 
 
-def read(checkpoint: Checkpoint) -> dict[str, Tensor]:
-    """Return a checkpoint's weights in float32. Raises `InputError` where files are damaged or weights are missing."""
+def read(checkpoint: Checkpoint, *, writes: bool = False) -> dict[str, Tensor]:
+    """Return a checkpoint's weights in float32; `writes`: with those that answer tokens. Raises `InputError` where files are damaged or weights are missing."""
     if checkpoint.layout == "llama":
         return _floats(_llama(checkpoint))
     if checkpoint.layout == "transformers":
-        return _floats(_through_transformers(checkpoint))
+        return _floats(_through_transformers(checkpoint, writes=writes))
     return _floats(plain.tensors(checkpoint.path))
 
 
@@ -49,14 +49,15 @@ def _llama(checkpoint: Checkpoint) -> dict[str, Tensor]:
     return found
 
 
-def _through_transformers(checkpoint: Checkpoint) -> dict[str, Tensor]:
-    from transformers import AutoModel
+def _through_transformers(checkpoint: Checkpoint, *, writes: bool) -> dict[str, Tensor]:
+    import transformers
 
     path = checkpoint.path
     where = {"gguf_file": path.name} if path.is_file() else {"use_safetensors": True}
+    form = "AutoModel" if not writes else "AutoModelForCausalLM" if checkpoint.role == "decoder" else "AutoModelForSeq2SeqLM"
     try:
         with quietly():
-            model, info = AutoModel.from_pretrained(
+            model, info = getattr(transformers, form).from_pretrained(
                 path.parent if path.is_file() else path, local_files_only=True, trust_remote_code=False,
                 dtype=torch.float32, output_loading_info=True, **where,
             )  # fmt: skip
@@ -67,7 +68,7 @@ def _through_transformers(checkpoint: Checkpoint) -> dict[str, Tensor]:
     if gone:
         what = f"lacks {len(gone)} of its network's weights, such as {sorted(gone)[0]}"
         raise InputError(Problem(str(path), what, allowed="all weights of the architecture that config.json names"))
-    inner: Any = model.get_encoder() if checkpoint.role == "encoder_decoder" else model
+    inner: Any = model.get_encoder() if checkpoint.role == "encoder_decoder" and not writes else model
     if info["missing_keys"]:
         say("notice", "pretrained.missing", f"{path}: {', '.join(sorted(info['missing_keys'])[:3])} are not in it and stay as they begin")  # fmt: skip
     return dict(inner.state_dict())

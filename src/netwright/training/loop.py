@@ -20,6 +20,7 @@ from netwright.plan import Plan
 from netwright.recipe import Training
 from netwright.seeds import seed_for
 from netwright.training import checkpoint, sampler
+from netwright.training.averaging import Average
 from netwright.training.interrupt import Stop
 from netwright.training.schedules import Schedule
 from netwright.training.state import Data, Progress, Score
@@ -48,6 +49,7 @@ class Loop:
         self.lengths = self.take.lengths()
         self.at = Progress()
         self.best: dict[str, Tensor] = {}
+        self.average = Average(settings.average or 0.0)
         self.random: dict[str, Tensor] | None = None
         self.said = 0.0
 
@@ -102,6 +104,8 @@ class Loop:
         count = -(-len(rows) // self.take.rows)
         rate = self.settings.learning_rate or 1e-3
         losses = self.call(rows, [rate * self.schedule.factor(first + number) for number in range(count)]).tolist()
+        if self.average.decay:
+            self.average.add(self._moving(), count)
         for loss in losses:
             if not math.isfinite(loss):
                 raise self._diverged()
@@ -114,7 +118,8 @@ class Loop:
         entry = {"epoch": at.epoch + 1, "loss": at.loss_sum / max(at.step, 1)}
         if self.score is not None:
             self.network.eval()
-            value = self.score.compute()
+            with self.average.instead(self._moving()):
+                value = self.score.compute()
             if not math.isfinite(value):
                 raise self._undefined() if self.settings.metric else self._diverged("answer on the validation rows")
             entry[self.score.name] = value
@@ -124,7 +129,8 @@ class Loop:
         self.schedule.after_epoch(ranked)
         if ranked < at.best:
             at.best, at.best_epoch = ranked, at.epoch
-            self.best = {name: value.detach().clone() for name, value in self._moving().items()}
+            kept = self.average.mean or self._moving()
+            self.best = {name: value.detach().clone() for name, value in kept.items()}
         at.seconds += time.monotonic() - began
         entry["seconds"] = at.seconds
         at.history.append(entry)
@@ -162,6 +168,7 @@ class Loop:
         checkpoint.save(self.kept, {
             "network": self._moving(), "best": self.best, "optimizer": self.take.optimizer.state_dict(),
             "schedule": self.schedule.state(), "progress": vars(self.at),
+            "average": {"steps": self.average.steps, "mean": self.average.mean},
             "random": checkpoint.random_state(self.take.device) if began is not None else None,
         })  # fmt: skip
 
@@ -177,6 +184,9 @@ class Loop:
         self.schedule.cut, self.schedule.waited, self.schedule.best = (
             tree["schedule"][key] for key in ("cut", "waited", "best")
         )
+        kept = tree.get("average") or {"steps": 0, "mean": {}}
+        self.average.steps = kept["steps"]
+        self.average.mean = {name: value.to(self.take.device) for name, value in kept["mean"].items()}
         self.at, self.random = Progress(**tree["progress"]), tree["random"]
         say("step", "training.resumed", f"goes on at epoch {self.at.epoch + 1}, step {self.at.step + 1}")
 

@@ -84,7 +84,7 @@ def prepare(network: Any, settings: Adapt | None) -> None:
     if settings is None:
         return
     body: nn.Module = network.trunk.body
-    written = [head for head in network.heads.values() if hasattr(head, "table")]
+    written = [head for head in network.heads.values() if getattr(head, "table", None) is not None]
     own = [body, *written] if body is not network.trunk else [network.stems, body, *written]
     if settings.how == "frozen" or settings.how == "lora" or settings.top is not None:
         for part in own:
@@ -96,7 +96,7 @@ def prepare(network: Any, settings: Adapt | None) -> None:
     if settings.top is not None:
         _open_top(network.trunk, body, settings.top)
     if settings.how == "lora":
-        _insert(body, settings)
+        _insert(body, settings, network.trunk.spared)
     if settings.remember:
         _remember(network.trunk)
     if settings.decay < 1.0:
@@ -118,12 +118,12 @@ def _open_top(trunk: Any, body: nn.Module, count: int) -> None:
             weight.requires_grad_(True)
 
 
-def _insert(body: nn.Module, settings: Adapt) -> None:
+def _insert(body: nn.Module, settings: Adapt, spared: tuple[nn.Module, ...]) -> None:
     """Put LoRA's matrices beside the linear maps that the settings name."""
     found = 0
     for owner in list(body.modules()):
         for name, part in list(owner.named_children()):
-            if not isinstance(part, nn.Linear) and type(part).__name__ != "Conv1D":
+            if part in spared or not isinstance(part, nn.Linear) and type(part).__name__ != "Conv1D":
                 continue
             if settings.maps != "all" and not (OF_ATTENTION if settings.maps == "attention" else QUERIES_VALUES).search(name):  # fmt: skip
                 continue
@@ -152,7 +152,7 @@ def _parts(owner: Any, name: str, part: nn.Module, settings: Adapt) -> tuple[lis
 
 
 def _remember(trunk: Any) -> None:
-    inner: Any = getattr(getattr(trunk, "inner", None), "net", None)
+    inner: Any = getattr(getattr(trunk, "inner", trunk), "net", None)
     if hasattr(inner, "gradient_checkpointing_enable"):
         inner.gradient_checkpointing_enable({"use_reentrant": False})
         return

@@ -56,6 +56,11 @@ class Trunk(nn.Module):
         return memory.inputs, memory
 
     @property
+    def spared(self) -> tuple[nn.Module, ...]:
+        """Modules of the body beside which LoRA puts nothing: those that answer tokens."""
+        return ()
+
+    @property
     def seen(self) -> int:
         """How many of a memory's cached layers are what is seen of the inputs, not what a stimulus left."""
         return 0

@@ -92,6 +92,11 @@ class Family(Settings):
         default=None, description="how much of pretrained weights is learnt: frozen, head, top:NUMBER, full or lora"
     )
 
+    @property
+    def builds(self) -> str:
+        """The module of the family's folder whose `Net` is its network."""
+        return "net"
+
     @field_validator("adapt", mode="before")
     @classmethod
     def _how(cls, value: Any) -> Any:

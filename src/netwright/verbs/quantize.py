@@ -82,7 +82,10 @@ def _converted(model: Model, state: dict[str, torch.Tensor], to: Any, rows: Any)
     if to == "int8_static":
         for part in quantizing.maps(plain):
             part.watching = True
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # one call after another: the largest input is looked for
         out.evaluate(rows)
+        torch.set_num_threads(threads)
         for part in quantizing.maps(plain):
             part.watching = False
             assert part.fixed is not None

@@ -32,17 +32,26 @@ def outputs(kind: Language, settings: Settings) -> int:
 
 
 class Net(Head):
-    """The table of tokens, and the map from states to logits: the same table where `tied`."""
+    """The table of tokens, and the map from states to logits: the same table where `tied`.
+
+    Where both are `given`, the trunk takes tokens and gives logits, and there is neither here.
+    """
 
     def __init__(self, kind: Language, settings: Settings, coming: Shape, *, ready: bool) -> None:
         super().__init__()
         self.kind, self.settings = kind, settings
+        self.table = self.readout = None
+        self.register_buffer("place", torch.zeros(0), persistent=False)
+        if settings.given:
+            return
         self.table = nn.Embedding(kind.width, coming.width)
         nn.init.normal_(self.table.weight, std=0.02)  # Radford et al. 2019
         self.readout = None if settings.tied else nn.Linear(coming.width, kind.width, bias=False)
 
     def logits(self, states: Tensor) -> Tensor:
         """(..., D) -> (..., V)."""
+        if self.table is None:
+            return states
         if self.readout is not None:
             return self.readout(states)
         if isinstance(self.table, nn.Embedding):
@@ -51,7 +60,8 @@ class Net(Head):
 
     def shown(self, tokens: Tensor, **where: Tensor | None) -> Signal:
         """(B, T) tokens as a stimulus; `where`: position and document."""
-        return Signal(self.table(tokens), "sequence", position=where.get("position"), document=where.get("document"))
+        values = tokens if self.table is None else self.table(tokens)
+        return Signal(values, "sequence", position=where.get("position"), document=where.get("document"))
 
     def teach(self, target: Block, draw: Draw | None) -> tuple[Signal, Goal]:
         """Each token is shown, and the next one is the goal.
@@ -91,15 +101,20 @@ class Net(Head):
             asked = given
         else:
             if given is None:
-                prompts = [[self.kind.first]] * len(batch)
+                prompts = [self.kind.opening] * len(batch)
             else:
                 prompts = [part.tolist() for part in given["ids"].values.split(given["ids"].lengths.tolist())]
             s = self.settings
             most = s.max_tokens or self.kind.longest
             asked = Asked(prompts, Manner(max_tokens=most, beams=s.beams, length_penalty=s.length_penalty))
         return (Beams if asked.manner.beams > 1 else Single)(
-            asked, self.kind, next(iter(self.table.state_dict().values())).device
+            asked, self.kind, self.device
         )
+
+    @property
+    def device(self) -> torch.device:
+        """Where its tokens are to be."""
+        return self.place.device
 
     def next(self, state: State, signal: Signal | None) -> tuple[Signal | None, bool]:
         if signal is not None:

@@ -13,7 +13,7 @@ from netwright.signal import Memory, Signal
 from netwright.trunks.base import Trunk
 from netwright.trunks.fusion import Fusion
 from netwright.trunks.pretrained.inner import Encoder, Eye, built, silenced
-from netwright.trunks.pretrained.settings import Settings
+from netwright.trunks.pretrained.settings import Settings, told_marks
 
 
 class Net(Trunk):
@@ -28,9 +28,7 @@ class Net(Trunk):
         s = settings
         assert s.config is not None and s.role and s.layout and s.width and s.dropout is not None
         self.vision, self.pooling, self.most = s.role == "vision", s.pooling or "mean", s.length or 512
-        told = s.marks or {}
-        around = {name: tuple(told[name]) for name in ("before", "between", "behind")} if told else {}
-        self.marks = Marks(**around, typed=bool(told["typed"])) if told else None
+        self.marks = told_marks(s.marks)
         self.inner: Encoder | Eye = built(
             s.layout, s.role, s.config if s.inner_dropout is None else silenced(s.config, s.inner_dropout)
         )

@@ -11,10 +11,12 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from netwright import pretrained
-from netwright.pretrained.layouts import rotary_base
+from netwright.pretrained import Marks
+from netwright.pretrained.layouts import rotary_base, rotary_scaling
 from netwright.shapes import Want
 from netwright.trunks.family import Adapt, Choice, Choices, DataFacts, Family
 from netwright.trunks.transformer.settings import Settings as Transformer
+from netwright.trunks.transformer.settings import adapting, going_on
 
 WRITTEN = {"text", "messages"}
 SPEED = 6e10  # multiplications and additions a second of a laptop's processor, about, by which a default is chosen
@@ -30,6 +32,7 @@ class Settings(Family):
     role: pretrained.Role | None = Field(
         default=None, description="what it was trained to do: encoder, decoder, encoder_decoder, vision"
     )
+    purpose: Literal["answers", "writes"] | None = Field(default=None, description="whether it answers rows, or writes texts")  # fmt: skip
     config: dict[str, Any] | None = Field(default=None, description="the checkpoint's own configuration")
     marks: dict[str, Any] | None = Field(default=None, description="the special tokens round one text and between two")
     pooling: Literal["mean", "cls", "last"] | None = Field(
@@ -49,6 +52,13 @@ class Settings(Family):
         default=None, ge=0, lt=1, description="share of values silenced inside the checkpoint's network while training"
     )
 
+    writes: ClassVar[bool] = True
+
+    @property
+    def builds(self) -> str:
+        """Of a checkpoint that writes the whole network, else what reads."""
+        return "writer" if self.purpose == "writes" else "net"
+
     def checkpoint(self) -> pretrained.Checkpoint:
         """Return the checkpoint. Raises `InputError` where none is named, or it cannot be read."""
         return pretrained.opened(self.start or "")
@@ -59,19 +69,34 @@ class Settings(Family):
             return {}
         held = self.checkpoint()
         own = "the checkpoint's own"
+        if WRITTEN & set(facts.targets):
+            return self._for_writing(held, facts)
         pooled = held.pooling or ("last" if held.role == "decoder" else "mean")
         words = bool({"tags", "span"} & set(facts.targets))
         length = self.length or self._length(held, facts, whole=words)
-        marks = held.marks and {"before": held.marks.before, "between": held.marks.between, "behind": held.marks.behind, "typed": held.marks.typed}  # fmt: skip
         return {
-            "layout": Choice(held.layout, own), "role": Choice(held.role, own), "config": Choice(held.config, own),
-            "marks": Choice(marks, own), "digest": Choice(held.digest, own),
+            **self._own(held), "purpose": Choice("answers", "no target is a text that is written"),
             "pooling": Choice(pooled, own if held.pooling else "the last token has seen all others" if pooled == "last" else "robust for encoders"),
             "length": Choice(length, "as many as it can read" if words else f"texts are {facts.words:.0f} words long on average"),
             "window": Choice(max(4, (length - 4) // max(facts.kinds.get("text", 1), 1)) if words else None, "all texts of a row together fill what it can read" if words else "no target is about words"),
             "width": Choice(128, "the usual first choice"), "dropout": Choice(0.1, "a little, before the head"),
             "inner_dropout": Choice(0.0, "few passes hardly overfit, and on a processor its random numbers take more time than all else (docs/log.md)"),
             "adapt": self._adapt(held, facts),
+        }  # fmt: skip
+
+    @staticmethod
+    def _own(held: pretrained.Checkpoint) -> Choices:
+        marks = held.marks and {"before": held.marks.before, "between": held.marks.between, "behind": held.marks.behind, "typed": held.marks.typed}  # fmt: skip
+        values = {"layout": held.layout, "role": held.role, "config": held.config, "marks": marks, "digest": held.digest}
+        return {name: Choice(value, "the checkpoint's own") for name, value in values.items()}
+
+    def _for_writing(self, held: pretrained.Checkpoint, facts: DataFacts) -> Choices:
+        """Nothing of it is pooled; texts that it reads are cut to what it can read."""
+        reads = held.role == "encoder_decoder"
+        return {
+            **self._own(held), "purpose": Choice("writes", "the target is a text that is written"),
+            "length": Choice(self._length(held, facts, whole=True) if reads else None, "as many as it can read" if reads else "chosen with the tokenizer"),
+            "inner_dropout": Choice(0.0, "few passes hardly overfit"), "adapt": adapting(held.count),
         }  # fmt: skip
 
     def _length(self, held: pretrained.Checkpoint, facts: DataFacts, *, whole: bool) -> int:
@@ -85,7 +110,7 @@ class Settings(Family):
 
     def _adapt(self, held: pretrained.Checkpoint, facts: DataFacts) -> Choice:
         """Frozen for few rows and for networks too large for this machine, else head first and then all."""
-        weights = held.size / 4
+        weights = held.count
         tokens = min(facts.words * 1.4 + 2, 512.0) if held.role != "vision" else 0.0
         work = 6 * weights * tokens * facts.rows * 3 if tokens else 4e9 * facts.rows * 5
         seconds = work / SPEED
@@ -100,6 +125,8 @@ class Settings(Family):
 
     def training(self, facts: DataFacts) -> Choices:
         """Few epochs at a small rate; a frozen network's head at a large one."""
+        if WRITTEN & set(facts.targets):
+            return going_on(facts, self.adapt)
         how = self.adapt.how if self.adapt else "head"
         common = {
             "optimizer": Choice("adamw", "the usual choice for pretrained networks"),
@@ -173,7 +200,7 @@ class Settings(Family):
             return "no checkpoint is named; --model FOLDER names one"
         role = self.role or self.checkpoint().role
         if WRITTEN & set(facts.targets):
-            return f"its {role} network writes no text here; a checkpoint of Llama's layout does"
+            return self._refuse_to_write(role, facts)
         if role == "vision" and "image" not in facts.kinds:
             return "its checkpoint reads images, and there is none among the inputs"
         if role == "vision" and {"tags", "span"} & set(facts.targets):
@@ -184,6 +211,37 @@ class Settings(Family):
             return "its checkpoint reads texts, and there is an image among the inputs; transformer reads both"
         foreign = [kind for kind in facts.kinds if kind not in self.takes]
         return f"it does not read columns of kind {', '.join(foreign)}" if foreign else None
+
+    def _refuse_to_write(self, role: str, facts: DataFacts) -> str | None:
+        """A text is written by a decoder, after its inputs or after nothing, or by an encoder-decoder, of its inputs."""
+        if role not in ("decoder", "encoder_decoder"):
+            return f"its {role} network writes no text; a decoder or an encoder-decoder does"
+        if self.adapt is not None and self.adapt.how in ("frozen", "head"):
+            return f"of a network that writes nothing is new, and --adapt {self.adapt.how} leaves nothing to learn; full, top:NUMBER and lora do"
+        if role == "decoder":
+            return None
+        if "messages" in facts.targets:
+            return "its encoder reads texts, and conversations have no inputs; a decoder goes on with them"
+        foreign = [kind for kind in facts.kinds if kind != "text"]
+        if foreign or not facts.kinds:
+            return f"its encoder reads texts alone, and there is {', '.join(foreign) or 'none among the inputs'}"
+        return None
+
+    def writes_after(self, targets: tuple[str, ...]) -> bool:
+        """A decoder goes on with its inputs; an encoder-decoder reads them."""
+        return bool(WRITTEN & set(targets)) and bool(self.start) and self.checkpoint().role == "decoder"
+
+    def brings_target(self, kind: str) -> dict[str, Any]:
+        """The checkpoint's tokenizer, for texts that it writes."""
+        if kind not in WRITTEN or not self.start:
+            return {}
+        held = self.checkpoint()
+        most = None if held.role == "encoder_decoder" else self.length
+        return {"tokenizer": str(held.path), "vocabulary": int(held.config["vocab_size"]), "length": most}
+
+    def brings_head(self, kind: str) -> dict[str, Any]:
+        """Tokens are read and answered by the checkpoint's own tables."""
+        return {"given": True} if kind in WRITTEN else {}
 
     @classmethod
     def tiny(cls) -> Settings:
@@ -206,10 +264,19 @@ class Settings(Family):
         )
 
 
+def told_marks(told: dict[str, Any] | None) -> Marks | None:
+    """Return special tokens round texts as settings keep them."""
+    if not told:
+        return None
+    before, between, behind = (tuple(told[name]) for name in ("before", "between", "behind"))
+    return Marks(before, between, behind, typed=bool(told["typed"]))
+
+
 def of_llama(config: dict[str, Any], **more: Any) -> Transformer:
     """Return the settings of netwright's transformer for a configuration of Llama's layout."""
     return Transformer(
         width=config["hidden_size"], depth=config["num_hidden_layers"], heads=config["num_attention_heads"],
         key_heads=config.get("num_key_value_heads") or config["num_attention_heads"], hidden=config["intermediate_size"],
-        rotary_base=rotary_base(config), epsilon=config.get("rms_norm_eps", 1e-6), dropout=0.0, form="decoder", **more,
+        head_size=config.get("head_dim"), biased=config.get("model_type") == "qwen2", normed=config.get("model_type") == "qwen3",
+        rotary_base=rotary_base(config), rotary_scaling=rotary_scaling(config), epsilon=config.get("rms_norm_eps", 1e-6), dropout=0.0, form="decoder", **more,
     )  # fmt: skip

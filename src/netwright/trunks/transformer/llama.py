@@ -19,6 +19,11 @@ def taken(found: Weights, depth: int, key: str) -> Weights:
     for number in range(depth):
         own, theirs = f"trunk.layers.{number}.", f"model.layers.{number}."
         out[f"{own}qkv.weight"] = torch.cat([found[f"{theirs}self_attn.{name}_proj.weight"] for name in "qkv"])
+        if f"{theirs}self_attn.q_proj.bias" in found:
+            out[f"{own}qkv.bias"] = torch.cat([found[f"{theirs}self_attn.{name}_proj.bias"] for name in "qkv"])
+        if f"{theirs}self_attn.q_norm.weight" in found:
+            out[f"{own}query_norm.weight"] = found[f"{theirs}self_attn.q_norm.weight"]
+            out[f"{own}key_norm.weight"] = found[f"{theirs}self_attn.k_norm.weight"]
         out[f"{own}gate_up.weight"] = torch.cat([found[f"{theirs}mlp.{name}_proj.weight"] for name in ("gate", "up")])
         for name, ours in (("mlp.down_proj", "down"), ("self_attn.o_proj", "merge"), ("input_layernorm", "attention_norm"), ("post_attention_layernorm", "dense_norm")):  # fmt: skip
             out[f"{own}{ours}.weight"] = found[f"{theirs}{name}.weight"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,12 +30,15 @@ class Net(Trunk):
     form `encoder_decoder` the inputs go through layers of their own, and the writer's layers also attend to them.
     """
 
+    frequency: Tensor
+
     def __init__(self, settings: Settings, inputs: Sequence[Shape], outputs: int, *, causal: bool = True) -> None:
         super().__init__()
         s = settings
         assert s.width is not None and s.depth is not None and s.heads is not None and s.dropout is not None
         self.causal, self.depth = causal, s.depth
-        self.d, self.base = s.width // s.heads, s.rotary_base
+        rate = frequencies(s.head_size or s.width // s.heads, s.rotary_base, s.rotary_scaling)
+        self.register_buffer("frequency", rate, persistent=False)
         two = s.form == "encoder_decoder" and bool(inputs)
         self.layers = nn.ModuleList(Layer(s, crossed=two) for _ in range(s.depth))
         self.norm = RMSNorm(s.width, s.epsilon)
@@ -55,7 +59,7 @@ class Net(Trunk):
         padded = any(signal.document is not None for signal in signals)
         document = joined.documents()
         mask = _same(document, document)[:, None] if padded else None  # (B, 1, T, T)
-        x, turn = self.dropout(joined.values), rotation(joined.positions(), self.d, self.base, joined.values.dtype)
+        x, turn = self.dropout(joined.values), rotation(joined.positions(), self.frequency, joined.values.dtype)
         layers, norm = (self.layers, self.norm) if self.encoder is None else (self.encoder, self.encoder_norm)
         cache = []
         for layer in layers:
@@ -93,9 +97,9 @@ class Net(Trunk):
     def _turn(self, stimulus: Signal) -> Turn:
         """Rotary angles: of places that are the same in each row, computed once."""
         if stimulus.position is not None:
-            return rotation(stimulus.position, self.d, self.base, stimulus.values.dtype)
+            return rotation(stimulus.position, self.frequency, stimulus.values.dtype)
         places = torch.arange(stimulus.values.shape[1], device=stimulus.values.device)[None]
-        return rotation(places, self.d, self.base, stimulus.values.dtype)
+        return rotation(places, self.frequency, stimulus.values.dtype)
 
     def _mask(self, before: Tensor | None, stimulus: Signal, past: int) -> tuple[Tensor | None, Tensor | None]:
         """Which elements see which, (B, 1, N, P + N), None where nothing but the past is to be told apart; documents."""
@@ -137,14 +141,17 @@ class Layer(nn.Module):
     def __init__(self, settings: Settings, *, crossed: bool = False) -> None:
         super().__init__()
         D, h = settings.width or 0, settings.heads or 1
-        self.heads, self.key_heads, self.d = h, settings.key_heads or h, D // h
+        self.heads, self.key_heads, self.d = h, settings.key_heads or h, settings.head_size or D // h
         self.hidden = settings.hidden or -(-8 * D // 3 // 8) * 8
         self.attention_norm, self.dense_norm = (RMSNorm(D, settings.epsilon) for _ in range(2))
-        self.qkv, self.merge = nn.Linear(D, (h + 2 * self.key_heads) * self.d, bias=False), nn.Linear(D, D, bias=False)
+        self.qkv = nn.Linear(D, (h + 2 * self.key_heads) * self.d, bias=settings.biased)
+        self.merge = nn.Linear(h * self.d, D, bias=False)
+        self.query_norm, self.key_norm = (RMSNorm(self.d, settings.epsilon) if settings.normed else None for _ in range(2))
         self.gate_up, self.down = nn.Linear(D, 2 * self.hidden, bias=False), nn.Linear(self.hidden, D, bias=False)
         self.crossed_norm = RMSNorm(D, settings.epsilon) if crossed else None
         if crossed:
-            self.asks, self.sees, self.joins = (nn.Linear(D, size, bias=False) for size in (D, 2 * self.key_heads * self.d, D))  # fmt: skip
+            self.asks, self.sees = (nn.Linear(D, size * self.d, bias=False) for size in (h, 2 * self.key_heads))
+            self.joins = nn.Linear(h * self.d, D, bias=False)
         self.dropout = nn.Dropout(settings.dropout or 0.0)
 
     def forward(
@@ -154,7 +161,10 @@ class Layer(nn.Module):
         """(B, T, D) -> (B, T, D), and this layer's keys and values (B, k, P + T, d)."""
         h, k = self.heads, self.key_heads
         mixed = self.qkv(self.attention_norm(x)).unflatten(-1, (h + 2 * k, self.d)).transpose(1, 2)  # (B, h + 2k, T, d)
-        turned, values = rotated(mixed[:, : h + k], turn), mixed[:, h + k :]
+        asked, values = mixed[:, : h + k], mixed[:, h + k :]
+        if self.query_norm is not None and self.key_norm is not None:
+            asked = torch.cat([self.query_norm(asked[:, :h]), self.key_norm(asked[:, h:])], 1)
+        turned = rotated(asked, turn)
         queries, keys = turned[:, :h], turned[:, h:]
         if past is not None:
             keys, values = torch.cat([past[0], keys], 2), torch.cat([past[1], values], 2)
@@ -184,9 +194,28 @@ def attended(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None,
     return out.transpose(1, 2).reshape(B, N, h * d)
 
 
-def rotation(position: Tensor, d: int, base: float, dtype: torch.dtype) -> Turn:
-    """Cosine and sine (B, 1, T, d/2) of position · base^(-2i/d), by which pairs of values are turned."""
-    frequency = base ** (-torch.arange(0, d, 2, device=position.device, dtype=torch.float32) / d)
+def frequencies(d: int, base: float, scaling: dict[str, Any] | None = None) -> Tensor:
+    """(d/2,) angles a place, base^(-2i/d), stretched for longer texts where `scaling` says so.
+
+    `linear` divides all by a factor, `factors` each by its own. `llama3` divides those whose wave is longer than the length that was trained on, over
+    `low_freq_factor`; leaves those shorter than that length over `high_freq_factor`; and goes from one to the other between.
+    """
+    rate = base ** (-torch.arange(0, d, 2, dtype=torch.float32) / d)
+    if not scaling:
+        return rate
+    if scaling["rope_type"] == "factors":
+        return rate / torch.tensor(scaling["factors"])
+    factor = float(scaling["factor"])
+    if scaling["rope_type"] == "linear":
+        return rate / factor
+    low, high = float(scaling["low_freq_factor"]), float(scaling["high_freq_factor"])
+    waves = scaling["original_max_position_embeddings"] * rate / (2 * torch.pi)  # in the length trained on
+    whole = ((waves - low) / (high - low)).clamp(0, 1)
+    return rate * (whole + (1 - whole) / factor)
+
+
+def rotation(position: Tensor, frequency: Tensor, dtype: torch.dtype) -> Turn:
+    """Cosine and sine (B, 1, T, d/2) of position · frequency, by which pairs of values are turned."""
     angle = position[:, None, :, None].float() * frequency
     return angle.cos().to(dtype), angle.sin().to(dtype)
 

@@ -42,7 +42,11 @@ class Settings(Family):
     heads: int | None = Field(default=None, ge=1, description="attention heads")
     key_heads: int | None = Field(default=None, ge=1, description="heads of keys and values, shared by groups of heads")
     hidden: int | None = Field(default=None, ge=1, description="values between the two dense maps of a layer")
+    head_size: int | None = Field(default=None, ge=2, multiple_of=2, description="values of a head; left out: width / heads")  # fmt: skip
+    biased: bool = Field(default=False, description="whether queries, keys and values have a bias (Qwen2)")
+    normed: bool = Field(default=False, description="whether each head's queries and keys are normed (Qwen3)")
     rotary_base: float = Field(default=10_000.0, gt=0, description="base of the rotary positions' frequencies")
+    rotary_scaling: dict[str, Any] | None = Field(default=None, description="how the frequencies are stretched for longer texts: rope_type linear, llama3 or factors, and its numbers")  # fmt: skip
     epsilon: float = Field(default=1e-6, gt=0, description="added to the mean square that RMSNorm divides by")
     dropout: float | None = Field(
         default=None, ge=0, lt=1, description="share of values silenced at random while training"
@@ -60,7 +64,7 @@ class Settings(Family):
 
     @model_validator(mode="after")
     def _whole_heads(self) -> Settings:
-        if self.width and self.heads and self.width % (2 * self.heads):
+        if self.width and self.heads and not self.head_size and self.width % (2 * self.heads):
             raise ValueError(f"width {self.width} must be a multiple of 2 · heads = {2 * self.heads}")
         if self.heads and self.key_heads and self.heads % self.key_heads:
             raise ValueError(f"heads {self.heads} must be a multiple of key_heads = {self.key_heads}")
@@ -99,7 +103,7 @@ class Settings(Family):
         form = "encoder_decoder" if "image" in facts.kinds else "decoder"
         held = self._checkpoint()
         if held is not None:  # all else is the checkpoint's own
-            return {"adapt": self._adapt(held.size / 4), "digest": Choice(held.digest, "the checkpoint's own")}
+            return {"adapt": adapting(held.count), "digest": Choice(held.digest, "the checkpoint's own")}
         return {
             **self._shape(width, depth, _heads(self.width or width), why),
             "form": Choice(form, "an image is read whole" if form != "decoder" else "one stack that every engine loads"),
@@ -108,15 +112,6 @@ class Settings(Family):
             "length": Choice(None, "chosen with the tokenizer") if not self._reads_whole else Choice(256, "tokens of an input"),
             "patch": Choice(4, "28×28 pixels give 49 patches"),
         }  # fmt: skip
-
-    @staticmethod
-    def _adapt(weights: float) -> Choice:
-        if weights < MANY:
-            return Choice(Adapt(how="full"), f"{weights / 1e6:.0f} M weights can all learn here")
-        return Choice(
-            Adapt(how="lora"),
-            f"of {weights / 1e6:.0f} M weights or more, small matrices beside them learn in less time and memory",
-        )
 
     @property
     def _reads_whole(self) -> bool:
@@ -145,26 +140,9 @@ class Settings(Family):
             "warmup": Choice(0.05, "attention needs small first steps"),
         }
 
-    def _training_to_go_on(self, facts: DataFacts) -> Choices:
-        """Pretrained weights learn a task in few passes, at a small rate."""
-        lora = self.adapt is not None and self.adapt.how == "lora"
-        a_row = max(1, facts.written // max(facts.rows, 1))
-        return {
-            "optimizer": Choice("adamw", "the usual choice for Transformers"),
-            "learning_rate": Choice(0.0003 if lora else 0.00003, "for LoRA's matrices" if lora else "the usual order for pretrained weights"),
-            "weight_decay": Choice(0.0 if lora else 0.01, "small matrices are kept small by their rank" if lora else "the usual order"),
-            "gradient_clip": Choice(1.0, "keeps a rare large gradient from undoing the rest"),
-            "batch_size": Choice(min(max(1, 2048 // min(a_row, 512)), 16, max(facts.rows, 1)), "about 2,048 tokens a step"),
-            "epochs": Choice(2, "pretrained weights learn a task in few passes"),
-            "pack": Choice(False, "rows are prompts and answers"),
-            "patience": Choice(1, "early stopping"),
-            "schedule": Choice("cosine", "falls smoothly to nothing"),
-            "warmup": Choice(0.05, "attention needs small first steps"),
-        }  # fmt: skip
-
     def _training_to_write(self, facts: DataFacts) -> Choices:
         if self._checkpoint() is not None:
-            return self._training_to_go_on(facts)
+            return going_on(facts, self.adapt)
         wanted, _ = self._wanted(facts)
         width = self.width or shape(wanted, self.vocabulary or _vocabulary(facts))[0]
         passes = -(-A_WEIGHT * wanted // max(facts.written, 1))
@@ -229,6 +207,34 @@ class Settings(Family):
     def tiny(cls) -> Settings:
         """Two layers of width 32."""
         return cls(width=32, depth=2, heads=2, key_heads=2, hidden=88, dropout=0.0, vocabulary=64, length=16, patch=4)
+
+
+def adapting(weights: float) -> Choice:
+    """How much of a checkpoint that writes is to learn."""
+    if weights < MANY:
+        return Choice(Adapt(how="full"), f"{weights / 1e6:.0f} M weights can all learn here")
+    return Choice(
+        Adapt(how="lora"),
+        f"of {weights / 1e6:.0f} M weights or more, small matrices beside them learn in less time and memory",
+    )
+
+
+def going_on(facts: DataFacts, adapt: Adapt | None) -> Choices:
+    """Pretrained weights learn a task in few passes, at a small rate."""
+    lora = adapt is not None and adapt.how == "lora"
+    a_row = max(1, facts.written // max(facts.rows, 1))
+    return {
+        "optimizer": Choice("adamw", "the usual choice for Transformers"),
+        "learning_rate": Choice(0.0003 if lora else 0.00003, "for LoRA's matrices" if lora else "the usual order for pretrained weights"),
+        "weight_decay": Choice(0.0 if lora else 0.01, "small matrices are kept small by their rank" if lora else "the usual order"),
+        "gradient_clip": Choice(1.0, "keeps a rare large gradient from undoing the rest"),
+        "batch_size": Choice(min(max(1, 2048 // min(a_row, 512)), 16, max(facts.rows, 1)), "about 2,048 tokens a step"),
+        "epochs": Choice(2, "pretrained weights learn a task in few passes"),
+        "pack": Choice(False, "rows are prompts and answers"),
+        "patience": Choice(1, "early stopping"),
+        "schedule": Choice("cosine", "falls smoothly to nothing"),
+        "warmup": Choice(0.05, "attention needs small first steps"),
+    }  # fmt: skip
 
 
 def _heads(width: int) -> int:

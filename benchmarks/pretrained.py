@@ -29,7 +29,7 @@ SIDES = {
     "full": [("ours", "full"), ("trainer", "full"), ("trainer", "full-grouped"), ("trainer", "full-grouped-still")],
     "frozen": [("ours", "frozen"), ("trainer", "frozen-grouped")],
     "lora": [("ours", "lora"), ("peft", "lora")],
-    "predict": [("ours", "predict"), ("pipeline", "predict")],
+    "predict": [("ours", "predict"), ("pipeline", "predict"), ("runtime", "predict")],
 }
 
 
@@ -86,6 +86,9 @@ def _classifier(folder: Path, model: Path) -> None:
 
     settings = {"model": {"adapt": "head"}, "columns": {"label": "category"}, "training": {"epochs": 1}}
     nw.train(folder / "train.csv", target="label", model=str(model), output=folder / "run", settings=settings)
+    from netwright.verbs.export import export
+
+    export(folder / "run", to="onnx", output=folder / "onnx", data=folder / "test.csv")
     quantize(folder / "run", to="int8", output=folder / "run-int8", data=folder / "test.csv")
 
 

@@ -30,6 +30,20 @@ def ours(work: str, folder: Path, model: str) -> dict[str, Any]:
     """netwright through its ordinary `train`."""
     import netwright as nw
 
+    from netwright.events import Event, listening
+
+    class Said(list[Event]):
+        """When rows were divided, when the last epoch ended, and the memory at most until then."""
+
+        began, ended, peak = 0.0, 0.0, 0.0
+
+        def append(self, event: Event) -> None:
+            if event.name == "split":
+                self.began = time.perf_counter()
+            if event.name == "training.epoch":
+                self.ended, self.peak = time.perf_counter(), peak()
+
+    said = Said()
     train, test = folder / "train.csv", folder / "test.csv"
     out = folder / f"run-{work}-{time.time_ns()}"
     if work == "predict":
@@ -40,9 +54,10 @@ def ours(work: str, folder: Path, model: str) -> dict[str, Any]:
             "columns": {"messages": {"kind": "messages", "length": 256}}, "split": {"test_data": str(folder / "chat_test.jsonl"), "validation": 0.0},
             "training": {"epochs": 1, "batch_size": 4, "learning_rate": 2e-4, "schedule": "constant", "warmup": 0.0, "weight_decay": 0.0},
         }  # fmt: skip
-        found = nw.train(folder / "chat.jsonl", target="messages", model=model, output=out, settings=chat)
+        with listening(said):
+            found = nw.train(folder / "chat.jsonl", target="messages", model=model, output=out, settings=chat)
         history = found.metrics["history"]
-        return {"seconds": history[-1]["seconds"], "loss": found.metrics["test"]["loss"]["value"], "peak": peak()}
+        return {"seconds": history[-1]["seconds"], "loss": found.metrics["test"]["loss"]["value"], "peak": said.peak}
     frozen = work == "frozen"
     settings: dict[str, Any] = {
         "model": {"adapt": "frozen" if frozen else "full", "length": LENGTH, "dropout": 0.0},
@@ -51,24 +66,12 @@ def ours(work: str, folder: Path, model: str) -> dict[str, Any]:
         "trust": {"calibrate": False},
     }  # fmt: skip
     os.environ["NETWRIGHT_CACHE"] = str(folder / f"cache-{time.time_ns()}")  # nothing is there already
-    from netwright.events import Event, listening
-
-    class Said(list[Event]):
-        began, ended = 0.0, 0.0
-
-        def append(self, event: Event) -> None:
-            if event.name == "split":
-                self.began = time.perf_counter()
-            if event.name == "training.epoch":
-                self.ended = time.perf_counter()
-
-    said = Said()
     with listening(said):
         found = nw.train(train, target="label", model=model, output=out, settings=settings)
     # from divided rows to trained weights: tokens, the plan's measuring, reading weights and all steps
     return {
         "seconds": said.ended - said.began, "steps": found.metrics["history"][-1]["seconds"],
-        "accuracy": found.metrics["test"]["accuracy"]["value"], "peak": peak(),
+        "accuracy": found.metrics["test"]["accuracy"]["value"], "peak": said.peak,
     }  # fmt: skip
 
 
@@ -199,7 +202,40 @@ def pipeline(work: str, folder: Path, model: str) -> dict[str, Any]:
     return {"float32": _timed(lambda: run(texts, batch_size=64, truncation=True, max_length=LENGTH))}
 
 
-SIDES = {"ours": ours, "trainer": theirs, "peft": peft, "pipeline": pipeline}
+def runtime(work: str, folder: Path, model: str) -> dict[str, Any]:
+    """ONNX Runtime, sorted by length, the same batch size: our run's exported graph, and its own 8-bit form of it."""
+    import importlib.util
+
+    import onnxruntime
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    exported = folder / "onnx"
+    spec = importlib.util.spec_from_file_location("run", exported / "run.py")
+    assert spec and spec.loader
+    code = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(code)
+    small = exported / "int8.onnx"
+    quantize_dynamic(exported / "model.onnx", small, weight_type=QuantType.QInt8)
+    texts = sorted(_texts(folder), key=len)
+    test = pl.read_csv(folder / "test.csv")
+    out: dict[str, Any] = {}
+    for name, file in (("float32", "model.onnx"), ("int8", "int8.onnx")):
+        whole = code.Model(exported, threads=2)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 2
+        whole.session = onnxruntime.InferenceSession(str(exported / file), options, providers=["CPUExecutionProvider"])
+
+        def answer(given: list[str], whole: Any = whole) -> list[Any]:
+            rows = [{"text": text} for text in given]
+            return [one for at in range(0, len(rows), 64) for one in whole(rows[at : at + 64])]
+
+        out[name] = _timed(lambda answer=answer: answer(texts))
+        found = [row["label_predicted"] for row in answer(test["text"].to_list())]
+        out[f"{name} accuracy"] = float((pl.Series(found).cast(pl.String) == test["label"]).mean())  # type: ignore[arg-type]
+    return out
+
+
+SIDES = {"ours": ours, "runtime": runtime, "trainer": theirs, "peft": peft, "pipeline": pipeline}
 if __name__ == "__main__":
     who, work, place, checkpoint = sys.argv[1:5]
     torch.set_num_threads(2)

@@ -1,6 +1,6 @@
 """One row through an exported table model: what its own run.py adds to the bare call of ONNX Runtime.
 
-    python benchmarks/onnx.py [--calls 3000] [--dry]
+    python benchmarks/onnx_row.py [--calls 3000] [--dry]
 
 Trains an mlp on a table of 6 number and 8 category columns, exports it, and calls in turns: the session with a feed that is
 there already, and `Model` of the exported folder with a dict of Python values, which also makes the feed and the answer.

@@ -374,9 +374,9 @@ def load(folder: str | Path, *, module: torch.nn.Module | None = None) -> Model:
         raise InputError(Problem(str(folder), "this run was not finished", fix=f"netwright train --resume {folder}"))
     recipe = read_recipe(run.recipe)
     plan = Plan.model_validate(run.read(run.plan))
-    form, state = run.read(run.about).get("weights"), stored(run.weights)
+    form, state = run.read(run.about).get("weights"), adapting.merged(stored(run.weights))  # LoRA costs nothing more
     with precisely(plan):
-        network = assemble(recipe, fitted, module, bare=form is not None)
+        network = assemble(recipe, fitted, module, bare=True)
     if plan.precision == "float64":
         network = network.double()
     if form == "int4":

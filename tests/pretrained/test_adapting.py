@@ -10,11 +10,13 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import netwright as nw
 from netwright import pretrained
 from netwright.errors import InputError
 from netwright.events import Event, listening
+from netwright.model import assemble
 from netwright.trunks import adapting
 from netwright.trunks.pretrained.net import joined, shortened
 
@@ -100,11 +102,19 @@ def test_features_are_computed_once(tmp_path: Path) -> None:
 def test_lora_merges_and_reloads(tmp_path: Path) -> None:
     place = checkpoints.folder(tmp_path / "bert", "bert")
     model = trained(tmp_path, place, "lora", training={"epochs": 4, "learning_rate": 0.01})
-    plain = model.bare()
-    plain.load_state_dict(adapting.merged(model.network.state_dict()))
-    other = nw.Model(plain, model.fitted, model.recipe, model.plan, model.run, model.trust)
-    one, two = (found.predict(checkpoints.reviews()).select("p_no", "p_yes").to_numpy() for found in (model, other))
-    assert np.abs(one - two).max() < 1e-5
+    assert not list(adapting.loras(model.network)), "what is kept is a plain network"
+    network = assemble(model.recipe, model.fitted)  # with the matrices beside its maps
+    adapter = load_file(tmp_path / "run" / "adapter" / "adapter_model.safetensors")
+    held = pretrained.opened(place).weights()
+    with torch.no_grad():
+        for name, part in adapting.loras(network):
+            own = name.removeprefix("trunk.inner.net.")
+            part.base.weight.copy_(held[f"{own}.weight"])  # type: ignore[operator]
+            part.A.copy_(adapter[f"base_model.model.{own}.lora_A.weight"])
+            part.B[0].copy_(adapter[f"base_model.model.{own}.lora_B.weight"])
+            x = torch.randn(5, part.A.shape[1])
+            bare = dict(model.network.named_modules())[name].weight
+            assert (part(x) - part.base(x) - x @ (bare - held[f"{own}.weight"]).T).abs().max() < 1e-5
     assert sorted(file.name for file in (tmp_path / "run" / "adapter").iterdir()) == [
         "adapter_config.json",
         "adapter_model.safetensors",

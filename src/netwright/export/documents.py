@@ -18,6 +18,7 @@ from netwright.model import Model
 
 GREEDY, WRITTEN = 16, 24  # beginnings that are gone on with, by so many tokens
 CLOSE = 1e-4  # logits nearer than this are one: float32's rounding over some layers
+OF_LARGEST = 1e-5  # likewise where a row's largest logit times this is more: rounding grows with what is added up
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Read(Parity):
     """What was found of texts. `losses` are means of -ln p over tokens, ours and theirs."""
 
     tokens: int = 0
+    beyond: float = 0.0  # how many times what is allowed the logits differ by at most
     top: float = 1.0
     losses: tuple[float, float] = (0.0, 0.0)
     tokenizer_differs: list[str] = field(default_factory=list)
@@ -88,8 +90,11 @@ def compare(
             break
         far = float(np.abs(one - other).max())
         found.largest = max(found.largest, far)
-        if allowed.logit is not None and not far <= allowed.logit:
-            found.differs.append(name)
+        if allowed.logit is not None:
+            times = far / max(allowed.logit, OF_LARGEST * float(np.abs(one).max()))
+            found.beyond = max(found.beyond, times if np.isfinite(times) else np.inf)
+            if not times <= 1:
+                found.differs.append(name)
         goals = np.array(tokens[1:])
         losses += [_loss(one, goals), _loss(other, goals)]
         same += int((one.argmax(1) == other.argmax(1)).sum())
@@ -127,8 +132,8 @@ def _judge(found: Read, allowed: Tolerance) -> None:
         found.wrong.append("no row could be compared")
     if found.tokenizer_differs:
         found.wrong.append(f"the tokenizer reads other tokens in {', '.join(found.tokenizer_differs[:5])}")
-    if allowed.logit is not None and not found.largest <= allowed.logit:
-        found.wrong.append(f"logits differ by up to {found.largest:.2e}, {allowed.logit:.0e} is allowed ({', '.join(found.differs[:5])})")  # fmt: skip
+    if allowed.logit is not None and not found.beyond <= 1:
+        found.wrong.append(f"logits differ by up to {found.largest:.2e}, {allowed.logit:.0e} or {OF_LARGEST:.0e} of a row's largest is allowed ({', '.join(found.differs[:5])})")  # fmt: skip
     if not found.top >= allowed.top:
         found.wrong.append(f"{found.top:.2%} of the most probable tokens are equal, {allowed.top:.1%} is asked")
     change = abs(found.losses[1] - found.losses[0]) / max(abs(found.losses[0]), 1e-9)

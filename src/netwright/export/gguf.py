@@ -16,7 +16,6 @@ from netwright.errors import absent
 from netwright.export import llama
 from netwright.export.side import Side, written
 from netwright.export.transformers import Theirs, chat_template, quietly
-from netwright.kinds.tokenizing import BEGIN, END, PAD, SPECIAL
 from netwright.model import Model
 from netwright.trunks.transformer.net import frequencies
 
@@ -41,7 +40,27 @@ def refuse(model: Model) -> str | None:
         return (
             f"its tokens are {kind.tokens}, and a GGUF file holds byte pairs (--columns.{kind.columns[0]}.tokens bpe)"
         )
+    content = json.loads(kind.tokenizer)
+    if content["model"].get("type") != "BPE" or _cuts(content) is None:
+        return "its pretrained tokenizer is none that a GGUF file can name; --to transformers holds every one"
     return None
+
+
+def _cuts(content: dict[str, Any]) -> str | None:
+    """llama.cpp's name of how a tokenizer cuts texts before pairs of bytes are joined; None where it has none."""
+    pre = content.get("pre_tokenizer") or {}
+    parts = pre.get("pretokenizers", [pre])
+    kinds = [part.get("type") for part in parts]
+    if not kinds or kinds[-1] != "ByteLevel":
+        return None
+    if kinds == ["ByteLevel"]:
+        return "gpt-2" if parts[0].get("use_regex", True) else None
+    if kinds == ["Digits", "ByteLevel"] and parts[0].get("individual_digits"):
+        return "smollm"
+    pattern = str(parts[0].get("pattern", {}).get("Regex", "")) if kinds == ["Split", "ByteLevel"] else ""
+    if r"\p{N}{1,3}" in pattern and "(?i:" in pattern:
+        return "llama-bpe"
+    return "qwen2" if r"|\p{N}|" in pattern and "(?i:" in pattern else None
 
 
 def write(model: Model, folder: Path, stored: str) -> None:
@@ -88,17 +107,19 @@ def _add_tokenizer(writer: Any, kind: Any) -> None:
 
     content = json.loads(kind.tokenizer)
     by_number = sorted(kind.reader.get_vocab().items(), key=lambda item: item[1])
-    types = [gguf.TokenType.CONTROL if name in SPECIAL else gguf.TokenType.NORMAL for name, _ in by_number]
+    special = {token["content"] for token in content.get("added_tokens", []) if token.get("special")}
+    types = [gguf.TokenType.CONTROL if name in special else gguf.TokenType.NORMAL for name, _ in by_number]
     merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in content["model"]["merges"]]
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
+    writer.add_tokenizer_pre(_cuts(content) or "gpt-2")
     writer.add_token_list([name for name, _ in by_number])
     writer.add_token_types(types)
     writer.add_token_merges(merges)
-    writer.add_bos_token_id(BEGIN)
-    writer.add_eos_token_id(END)
-    writer.add_pad_token_id(PAD)
-    writer.add_add_bos_token(True)
+    if kind.starts:
+        writer.add_bos_token_id(kind.starts[0])
+    writer.add_eos_token_id(kind.stops[-1])  # of a conversation the one that ends an answer
+    writer.add_pad_token_id(kind.pad)
+    writer.add_add_bos_token(bool(kind.starts))
     if template := chat_template(kind):
         writer.add_chat_template(template)
 

@@ -16,7 +16,7 @@ from netwright.errors import absent
 from netwright.export import llama
 from netwright.export.side import Side, written
 from netwright.kinds.messages import Messages
-from netwright.kinds.tokenizing import ANSWER, BEGIN, END, PAD, SPECIAL
+from netwright.kinds.tokenizing import ANSWER, BEGIN, SPECIAL
 from netwright.model import Model
 
 EXTRA = "export"
@@ -35,11 +35,12 @@ def write(model: Model, folder: Path, stored: str) -> None:
     (folder / "model.safetensors").chmod(0o644)
     name = {"f32": "float32", "f16": "float16"}[stored]
     _json(folder / "config.json", {**llama.config(model), "dtype": name, "torch_dtype": name})
-    _json(folder / "generation_config.json", {"bos_token_id": BEGIN, "eos_token_id": END, "pad_token_id": PAD})
-    _json(folder / "tokenizer.json", tokenizer_json(kind.tokenizer))
+    _json(folder / "generation_config.json", {"bos_token_id": next(iter(kind.starts), None), "eos_token_id": llama.ends(kind), "pad_token_id": kind.pad})
+    _json(folder / "tokenizer.json", json.loads(kind.tokenizer) if kind.names else tokenizer_json(kind.tokenizer))
+    named = {"bos_token": next(iter(kind.starts), None), "eos_token": kind.stops[0], "pad_token": kind.pad}
     settings: dict[str, Any] = {
-        "tokenizer_class": "PreTrainedTokenizerFast", "bos_token": SPECIAL[BEGIN], "eos_token": SPECIAL[END],
-        "pad_token": SPECIAL[PAD], "model_max_length": kind.length, "clean_up_tokenization_spaces": False,
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        **{name: kind.reader.id_to_token(number) for name, number in named.items() if number is not None}, "model_max_length": kind.length, "clean_up_tokenization_spaces": False,
     }  # fmt: skip
     if template := chat_template(kind):
         settings["chat_template"] = template
@@ -63,7 +64,8 @@ def chat_template(kind: Any) -> str:
     if isinstance(kind, Messages):
         return kind.template
     if kind.prompt:
-        return f"{{{{ '{SPECIAL[BEGIN]}' + messages[-1]['content'] + '{SPECIAL[ANSWER]}' }}}}"
+        begin, answer = (json.dumps(kind.names.get(SPECIAL[mark], SPECIAL[mark])) for mark in (BEGIN, ANSWER))
+        return f"{{{{ {begin} + messages[-1]['content'] + {answer} }}}}"
     return ""
 
 

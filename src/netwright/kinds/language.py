@@ -225,6 +225,11 @@ class Language(base.Kind):
         return list(self.starts) or [self.first]
 
     @property
+    def pad(self) -> int:
+        """The token that fills rows up; of a pretrained tokenizer that which ends them."""
+        return tokenizing.PAD if not self.names else self.stops[0]
+
+    @property
     def ends(self) -> frozenset[int]:
         """The tokens after which an answer is complete."""
         return frozenset(self.stops)

@@ -29,6 +29,7 @@ Make = Callable[[Plan], tuple[torch.nn.Module, Data]]
 TRIAL = 0.4  # seconds spent on a candidate, about
 SHARE = 0.02  # of the estimated training that a candidate's trial may take
 SHORT = 5.0  # estimated seconds of training below which threads are not compared
+HEAVY = 1.0  # seconds of a first step from which all threads are taken: comparing would cost more than it could save
 CLEARLY = 0.8  # of one thread's time that all threads together may take
 WORTH_COMPILING = 240.0  # estimated seconds from which a compilation (20 to 60 s here) may pay
 TRIED = 1000  # steps of an epoch from which a trial looks at a part of the rows
@@ -119,6 +120,13 @@ def _threads(
         reasons["threads"] = "as the recipe says" if pinned.threads else "one process of several" if world.size > 1 else "the device works"  # fmt: skip
         torch.set_num_threads(plan.threads)
         return plan, _timed(Trial(network, data, settings, plan).gradient, _steps(data, settings))
+    torch.set_num_threads(most)
+    began = time.perf_counter()
+    Trial(network, data, settings, plan).gradient(0)
+    once = time.perf_counter() - began
+    if once > HEAVY:
+        reasons["threads"] = f"a step takes about {once:.1f} s: its operations are large"
+        return plan.model_copy(update={"threads": most}), once
     measured: dict[int, float] = {}
     for threads in sorted({1, most}):
         torch.set_num_threads(threads)

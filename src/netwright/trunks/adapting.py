@@ -192,6 +192,16 @@ def merged(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return out
 
 
+@torch.no_grad()
+def merge(network: nn.Module) -> None:
+    """Add LoRA's matrices into the maps that they stand beside, which take their places: the network is a plain one again."""
+    for owner in list(network.modules()):
+        for name, part in list(owner.named_children()):
+            if isinstance(part, Lora):
+                part.base.weight.copy_(part.weight)  # type: ignore[operator]
+                setattr(owner, name, part.base)
+
+
 def _added(weight: Tensor, parts: list[Tensor]) -> Tensor:
     """W with its parts' changes, at the outputs that learn."""
     change = torch.cat(parts)

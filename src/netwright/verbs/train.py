@@ -37,6 +37,7 @@ from netwright.sources.table import Table
 from netwright.splitting import Parts
 from netwright.training import checkpoint
 from netwright.training.world import World
+from netwright.trunks import adapting
 from netwright.trunks.module.settings import Settings as Module
 
 KEPT = 256  # rows that exports are proven by
@@ -254,11 +255,13 @@ def _finished(ready: Ready, run: Run | None, plan: Plan | None, module: torch.nn
         work, plan=plan, kept=kept, module=module, world=world, ready=_keep_plan(run, ready.clock)
     )
     ready.clock.lap("training")
+    if run is not None:
+        adapters.write(run.folder / "adapter", network, work.family)
+    adapting.merge(network)
     model = Model(network, work.fitted, work.recipe, plan, run)
     if run is None:
         return model
     _save_weights(run, network)
-    adapters.write(run.folder / "adapter", network, work.family)
     if work.recipe.split.folds:
         metrics, predictions = cross_validated(ready.described, ready.parts, model, work, untrained)
     else:

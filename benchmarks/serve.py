@@ -122,6 +122,8 @@ def trained(folder: Path) -> str:
 
     import netwright as nw
 
+    if (folder / "model.safetensors").exists():
+        return str(folder)
     data = load_breast_cancer()
     rows = {f"c{k}": data.data[:, k] for k in range(data.data.shape[1])}
     nw.train({**rows, "y": [data.target_names[t] for t in data.target]}, target="y", output=folder)

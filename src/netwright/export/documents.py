@@ -66,13 +66,15 @@ def of_rows(model: Model, theirs: Any, table: Any, stored: str) -> Read:
     masks = [counted.row(k)[: kind.length] for k in range(len(ids))]
     starts = [int(mask.argmax()) if kind.whole else min(4, len(mask)) for mask in masks]
     texts = [str(text) for text in kind.truth(arrays)]
-    return compare(Ours(model), theirs, documents, table.ids(), texts, stored=stored, starts=starts)
+    return compare(Ours(model), theirs, documents, table.ids(), texts, stored=stored, starts=starts, most=kind.length)
 
 
 def compare(
-    ours: Side, theirs: Side, documents: list[list[int]], names: list[str], texts: list[str], *, stored: str, starts: list[int]
+    ours: Side, theirs: Side, documents: list[list[int]], names: list[str], texts: list[str], *, stored: str, starts: list[int], most: int
 ) -> Read:  # fmt: skip
-    """Read documents (tokens of rows with these `names`) and plain texts on both sides; `starts`: where answers begin.
+    """Read documents (tokens of rows with these `names`) and plain texts on both sides.
+
+    `starts`: where answers begin; `most`: tokens of the context, beyond which nothing is written.
 
     `wrong` of the result says what lies outside the tolerance.
     """
@@ -104,7 +106,10 @@ def compare(
     found.top = same / max(found.tokens, 1)
     for name, tokens, start in list(zip(names, documents, starts, strict=True))[:GREEDY]:
         beginning = tokens[: max(1, start)]
-        one, other = ours.greedy(beginning, WRITTEN), theirs.greedy(beginning, WRITTEN)
+        count = min(WRITTEN, most - len(beginning))
+        if count < 1:
+            continue
+        one, other = ours.greedy(beginning, count), theirs.greedy(beginning, count)
         found.greedy += 1
         if one == other or _nearly(ours, beginning, one, other):
             found.greedy_equal += 1

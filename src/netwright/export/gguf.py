@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from netwright.errors import absent
+from netwright.errors import InputError, Problem, absent
 from netwright.export import llama
 from netwright.export.side import Side, written
 from netwright.export.transformers import Theirs, chat_template, quietly
@@ -85,9 +85,8 @@ def write(model: Model, folder: Path, stored: str) -> None:
     types = {"f32": gguf.LlamaFileType.ALL_F32, "f16": gguf.LlamaFileType.MOSTLY_F16, "q8": gguf.LlamaFileType.MOSTLY_Q8_0}  # fmt: skip
     writer.add_file_type(types[stored])
     _add_tokenizer(writer, kind)
-    if settings["head_dim"] * settings["num_attention_heads"] != settings["hidden_size"]:
-        writer.add_key_length(settings["head_dim"])
-        writer.add_value_length(settings["head_dim"])
+    writer.add_key_length(settings["head_dim"])
+    writer.add_value_length(settings["head_dim"])
     if scaling := model.recipe.model.get("rotary_scaling"):
         plain, rate = (frequencies(settings["head_dim"], settings["rope_theta"], told) for told in (None, scaling))
         writer.add_tensor("rope_freqs.weight", (plain / rate).numpy())
@@ -168,8 +167,13 @@ def _by_transformers(folder: Path) -> Side:
         from transformers import AutoModelForCausalLM, AutoTokenizer
     except ImportError as error:
         raise absent("transformers", EXTRA, where=str(folder)) from error
-    with quietly():
-        model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=FILE, dtype=torch.float32, local_files_only=True)
+    try:
+        with quietly():
+            model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=FILE, dtype=torch.float32, local_files_only=True)  # fmt: skip
+    except (RuntimeError, ValueError, KeyError) as error:
+        what = f"transformers' loader, by which it would be checked, does not read it: {str(error).splitlines()[0][:160]}"
+        fix = "pip install llama-cpp-python, which checks it itself, or --to transformers"
+        raise InputError(Problem(str(folder), what, fix=fix)) from error
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=FILE, local_files_only=True)
     side = Theirs(model.eval(), tokenizer)
     side.name = "transformers' GGUF loader"

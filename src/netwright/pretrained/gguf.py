@@ -64,8 +64,7 @@ def _asked(place: Path) -> dict[str, Any]:
     backend.no_padding()
     backend.no_truncation()
     told = json.loads(config.to_json_string(use_diff=False))
-    if factors := _stretched(place):
-        told["rope_parameters"] = {**(told.get("rope_parameters") or {}), "rope_type": "factors", "factors": factors}
+    told |= _beside(place, told)
     named = {name: getattr(tokenizer, f"{name}_token") for name in ("bos", "eos", "pad")}
     return {
         "config": told, "tokenizer": backend.to_str(),
@@ -74,12 +73,19 @@ def _asked(place: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _stretched(place: Path) -> list[float] | None:
-    """What each frequency of the positions is divided by, which llama.cpp keeps as a tensor of its own."""
+def _beside(place: Path, told: dict[str, Any]) -> dict[str, Any]:
+    """What transformers leaves out: the size of a head, and what each frequency of the positions is divided by."""
     from gguf import GGUFReader
 
-    found = next((part.data for part in GGUFReader(place).tensors if part.name == "rope_freqs.weight"), None)
-    return None if found is None or (found == 1).all() else [float(value) for value in found]
+    reader, out = GGUFReader(place), dict[str, Any]()
+    size = next((field for name, field in reader.fields.items() if name.endswith(".attention.key_length")), None)
+    if size is not None:
+        out["head_dim"] = int(size.contents())
+    found = next((part.data for part in reader.tensors if part.name == "rope_freqs.weight"), None)
+    if found is not None and not (found == 1).all():
+        factors = [float(value) for value in found]
+        out["rope_parameters"] = {**(told.get("rope_parameters") or {}), "rope_type": "factors", "factors": factors}
+    return out
 
 
 def weights(checkpoint: Checkpoint) -> dict[str, Tensor]:

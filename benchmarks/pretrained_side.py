@@ -29,7 +29,6 @@ def peak() -> float:
 def ours(work: str, folder: Path, model: str) -> dict[str, Any]:
     """netwright through its ordinary `train`."""
     import netwright as nw
-
     from netwright.events import Event, listening
 
     class Said(list[Event]):

@@ -45,7 +45,8 @@ def by_length(
     for array in (array for key in longest for array in encoded[key].values()):
         if isinstance(array, Ragged):
             lengths += array.lengths
-    order = calls.of_like_lengths(torch.from_numpy(lengths), AT_ONCE, calls.PADDED if device.type == "cpu" else calls.ELSEWHERE)
+    sizes = torch.from_numpy(lengths)
+    order = calls.of_like_lengths(sizes, AT_ONCE, calls.most(sizes, device.type))
 
     @torch.no_grad()
     def work(chosen: Tensor) -> np.ndarray:

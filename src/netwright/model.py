@@ -240,8 +240,7 @@ def answers(
             order = calls.of_like_lengths(lengths, min(plan.rows_a_call, WRITTEN_AT_ONCE), calls.ELSEWHERE)
             parts = [work(chosen) for chosen in order]
         else:
-            most = calls.PADDED if plan.device == "cpu" else calls.ELSEWHERE
-            order = calls.of_like_lengths(lengths, plan.rows_a_call, most)
+            order = calls.of_like_lengths(lengths, plan.rows_a_call, calls.most(lengths, plan.device))
             parts = calls.each(order, work, device=plan.device)
     return _in_order(parts, order)
 

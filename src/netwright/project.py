@@ -235,7 +235,7 @@ def start_network(work: Work, plan: Plan, module: torch.nn.Module | None) -> tup
     if held is not None:
         if work.family.digest not in (None, held.digest):
             what = "is another checkpoint than the one that this run was begun with"
-            raise InputError(Problem(start, what, fix="put the first one back, or begin a new run"))
+            raise InputError(Problem(str(held.path), what, fix="put the first one back, or begin a new run"))
         starting.begin_with(network, held)
     elif start:
         fill(network, adapting.merged(_starting_weights(Run.open(start))), where=start)

@@ -103,7 +103,9 @@ def writer(checkpoint: str, *, length: int | None = None) -> Model:
     most = int(held.config.get("max_position_embeddings") or held.config.get("n_positions") or 2048)
     given = {**family.brings_target(name), "length": min(length or most, most)}
     options = check_options(name, given, f"columns.{name}", "target")
-    value: Any = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}] if name == "messages" else "a"
+    value: Any = (
+        [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}] if name == "messages" else "a"
+    )
     with quiet():
         kind = kind_class(name, "target").fit(pl.DataFrame({"answer" if reads else name: [value]}), options, "target")
         inputs = {}

@@ -40,13 +40,17 @@ def rows() -> dict[str, list[Any]]:
 
 
 @pytest.mark.parametrize("to", ["transformers", "gguf"])
-@pytest.mark.parametrize(("kind", "how"), [("llama", "lora"), ("qwen2", "full"), ("qwen3", "lora"), ("mistral", "full")])
+@pytest.mark.parametrize(
+    ("kind", "how"), [("llama", "lora"), ("qwen2", "full"), ("qwen3", "lora"), ("mistral", "full")]
+)
 def test_an_adapted_checkpoint_is_exported(kind: str, how: str, to: str, tmp_path: Path) -> None:
     """Through transformers, and back into a network of ours: the same weights."""
     place = folder(tmp_path / kind, kind)
     settings = {"model": {"adapt": how}, "columns": {"text": "text"}, "training": {"epochs": 1}}
     model = nw.train(rows(), target="text", model=place, output=tmp_path / "run", settings=settings)
-    if kind == "qwen3" and to == "gguf":  # transformers' loader, which checks the file, takes all heads to be of 128 values
+    if (
+        kind == "qwen3" and to == "gguf"
+    ):  # transformers' loader, which checks the file, takes all heads to be of 128 values
         with pytest.raises(InputError, match="does not read it"):
             export(tmp_path / "run", to=to, stored="f32", output=tmp_path / "out")
         assert not (tmp_path / "out").exists()

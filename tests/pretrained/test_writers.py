@@ -43,7 +43,7 @@ def test_a_decoder_goes_on_as_transformers_does(kind: str, tmp_path: Path) -> No
     place = checkpoints.folder(tmp_path / kind, kind, lm=True)
     rows = pairs()
     settings = {"model": {"adapt": "full"}, "columns": {"asked": "text", "told": "text"}, **STILL}
-    model = nw.train(rows, target="told", model=place, output=tmp_path / "run", settings=settings)
+    nw.train(rows, target="told", model=place, output=tmp_path / "run", settings=settings)
     again = nw.load(tmp_path / "run")
     network = theirs(place, kind)
     prompts = ["good", "very good film of stars", "dull cast"]
@@ -85,7 +85,9 @@ def test_an_encoder_decoder_writes_of_what_it_reads(kind: str, tmp_path: Path) -
     assert all(b.log_probability >= a.log_probability - 1e-5 for a, b in zip(found, beams, strict=True) if len(a.tokens) == len(b.tokens))  # fmt: skip
 
 
-@pytest.mark.parametrize(("kind", "how"), [("gpt2", "lora"), ("gemma", "lora"), ("t5", "lora"), ("gpt2", "top:1"), ("bart", "full")])
+@pytest.mark.parametrize(
+    ("kind", "how"), [("gpt2", "lora"), ("gemma", "lora"), ("t5", "lora"), ("gpt2", "top:1"), ("bart", "full")]
+)
 def test_it_learns_and_is_kept(kind: str, how: str, tmp_path: Path) -> None:
     """The loss falls; what was learnt is loaded again; LoRA puts nothing beside what answers tokens."""
     place = checkpoints.folder(tmp_path / kind, kind, lm=True)
@@ -104,10 +106,13 @@ def test_it_learns_and_is_kept(kind: str, how: str, tmp_path: Path) -> None:
     assert not adapter.exists() or not any("lm_head" in name for name in load_file(adapter))
 
 
-@pytest.mark.parametrize(("kind", "settings", "said"), [
-    ("bert", {}, "a decoder or an encoder-decoder does"),
-    ("gpt2", {"model": {"adapt": "frozen"}}, "leaves nothing to learn"),
-])
+@pytest.mark.parametrize(
+    ("kind", "settings", "said"),
+    [
+        ("bert", {}, "a decoder or an encoder-decoder does"),
+        ("gpt2", {"model": {"adapt": "frozen"}}, "leaves nothing to learn"),
+    ],
+)
 def test_what_cannot_write_is_said(kind: str, settings: dict[str, Any], said: str, tmp_path: Path) -> None:
     place = checkpoints.folder(tmp_path / kind, kind)
     with pytest.raises(InputError, match=said):

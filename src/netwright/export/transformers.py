@@ -35,7 +35,10 @@ def write(model: Model, folder: Path, stored: str) -> None:
     (folder / "model.safetensors").chmod(0o644)
     name = {"f32": "float32", "f16": "float16"}[stored]
     _json(folder / "config.json", {**llama.config(model), "dtype": name, "torch_dtype": name})
-    _json(folder / "generation_config.json", {"bos_token_id": next(iter(kind.starts), None), "eos_token_id": llama.ends(kind), "pad_token_id": kind.pad})
+    _json(
+        folder / "generation_config.json",
+        {"bos_token_id": next(iter(kind.starts), None), "eos_token_id": llama.ends(kind), "pad_token_id": kind.pad},
+    )
     _json(folder / "tokenizer.json", json.loads(kind.tokenizer) if kind.names else tokenizer_json(kind.tokenizer))
     named = {"bos_token": next(iter(kind.starts), None), "eos_token": kind.stops[0], "pad_token": kind.pad}
     settings: dict[str, Any] = {

@@ -54,7 +54,13 @@ def _through_transformers(checkpoint: Checkpoint, *, writes: bool) -> dict[str, 
 
     path = checkpoint.path
     where = {"gguf_file": path.name} if path.is_file() else {"use_safetensors": True}
-    form = "AutoModel" if not writes else "AutoModelForCausalLM" if checkpoint.role == "decoder" else "AutoModelForSeq2SeqLM"
+    form = (
+        "AutoModel"
+        if not writes
+        else "AutoModelForCausalLM"
+        if checkpoint.role == "decoder"
+        else "AutoModelForSeq2SeqLM"
+    )
     try:
         with quietly():
             model, info = getattr(transformers, form).from_pretrained(

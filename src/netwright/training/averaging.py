@@ -31,8 +31,9 @@ class Average:
         for _ in range(steps):  # a call of several steps shows their last weights alone
             self.steps += 1
             share *= min(self.decay, (1 + self.steps) / (10 + self.steps))
-        held = [name for name, value in state.items() if value.is_floating_point()]
-        torch._foreach_lerp_([self.mean[name] for name in held], [state[name].detach() for name in held], 1 - share)  # noqa: SLF001
+        for name, value in state.items():
+            if value.is_floating_point():
+                self.mean[name].lerp_(value.detach(), 1 - share)
 
     @contextmanager
     def instead(self, state: Mapping[str, Tensor]) -> Iterator[None]:

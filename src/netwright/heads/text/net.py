@@ -37,6 +37,8 @@ class Net(Head):
     Where both are `given`, the trunk takes tokens and gives logits, and there is neither here.
     """
 
+    place: Tensor  # empty: where tokens are to be
+
     def __init__(self, kind: Language, settings: Settings, coming: Shape, *, ready: bool) -> None:
         super().__init__()
         self.kind, self.settings = kind, settings
@@ -107,9 +109,7 @@ class Net(Head):
             s = self.settings
             most = s.max_tokens or self.kind.longest
             asked = Asked(prompts, Manner(max_tokens=most, beams=s.beams, length_penalty=s.length_penalty))
-        return (Beams if asked.manner.beams > 1 else Single)(
-            asked, self.kind, self.device
-        )
+        return (Beams if asked.manner.beams > 1 else Single)(asked, self.kind, self.device)
 
     @property
     def device(self) -> torch.device:

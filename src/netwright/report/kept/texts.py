@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from netwright.errors import InputError
+from netwright.events import say
 from netwright.heads.text.settings import Manner
 from netwright.kinds.language import Language
 from netwright.kinds.messages import Messages
@@ -16,6 +17,7 @@ from netwright.sources.table import Table
 
 SHOWN = 6  # rows
 WRITTEN = 120  # tokens of a text that is gone on with
+LONGEST = 256  # tokens of an answer that is shown
 FREELY = 0.8  # temperature of texts that begin with a part of the truth
 
 
@@ -26,19 +28,29 @@ def texts(model: Model, work: Work, table: Table, rows: np.ndarray) -> dict[str,
         return {}
     kind, some = kinds[0], table.take(rows[:SHOWN])
     asked = bool(work.fitted.columns)
-    samples = []
-    for number, name in enumerate(some.ids()):
-        prompt, shown, truth = _asked(kind, work, some, number)
-        most = min(WRITTEN, max(1, kind.length - 1)) if not asked else max(1, kind.longest)
-        manner = Manner(
-            max_tokens=most, temperature=0.0 if asked or isinstance(kind, Messages) else FREELY, seed=number
+    told = [(name, *_asked(kind, work, some, number)) for number, name in enumerate(some.ids())]
+    most = min(WRITTEN, max(1, kind.length - 1)) if not asked else min(LONGEST, max(1, kind.longest))
+    greedy = asked or isinstance(kind, Messages)
+    manner = Manner(max_tokens=most, temperature=0.0 if greedy else FREELY)
+    samples = [
+        {"id": name, "prompt": shown, "truth": truth, "written": written}
+        for (name, _, shown, truth), written in zip(
+            told, _written(model, [each[1] for each in told], manner), strict=True
         )
-        try:
-            written = model.generate([prompt], manner=manner)[0].text
-        except InputError:  # no room after this prompt
-            continue
-        samples.append({"id": name, "prompt": shown, "truth": truth, "written": written})
+        if written is not None
+    ]
     return {"target": kind.columns[0], "freely": not asked and not isinstance(kind, Messages), "samples": samples}
+
+
+def _written(model: Model, prompts: list[Any], manner: Manner) -> list[str | None]:
+    """What is written after each prompt, side by side; None where there is no room after it."""
+    try:
+        return [text.text for text in model.generate(prompts, manner=manner)]
+    except InputError as error:
+        if len(prompts) == 1:
+            say("notice", "report.no_room", f"the report shows no text for one row: {error}")
+            return [None]
+        return [_written(model, [prompt], manner)[0] for prompt in prompts]
 
 
 def _asked(kind: Language, work: Work, some: Table, number: int) -> tuple[Any, str, str]:

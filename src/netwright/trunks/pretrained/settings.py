@@ -87,7 +87,13 @@ class Settings(Family):
     @staticmethod
     def _own(held: pretrained.Checkpoint) -> Choices:
         marks = held.marks and {"before": held.marks.before, "between": held.marks.between, "behind": held.marks.behind, "typed": held.marks.typed}  # fmt: skip
-        values = {"layout": held.layout, "role": held.role, "config": held.config, "marks": marks, "digest": held.digest}
+        values = {
+            "layout": held.layout,
+            "role": held.role,
+            "config": held.config,
+            "marks": marks,
+            "digest": held.digest,
+        }
         return {name: Choice(value, "the checkpoint's own") for name, value in values.items()}
 
     def _for_writing(self, held: pretrained.Checkpoint, facts: DataFacts) -> Choices:

@@ -82,7 +82,9 @@ class Net(Trunk):
             logits = self._after_reading(memory, tokens, mask, cache)
         else:
             more: dict[str, Any] = {"position_ids": stimulus.positions().clamp(min=0)} if self.placed else {}
-            logits = self.net(input_ids=tokens, attention_mask=mask, past_key_values=cache, use_cache=keeps, **more).logits
+            logits = self.net(
+                input_ids=tokens, attention_mask=mask, past_key_values=cache, use_cache=keeps, **more
+            ).logits
         after = Memory(memory.inputs, self._layers(cache), document) if keeps else Memory(memory.inputs)
         return Signal(logits, "sequence", position=stimulus.position, document=stimulus.document), after
 

@@ -146,7 +146,9 @@ class Layer(nn.Module):
         self.attention_norm, self.dense_norm = (RMSNorm(D, settings.epsilon) for _ in range(2))
         self.qkv = nn.Linear(D, (h + 2 * self.key_heads) * self.d, bias=settings.biased)
         self.merge = nn.Linear(h * self.d, D, bias=False)
-        self.query_norm, self.key_norm = (RMSNorm(self.d, settings.epsilon) if settings.normed else None for _ in range(2))
+        self.query_norm, self.key_norm = (
+            RMSNorm(self.d, settings.epsilon) if settings.normed else None for _ in range(2)
+        )
         self.gate_up, self.down = nn.Linear(D, 2 * self.hidden, bias=False), nn.Linear(self.hidden, D, bias=False)
         self.crossed_norm = RMSNorm(D, settings.epsilon) if crossed else None
         if crossed:

@@ -94,21 +94,20 @@ def _classifier(folder: Path, model: Path) -> None:
 
 def table(kept: dict[str, Any]) -> str:
     """The results as Markdown."""
-    lines = ["| work | side | seconds | of which steps | score | peak MB |", "|---|---|---|---|---|---|"]
+    lines = ["| work | side | seconds | of which steps | score | peak MB | turns |", "|---|---|---|---|---|---|---|"]
     for work, found in kept.items():
         for name, value in found.items():
             if not isinstance(value, dict):
                 continue
-            if work == "predict":
-                for key, number in value.items():
-                    shown = f"{number:.2f}" if "accuracy" not in key else ""
-                    score = f"{number:.3f}" if "accuracy" in key else ""
-                    lines.append(f"| {work} | {name}: {key} | {shown} | | {score} | |")
+            if work == "predict":  # each side in one or two arithmetics
+                for key in [key for key in value if not key.endswith("accuracy")]:
+                    score = f"{value[f'{key} accuracy']:.3f}" if f"{key} accuracy" in value else ""
+                    what = {"run": "float32", "run-int8": "int8"}.get(key, key)
+                    lines.append(f"| {work} | {name.split()[0]}, {what} | {value[key]:.2f} | | {score} | | {found['turns']} |")  # fmt: skip
                 continue
             score = value.get("accuracy", value.get("loss"))
-            lines.append(f"| {work} | {name} | {value['seconds']:.1f} | {value.get('steps', value['seconds']):.1f} | {score:.3f} | {value['peak']:,.0f} |")  # fmt: skip
-    first = next(iter(kept.values()))
-    return f"{first['machine']}; medians of {first['turns']}.\n\n" + "\n".join(lines)
+            lines.append(f"| {work} | {name} | {value['seconds']:.1f} | {value.get('steps', value['seconds']):.1f} | {score:.3f} | {value['peak']:,.0f} | {found['turns']} |")  # fmt: skip
+    return f"{next(iter(kept.values()))['machine']}; medians.\n\n" + "\n".join(lines)
 
 
 def main() -> None:

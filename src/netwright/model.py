@@ -42,6 +42,7 @@ Answers = dict[str, dict[str, np.ndarray]]
 WRITTEN_AT_ONCE = 128  # rows that are written side by side: more gain little, and their caches take memory
 LIGHT = 16  # times as many rows a call where a row is answered in a few operations: three times as fast (docs/log.md)
 READ_AT_ONCE = 32  # texts that are read side by side
+LOGITS = 2**26  # of these texts' tokens, in all: 256 MB
 
 
 class Model:
@@ -303,7 +304,7 @@ def read_truth(
             rows = Rows(inputs, {}, count=count)
             ids, nats, tokens = block["ids"], torch.zeros(count, dtype=torch.float64), torch.zeros(count)
             assert isinstance(ids, Lists)
-            for chosen in ids.lengths.argsort(stable=True).split(READ_AT_ONCE):
+            for chosen in calls.of_like_lengths(ids.lengths, READ_AT_ONCE, max(1, LOGITS // head.kind.width)):
                 batch = on(rows, row[chosen], plan.device)
                 shown, goal = head.teach(
                     {name: part.take(chosen).to(plan.device) for name, part in block.items()}, None

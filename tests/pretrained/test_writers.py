@@ -117,3 +117,23 @@ def test_what_cannot_write_is_said(kind: str, settings: dict[str, Any], said: st
     place = checkpoints.folder(tmp_path / kind, kind)
     with pytest.raises(InputError, match=said):
         nw.train(pairs(), target="told", model=place, output=tmp_path / "run", settings={"columns": {"told": "text"}, **settings})  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "gemma2", "t5", "bart"])
+def test_a_checkpoint_writes_as_it_is(kind: str, tmp_path: Path) -> None:
+    """Without any training; an encoder-decoder of a text that it reads."""
+    from netwright.starting import writer
+
+    place = checkpoints.folder(tmp_path / kind, kind, lm=True)
+    model, network, tokenizer = writer(str(place)), theirs(place, kind), checkpoints.tokenizer(kind)
+    (found,) = model.generate(["the film is good"], manner=Manner(max_tokens=5))
+    target: Any = next(iter(model.fitted.targets.values()))
+    ids = tokenizer.encode("the film is good").ids
+    written = list(target.opening) if kind in checkpoints.READERS else ids
+    with torch.no_grad():
+        for token in found.tokens:
+            given = {"decoder_input_ids": torch.tensor([written]), "input_ids": torch.tensor([ids])}
+            logits = network(**(given if kind in checkpoints.READERS else {"input_ids": torch.tensor([written])})).logits[0, -1]  # fmt: skip
+            logits[target.marks_apart_from_ends] = -torch.inf
+            assert int(logits.argmax()) == token
+            written = [*written, token]

@@ -3,11 +3,13 @@
 int8: each output's weights w ≈ s · q with q from -127 to 127 and s = max|w| / 127; inputs likewise, row by row as they come
 (`int8`), or all by one scale found on some rows (`int8_static`); products are sums of whole numbers (Dettmers et al. 2022,
 arXiv 2208.07339, without its outliers' part). `int8_weights`: weights alone. int4: groups of 32 weights, w ≈ a · q + b with
-q from 0 to 15, and a and b of a row's groups in 8 bits: 4.5 bits a weight, made floats again when a run is loaded.
+q from 0 to 15, and a and b of a row's groups in 8 bits: 4.5 bits a weight, made floats again when a run is loaded. Tables of
+tokens, to which a language model owes most of what 4 bits cost (docs/log.md), have q from 0 to 31: 5.5 bits.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
@@ -19,6 +21,7 @@ Form = Literal["int8", "int8_static", "int8_weights", "int4"]
 FORMS: tuple[Form, ...] = ("int8", "int8_static", "int8_weights", "int4")
 LEAST = 1024  # weights of a matrix from which it is worth while
 GROUP = 32
+TABLES = re.compile(r"(^|\.)(table|readout|lm_head|wte|embed_tokens|word_embeddings|shared)(\.map)?\.weight$")
 SHRINK = (1.0, 0.95, 0.9, 0.85)  # of a group's range that are tried: outliers cost the others their steps
 
 
@@ -144,7 +147,8 @@ def packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if value.ndim != 2 or value.numel() < LEAST or not value.is_floating_point():
             out[name] = value
             continue
-        out |= {f"{name}|{part}": tensor for part, tensor in _four(value.float()).items()}
+        levels = 31 if TABLES.search(name) else 15
+        out |= {f"{name}|{part}": tensor for part, tensor in _four(value.float(), levels).items()}
     return out
 
 
@@ -154,7 +158,10 @@ def unpacked(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name in {name.rpartition("|")[0] for name in state if "|" in name}:
         part = {key: state[f"{name}|{key}"] for key in ("q", "step", "low", "rows", "size")}
         outputs, inputs = (int(number) for number in part["size"])
-        q = torch.stack([part["q"] & 15, part["q"] >> 4], -1).view(outputs, -1, GROUP).float()
+        q = torch.stack([part["q"] & 15, part["q"] >> 4], -1).view(outputs, -1, GROUP)
+        if f"{name}|more" in state:
+            q = q + 16 * (state[f"{name}|more"][..., None] >> torch.arange(8) & 1).view(q.shape)
+        q = q.float()
         rows = part["rows"].float()[:, None, :]  # (O, 1, 4): the grids of steps and of lows
         step = part["step"].float()[..., None] * rows[..., 0:1] + rows[..., 1:2]
         low = part["low"].float()[..., None] * rows[..., 2:3] + rows[..., 3:4]
@@ -165,18 +172,19 @@ def unpacked(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return out
 
 
-def _four(weight: Tensor) -> dict[str, Tensor]:
-    """A matrix's groups in 4 bits: of each row the ranges with the smallest squared error."""
+def _four(weight: Tensor, levels: int) -> dict[str, Tensor]:
+    """A matrix's groups in 4 bits, or 5 for 31 levels: of each row the ranges with the smallest squared error."""
     outputs, inputs = weight.shape
     groups = F.pad(weight, (0, -inputs % GROUP)).view(outputs, -1, GROUP)
     high, low = groups.amax(2), groups.amin(2)
-    tries = [_tried(groups, (high + low) / 2, (high - low) / 2 * share) for share in SHRINK]
+    tries = [_tried(groups, (high + low) / 2, (high - low) / 2 * share, levels) for share in SHRINK]
     best = torch.stack([error for error, *_ in tries]).argmin(0)  # (O,): a row's groups share their grids
     every = torch.arange(outputs)
     q, step, bottom, rows = (torch.stack([one[number] for one in tries])[best, every] for number in range(1, 5))
-    q = q.view(outputs, -1, 2)
+    low, more = q.view(outputs, -1, 2) & 15, q.view(outputs, -1, 8) >> 4
     return {
-        "q": q[..., 0] | (q[..., 1] << 4),
+        "q": low[..., 0] | (low[..., 1] << 4),
+        **({"more": (more << torch.arange(8)).sum(-1).to(torch.uint8)} if levels > 15 else {}),
         "step": step,
         "low": bottom,
         "rows": rows,
@@ -184,13 +192,13 @@ def _four(weight: Tensor) -> dict[str, Tensor]:
     }
 
 
-def _tried(groups: Tensor, middle: Tensor, half: Tensor) -> tuple[Tensor, ...]:
+def _tried(groups: Tensor, middle: Tensor, half: Tensor, levels: int) -> tuple[Tensor, ...]:
     """Rows' squared errors (O,) with groups from middle - half to middle + half, and what would be kept of them."""
-    step, bottom, rows = _gridded(2 * half / 15, middle - half)
+    step, bottom, rows = _gridded(2 * half / levels, middle - half)
     given = rows.float()[:, None, :]
     a = (step.float() * given[..., 0] + given[..., 1])[..., None]
     b = (bottom.float() * given[..., 2] + given[..., 3])[..., None]
-    q = ((groups - b) / a.clamp(min=1e-12)).round().clamp(0, 15)
+    q = ((groups - b) / a.clamp(min=1e-12)).round().clamp(0, levels)
     return (q * a + b - groups).square().sum((1, 2)), q.to(torch.uint8), step, bottom, rows
 
 

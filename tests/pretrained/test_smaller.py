@@ -68,7 +68,10 @@ def test_four_bits_of_a_matrix() -> None:
     kept = quantizing.packed({"w": weight, "b": torch.zeros(64)})
     size = sum(value.numel() * value.element_size() for name, value in kept.items() if name.startswith("w"))
     assert size * 8 < 6.5 * weight.numel()
+    table = quantizing.packed({"heads.x.table.weight": weight})
+    finer = quantizing.unpacked(table)["heads.x.table.weight"] - weight
     error = quantizing.unpacked(kept)["w"] - weight
+    assert finer.std() < 0.55 * error.std(), "a table has twice the levels"
     assert error.std() < 0.09 and torch.equal(quantizing.unpacked(kept)["b"], torch.zeros(64))
 
 

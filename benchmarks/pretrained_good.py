@@ -193,8 +193,14 @@ def told(kept: dict[str, Any]) -> str:
         lines += ["", f"**LoRA on SmolLM2-135M**, {LEARNT} conversations of alpaca-en, 1 epoch", "", "| loss | before | after |", "|---|---|---|"]  # fmt: skip
         lines += [f"| {what} | {found['before'][what]:.4f} | {found['after'][what]:.4f} |" for what in ("held-out", "unrelated")]  # fmt: skip
     if "distill" in kept:
-        lines += ["", "**A small network taught by MiniLM** (movie)", ""]
-        lines += [f"- {name}: {json.dumps(found)}" for name, found in kept["distill"].items()]
+        most = kept["distill"]["majority"]
+        lines += ["", f"**A small network taught by MiniLM** (movie; the majority class has {most:.4f})", "", "| student | accuracy | teacher's | share of the lift | times the rows/s |", "|---|---|---|---|---|"]  # fmt: skip
+        for name, found in kept["distill"].items():
+            if name == "majority":
+                continue
+            own, theirs = (found[side]["metrics"]["accuracy"]["value"] for side in ("student", "teacher"))
+            faster = found["student"]["rows_a_second"] / found["teacher"]["rows_a_second"]
+            lines.append(f"| {name} | {own:.4f} | {theirs:.4f} | {(own - most) / max(theirs - most, 1e-9):.2f} | {faster:.1f} |")  # fmt: skip
     if "int4" in kept:
         found = kept["int4"]
         lines += ["", f"**SmolLM2 in 4 bits**: perplexity {found['float32']:.3f} → {found['int4']:.3f} ({100 * (found['int4'] / found['float32'] - 1):+.1f} %) at {found['share of fp16']:.2f} of the size in 16 bits."]  # fmt: skip

@@ -113,8 +113,9 @@ def conversations(folder: Path) -> dict[str, Any]:
     chats = pl.read_ndjson(instructions()).sample(fraction=1.0, shuffle=True, seed=0)
     chats[:LEARNT].write_ndjson(folder / "train.jsonl")
     chats[LEARNT : LEARNT + HELD].write_ndjson(folder / "test.jsonl")
-    texts_ = pl.read_ndjson(texts("english")).sample(OTHER, shuffle=True, seed=0)
-    other = [[{"role": "user", "content": "Describe this software package."}, {"role": "assistant", "content": text}] for text in texts_[texts_.columns[0]]]  # fmt: skip
+    whole = texts("english").read_text(encoding="utf-8")
+    parts = [whole[at : at + 600] for at in range(0, 600 * OTHER, 600)]
+    other = [[{"role": "user", "content": "Describe this software package."}, {"role": "assistant", "content": part}] for part in parts]  # fmt: skip
     unrelated = pl.DataFrame({"messages": other})
     model = str(models.path("smollm2"))
     before = writer(model, length=256)

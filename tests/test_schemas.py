@@ -24,13 +24,13 @@ from netwright.run import VERSION
 from netwright.training import planning
 
 FLAGS = """
-adapt adapt.alpha adapt.decay adapt.maps adapt.rank adapt.remember columns.NAME.SETTING data heads.TARGET.SETTING inputs leave_out model model.activation model.bins model.blocks
+adapt adapt.alpha adapt.decay adapt.maps adapt.rank adapt.remember columns.NAME.SETTING data heads.TARGET.SETTING inputs leave_out model model.activation model.biased model.bins model.blocks
 model.both_ways model.cell model.depth model.dropout model.embedding model.embedding_width model.epsilon model.filters
-model.form model.heads model.hidden model.inner_dropout model.key_heads model.layers model.length model.members model.patch model.pool model.pooling
+model.form model.head_size model.heads model.hidden model.inner_dropout model.key_heads model.layers model.length model.members model.normed model.patch model.pool model.pooling
 model.rotary_base model.size model.skip model.stages model.text_width model.vocabulary model.width model.window model.windows output plan.compile plan.device plan.precision plan.record plan.rows_a_call
 plan.steps_a_call plan.threads read.bad_rows read.delimiter read.encoding read.header read.missing read.query
 read.quotes read.rows read.sheet recipe resume split.column split.folds split.group split.test split.test_data
-split.time split.validation split.validation_data target teacher training.accumulate training.augment training.batch_size
+split.time split.validation split.validation_data target teacher training.accumulate training.augment training.average training.batch_size
 training.beta1 training.beta2 training.checkpoint_every training.epochs training.epsilon training.gradient_clip
 training.l1 training.l2 training.learning_rate training.metric training.momentum training.optimizer training.pack training.patience training.refit
 training.schedule training.seed training.step_every training.step_factor training.steps training.warmup training.weight_decay
@@ -95,7 +95,7 @@ RECIPE = {
     "read": "delimiter encoding header quotes bad_rows missing query sheet rows",
     "split": "validation test column group time folds validation_data test_data",
     "training": "epochs steps pack batch_size accumulate optimizer learning_rate momentum beta1 beta2 epsilon schedule warmup "
-    "step_every step_factor l1 l2 weight_decay gradient_clip patience refit metric augment seed checkpoint_every",
+    "step_every step_factor l1 l2 weight_decay gradient_clip average patience refit metric augment seed checkpoint_every",
     "trust": "calibrate coverage threshold",
     "plan": "device threads precision record compile steps_a_call rows_a_call",
 }
@@ -118,7 +118,7 @@ HEAD_SETTINGS = {
     "number": "share teacher_share head loss delta",
     "span": "share teacher_share head longest",
     "tags": "share teacher_share head reads label_smoothing",
-    "text": "share teacher_share head tied label_smoothing max_tokens beams length_penalty",
+    "text": "share teacher_share head tied given label_smoothing max_tokens beams length_penalty",
 }
 
 METRICS = {

@@ -145,7 +145,19 @@ def settings() -> Iterator[tuple[str, FieldInfo, str]]:
     having: dict[str, tuple[list[str], FieldInfo]] = {}
     for family in rooms.names("trunks"):
         for name, field in rooms.find("trunks", family, "settings").Settings.model_fields.items():
-            if name not in ("family", "start", "name", "digest", "adapt", "config", "marks", "layout", "role"):
+            if name not in (
+                "family",
+                "start",
+                "name",
+                "digest",
+                "adapt",
+                "config",
+                "marks",
+                "layout",
+                "role",
+                "purpose",
+                "rotary_scaling",
+            ):
                 having.setdefault(name, ([], field))[0].append(family)
     yield "adapt", Adapt.model_fields["how"], "Of a pretrained network: "
     yield from ((f"adapt.{name}", field, "") for name, field in Adapt.model_fields.items() if name != "how")

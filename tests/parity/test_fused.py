@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from netwright.trunks.transformer.fused import Norm, RMSNorm, Turned
-from netwright.trunks.transformer.net import rotation
+from netwright.trunks.transformer.net import frequencies, rotation
 
 
 def test_their_gradients_are_those_of_differences() -> None:
@@ -14,7 +14,7 @@ def test_their_gradients_are_those_of_differences() -> None:
     x = torch.randn(2, 3, 8, dtype=torch.double, requires_grad=True)
     w = torch.randn(8, dtype=torch.double, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x, w: Norm.apply(x, w, 1e-6), (x, w))
-    turn = rotation(torch.arange(3)[None], 8, 10_000.0, torch.double)
+    turn = rotation(torch.arange(3)[None], frequencies(8, 10_000.0), torch.double)
     q = torch.randn(2, 2, 3, 8, dtype=torch.double, requires_grad=True)
     assert torch.autograd.gradcheck(lambda q: Turned.apply(q, *turn), (q,))
 
@@ -40,7 +40,7 @@ def test_turning_keeps_lengths_and_tells_distances_alone() -> None:
     q, k = torch.randn(1, 1, 1, 8), torch.randn(1, 1, 1, 8)
 
     def turned(x: torch.Tensor, place: int) -> torch.Tensor:
-        return Turned.apply(x, *rotation(torch.tensor([[place]]), 8, 10_000.0, torch.float32))  # type: ignore[return-value]
+        return Turned.apply(x, *rotation(torch.tensor([[place]]), frequencies(8, 10_000.0), torch.float32))  # type: ignore[return-value]
 
     torch.testing.assert_close(turned(q, 9).norm(), q.norm())
     near, far = ((turned(q, a) * turned(k, b)).sum() for a, b in ((3, 5), (103, 105)))

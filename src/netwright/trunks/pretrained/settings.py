@@ -19,7 +19,7 @@ from netwright.trunks.transformer.settings import Settings as Transformer
 from netwright.trunks.transformer.settings import adapting, going_on
 
 WRITTEN = {"text", "messages"}
-SPEED = 6e10  # multiplications and additions a second of a laptop's processor, about, by which a default is chosen
+SPEED = 1e11  # multiplications and additions a second of a laptop's processor, about, by which a default is chosen
 PATIENCE = 900.0  # seconds of training on a processor above which all weights are not learnt unless asked
 
 
@@ -118,7 +118,8 @@ class Settings(Family):
         """Frozen for few rows and for networks too large for this machine, else head first and then all."""
         weights = held.count
         tokens = min(facts.words * 1.4 + 2, 512.0) if held.role != "vision" else 0.0
-        work = 6 * weights * tokens * facts.rows * 3 if tokens else 4e9 * facts.rows * 5
+        looked_up = int(held.config.get("vocab_size") or 0) * int(held.config.get("hidden_size") or 0)  # no product
+        work = 6 * max(weights - looked_up, 0) * tokens * facts.rows * 3 if tokens else 4e9 * facts.rows * 5
         seconds = work / SPEED
         about = f"learning all its {weights / 1e6:.0f} M weights would take about {seconds / 60:,.0f} minutes on a processor"
         if facts.rows < 300:

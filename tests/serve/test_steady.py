@@ -105,7 +105,8 @@ def test_too_many_texts(serve: Callable[..., Live]) -> None:
     asked = {"prompt": "the", "temperature": 0, "max_tokens": 50}
     with ThreadPoolExecutor(10) as pool:
         found = list(pool.map(lambda _: live.client.post("/v1/completions", json=asked), range(10)))
-    assert {each.status_code for each in found} <= {200, 429} and found[0].status_code == 200
+    told = [each.status_code for each in found]  # who comes first is not who was sent first
+    assert set(told) <= {200, 429} and 200 in told
     assert len({each.json()["choices"][0]["text"] for each in found if each.status_code == 200}) == 1
 
 

@@ -9,18 +9,15 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-PADDED = (
-    2**12
-)  # tokens of a call on a processor, padding among them: more leave its cache, and took twice as long (docs/log.md)
+# tokens of a call on a processor, padding among them: more leave its cache, and took twice as long (docs/log.md)
+PADDED = 2**12
+LEAST = 64  # tokens below which a call is not divided
 ELSEWHERE = 2**16  # of one on a graphics card, and of texts that are written: at width 512 a layer makes 128 MB of them
 
 T = TypeVar("T")
 
 
-LEAST = 64  # tokens below which a call is not divided
-
-
-def most(lengths: Tensor, device: str) -> int:
+def tokens(lengths: Tensor, device: str) -> int:
     """Return how many tokens a call of rows of these lengths is to have: on a processor few rows are divided among its threads."""
     if device != "cpu":
         return ELSEWHERE

@@ -20,6 +20,10 @@ from netwright.serve.settings import Settings as Serve
 from netwright.trunks.family import Adapt
 
 OWN = ("data", "target", "model")  # the verb declares these itself
+# of families: what is given by other ways, or is a checkpoint's own
+UNFLAGGED = frozenset(
+    ["family", "start", "name", "digest", "adapt", "config", "marks", "layout", "role", "purpose", "rotary_scaling"]
+)
 _DYNAMIC = re.compile(r"^--(columns|heads)\.(.+)\.(\w+)(=|$)", re.DOTALL)  # a name may hold a line break
 
 
@@ -145,19 +149,7 @@ def settings() -> Iterator[tuple[str, FieldInfo, str]]:
     having: dict[str, tuple[list[str], FieldInfo]] = {}
     for family in rooms.names("trunks"):
         for name, field in rooms.find("trunks", family, "settings").Settings.model_fields.items():
-            if name not in (
-                "family",
-                "start",
-                "name",
-                "digest",
-                "adapt",
-                "config",
-                "marks",
-                "layout",
-                "role",
-                "purpose",
-                "rotary_scaling",
-            ):
+            if name not in UNFLAGGED:
                 having.setdefault(name, ([], field))[0].append(family)
     yield "adapt", Adapt.model_fields["how"], "Of a pretrained network: "
     yield from ((f"adapt.{name}", field, "") for name, field in Adapt.model_fields.items() if name != "how")

@@ -241,7 +241,7 @@ def answers(
             order = calls.of_like_lengths(lengths, min(plan.rows_a_call, WRITTEN_AT_ONCE), calls.ELSEWHERE)
             parts = [work(chosen) for chosen in order]
         else:
-            order = calls.of_like_lengths(lengths, plan.rows_a_call, calls.most(lengths, plan.device))
+            order = calls.of_like_lengths(lengths, plan.rows_a_call, calls.tokens(lengths, plan.device))
             parts = calls.each(order, work, device=plan.device)
     return _in_order(parts, order)
 
@@ -374,7 +374,8 @@ def load(folder: str | Path, *, module: torch.nn.Module | None = None) -> Model:
         raise InputError(Problem(str(folder), "this run was not finished", fix=f"netwright train --resume {folder}"))
     recipe = read_recipe(run.recipe)
     plan = Plan.model_validate(run.read(run.plan))
-    form, state = run.read(run.about).get("weights"), adapting.merged(stored(run.weights))  # LoRA costs nothing more
+    # runs made before LoRA's matrices were merged hold them by themselves
+    form, state = run.read(run.about).get("weights"), adapting.merged(stored(run.weights))
     with precisely(plan):
         network = assemble(recipe, fitted, module, bare=True)
     if plan.precision == "float64":

@@ -10,6 +10,7 @@ tokens, to which a language model owes most of what 4 bits cost (docs/log.md), h
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ FORMS: tuple[Form, ...] = ("int8", "int8_static", "int8_weights", "int4")
 LEAST = 1024  # weights of a matrix from which it is worth while
 GROUP = 32
 TABLES = re.compile(r"(^|\.)(table|readout|lm_head|wte|embed_tokens|word_embeddings|shared)(\.map)?\.weight$")
+WATCH = threading.Lock()
 SHRINK = (1.0, 0.95, 0.9, 0.85)  # of a group's range that are tried: outliers cost the others their steps
 
 
@@ -72,7 +74,9 @@ class Map(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(..., I) -> (..., O)."""
         if self.watching:
-            self.watched = max(self.watched, float(x.abs().amax()))
+            largest = float(x.abs().amax())
+            with WATCH:  # calls are answered side by side
+                self.watched = max(self.watched, largest)
             return F.linear(x, self.weight, self.bias)
         if self.floats:
             return F.linear(x, self.weight, self.bias)
@@ -181,9 +185,9 @@ def _four(weight: Tensor, levels: int) -> dict[str, Tensor]:
     best = torch.stack([error for error, *_ in tries]).argmin(0)  # (O,): a row's groups share their grids
     every = torch.arange(outputs)
     q, step, bottom, rows = (torch.stack([one[number] for one in tries])[best, every] for number in range(1, 5))
-    low, more = q.view(outputs, -1, 2) & 15, q.view(outputs, -1, 8) >> 4
+    four, more = q.view(outputs, -1, 2) & 15, q.view(outputs, -1, 8) >> 4
     return {
-        "q": low[..., 0] | (low[..., 1] << 4),
+        "q": four[..., 0] | (four[..., 1] << 4),
         **({"more": (more << torch.arange(8)).sum(-1).to(torch.uint8)} if levels > 15 else {}),
         "step": step,
         "low": bottom,

@@ -73,11 +73,9 @@ def untrained(checkpoint: str, table: Table, inputs: tuple[str, ...] | None) -> 
                 allowed=", ".join(table.columns),
             )
         )
-    facts = prepare.facts(Described(table, tuple(own), (), {}), len(table))
-    family = family.model_copy(
-        update={name: choice.value for name, choice in family.chosen(facts).items() if getattr(family, name) is None}
-    )
-    fitted, _ = prepare.fit(Described(table, tuple(own), (), {}), family, np.arange(len(table)))
+    described = Described(table, tuple(own), (), {})
+    family = family.filled(prepare.facts(described, len(table)))
+    fitted, _ = prepare.fit(described, family, np.arange(len(table)))
     fits.check(family.checkpoint(), learns=0.0)
     network = build(family, fitted.inputs, {}, {})
     begin_with(network, family.checkpoint())
@@ -125,6 +123,5 @@ def writer(checkpoint: str, *, length: int | None = None) -> Model:
 def _that_writes(held: pretrained.Checkpoint, checkpoint: str, target: str, *, reads: bool) -> Family:
     if held.layout == "llama":
         return of_llama(held.config, start=checkpoint, adapt={"how": "full"})
-    family = Pretraining(start=checkpoint, adapt=Adapt(how="full"))
-    chosen = family.chosen(DataFacts(rows=1, kinds={"text": 1} if reads else {}, targets=(target,)))
-    return family.model_copy(update={name: one.value for name, one in chosen.items() if getattr(family, name) is None})
+    facts = DataFacts(rows=1, kinds={"text": 1} if reads else {}, targets=(target,))
+    return Pretraining(start=checkpoint, adapt=Adapt(how="full")).filled(facts)

@@ -7,9 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from netwright.export.side import written
-from netwright.kinds.language import Language
 from netwright.model import Model
-from netwright.trunks import adapting
 from netwright.trunks.transformer.net import Net as Transformer
 from netwright.trunks.transformer.settings import Settings
 
@@ -44,19 +42,14 @@ def config(model: Model) -> dict[str, Any]:
         "max_position_embeddings": kind.length, "rms_norm_eps": s.epsilon, "rope_theta": s.rotary_base,
         "rope_parameters": {"rope_type": "default", **(s.rotary_scaling or {}), "rope_theta": s.rotary_base}, "tie_word_embeddings": head.readout is None,
         "attention_bias": False, "mlp_bias": False, "attention_dropout": 0.0, "bos_token_id": next(iter(kind.starts), None),
-        "eos_token_id": ends(kind), "pad_token_id": kind.pad, "use_cache": True, "initializer_range": 0.02,
+        "eos_token_id": kind.stops[0] if len(kind.stops) == 1 else list(kind.stops), "pad_token_id": kind.pad, "use_cache": True, "initializer_range": 0.02,
     }  # fmt: skip
-
-
-def ends(kind: Language) -> int | list[int]:
-    """Return the tokens that end a text, as transformers takes them."""
-    return kind.stops[0] if len(kind.stops) == 1 else list(kind.stops)
 
 
 def weights(model: Model) -> Weights:
     """Return all weights, float32, under transformers' names: ours divided, nothing else."""
     key, _ = written(model)
-    state = adapting.merged({name: value.detach().float().cpu() for name, value in model.network.state_dict().items()})
+    state = {name: value.detach().float().cpu() for name, value in model.network.state_dict().items()}
     ours, found = f"heads.{key}.", Weights()
     found["model.embed_tokens.weight"] = state[f"{ours}table.weight"]
     if f"{ours}readout.weight" in state:

@@ -34,13 +34,12 @@ def write(model: Model, folder: Path, stored: str) -> None:
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
     (folder / "model.safetensors").chmod(0o644)
     name = {"f32": "float32", "f16": "float16"}[stored]
-    _json(folder / "config.json", {**llama.config(model), "dtype": name, "torch_dtype": name})
-    _json(
-        folder / "generation_config.json",
-        {"bos_token_id": next(iter(kind.starts), None), "eos_token_id": llama.ends(kind), "pad_token_id": kind.pad},
-    )
+    config = llama.config(model)
+    _json(folder / "config.json", {**config, "dtype": name, "torch_dtype": name})
+    marks = ("bos_token_id", "eos_token_id", "pad_token_id")
+    _json(folder / "generation_config.json", {mark: config[mark] for mark in marks})
     _json(folder / "tokenizer.json", json.loads(kind.tokenizer) if kind.names else tokenizer_json(kind.tokenizer))
-    named = {"bos_token": next(iter(kind.starts), None), "eos_token": kind.stops[0], "pad_token": kind.pad}
+    named = {"bos_token": config["bos_token_id"], "eos_token": kind.stops[0], "pad_token": kind.pad}
     settings: dict[str, Any] = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         **{name: kind.reader.id_to_token(number) for name, number in named.items() if number is not None}, "model_max_length": kind.length, "clean_up_tokenization_spaces": False,

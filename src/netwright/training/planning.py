@@ -29,7 +29,7 @@ Make = Callable[[Plan], tuple[torch.nn.Module, Data]]
 TRIAL = 0.4  # seconds spent on a candidate, about
 SHARE = 0.02  # of the estimated training that a candidate's trial may take
 SHORT = 5.0  # estimated seconds of training below which threads are not compared
-HEAVY = 1.0  # seconds of a first step from which all threads are taken: comparing would cost more than it could save
+HEAVY = 1.0  # seconds of a step from which all threads are taken: comparing would cost more than it could save
 CLEARLY = 0.8  # of one thread's time that all threads together may take
 WORTH_COMPILING = 240.0  # estimated seconds from which a compilation (20 to 60 s here) may pay
 TRIED = 1000  # steps of an epoch from which a trial looks at a part of the rows
@@ -132,7 +132,7 @@ def _threads(
     measured: dict[int, float] = {}
     for threads in sorted({1, most}):
         torch.set_num_threads(threads)
-        measured[threads] = _timed(Trial(network, data, settings, plan).gradient, _steps(data, settings))
+        measured[threads] = _timed(trial.gradient, _steps(data, settings))
         if threads == 1 and measured[1] * _steps(data, settings) < SHORT:
             reasons["threads"] = f"about {measured[1] * _steps(data, settings):.1f} s of training: too short to compare"
             break

@@ -106,6 +106,11 @@ class Family(Settings):
         """Return this family's values for the settings that are None."""
         return {}
 
+    def filled(self, facts: DataFacts) -> Self:
+        """Return these settings with what is None chosen."""
+        chosen = self.chosen(facts)
+        return self.model_copy(update={name: one.value for name, one in chosen.items() if getattr(self, name) is None})
+
     def training(self, facts: DataFacts) -> Choices:
         """Return this family's values for the recipe's `training` settings."""
         return {}

@@ -16,7 +16,6 @@ from netwright.export.parity import rows as rows_of
 from netwright.model import Model, load
 from netwright.run import Run, standing, write_json
 from netwright.training import checkpoint
-from netwright.trunks import adapting
 from netwright.verbs.stopwatch import fastest
 
 KEEPS = ("recipe.yaml", "plan.json", "kinds.json", "trust.json", "metrics.json", "rows.jsonl", "tokenizer.json", "texts.json", "predictions.csv", "events.jsonl")  # fmt: skip
@@ -51,7 +50,7 @@ def quantize(
     place = Path(output or f"{str(run).rstrip('/')}-{to}")
     rows = rows_of(model, data)
     before = _measured(model, rows)
-    state = {name: value.detach().cpu() for name, value in adapting.merged(model.network.state_dict()).items()}
+    state = {name: value.detach().cpu() for name, value in model.network.state_dict().items()}
     small = _converted(model, state, to, rows)
     after = _measured(small, rows)
     with standing(place) as folder:
@@ -82,10 +81,7 @@ def _converted(model: Model, state: dict[str, torch.Tensor], to: Any, rows: Any)
     if to == "int8_static":
         for part in quantizing.maps(plain):
             part.watching = True
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # one call after another: the largest input is looked for
         out.evaluate(rows)
-        torch.set_num_threads(threads)
         for part in quantizing.maps(plain):
             part.watching = False
             assert part.fixed is not None

@@ -109,12 +109,7 @@ class Net(Head):
             s = self.settings
             most = s.max_tokens or self.kind.longest
             asked = Asked(prompts, Manner(max_tokens=most, beams=s.beams, length_penalty=s.length_penalty))
-        return (Beams if asked.manner.beams > 1 else Single)(asked, self.kind, self.device)
-
-    @property
-    def device(self) -> torch.device:
-        """Where its tokens are to be."""
-        return self.place.device
+        return (Beams if asked.manner.beams > 1 else Single)(asked, self.kind, self.place.device)
 
     def next(self, state: State, signal: Signal | None) -> tuple[Signal | None, bool]:
         if signal is not None:

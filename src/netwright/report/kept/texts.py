@@ -39,7 +39,7 @@ def texts(model: Model, work: Work, table: Table, rows: np.ndarray) -> dict[str,
         )
         if written is not None
     ]
-    return {"target": kind.columns[0], "freely": not asked and not isinstance(kind, Messages), "samples": samples}
+    return {"target": kind.columns[0], "freely": not greedy, "samples": samples}
 
 
 def _written(model: Model, prompts: list[Any], manner: Manner) -> list[str | None]:

@@ -41,8 +41,7 @@ class Net(Trunk):
         if getattr(self.net, "_is_stateful", False):
             what = f"a {s.config.get('model_type')} keeps no keys and values to go on from"
             raise InputError(Problem(s.start or "model", what, allowed="an architecture of attention"))
-        own = inspect.signature(self.net.forward).parameters
-        self.placed, self.trimmed = "position_ids" in own, "logits_to_keep" in own
+        self.placed = "position_ids" in inspect.signature(self.net.forward).parameters
         self.out = Shape("sequence", int(self.net.config.vocab_size))
         self._register_state_dict_hook(_without_twins)
         self.register_load_state_dict_pre_hook(_with_twins)

@@ -73,11 +73,11 @@ profile.json recipe.yaml report.html run.json trust.json worst.json
 """
 
 ROOMS = {
-    "kinds": "category date image labels messages number span tags text",
+    "kinds": "category date image labels match messages number span tags text",
     "trunks": "convnet layers linear mlp module pretrained recurrent transformer",
-    "heads": "category labels number span tags text",
+    "heads": "category labels match number span tags text",
     "sources": "arrow coco csv excel folder glue idx jsonl memory parquet sql squad tagged text",
-    "baselines": "boosting constant lead lexicon linear nearest ngrams overlap pixels tfidf",
+    "baselines": "boosting constant lead lexicon linear nearest ngrams overlap pixels shared tfidf",
     "stems": "category date image labels number text",
     "report": "calibration caveats choices confusion cost curves data learning metrics residuals summary texts words worst",
 }
@@ -105,6 +105,7 @@ KIND_SETTINGS = {
     "date": "kind",
     "image": "kind size channels mirror mean deviation",
     "labels": "kind separator minimum",
+    "match": "kind about score",
     "number": "kind scale bins",
     "span": "kind about",
     "tags": "kind about",
@@ -115,6 +116,7 @@ KIND_SETTINGS = {
 HEAD_SETTINGS = {
     "category": "share teacher_share head loss label_smoothing class_weights teacher_temperature",
     "labels": "share teacher_share head",
+    "match": "share teacher_share head temperature",
     "number": "share teacher_share head loss delta",
     "span": "share teacher_share head longest",
     "tags": "share teacher_share head reads label_smoothing",
@@ -127,6 +129,7 @@ METRICS = {
     "number": "r2 mae rmse median_absolute_error",
     "labels": "f1_micro f1_macro accuracy hamming_loss log_loss roc_auc",
     "tags": "accuracy f1_macro row_accuracy entity_f1 entity_precision entity_recall",
+    "match": "mrr found_1 found_10 spearman cosine",
     "span": "f1 exact_match answered_f1 unanswerable",
     "text": "bits_per_byte perplexity loss chrf bleu rouge_l rouge_1 rouge_2 exact_match",
     "messages": "bits_per_byte perplexity loss chrf bleu rouge_l rouge_1 rouge_2 exact_match",

@@ -1,4 +1,5 @@
-"""Targets that are about the words of an input (tags, spans): which column that is, and which rows do not fit it."""
+"""Targets that are about an input: which column that is, and which rows do not fit it. Tags and spans are about its words,
+the other half of a pair about all of it."""
 
 from __future__ import annotations
 
@@ -79,6 +80,59 @@ def settled(
         say_rows("read.bad_rows", text, table.named(rows))
         table = table.take(np.setdiff1d(np.arange(len(table)), rows))
     return table, tuple(out), _asked(of, held)
+
+
+def partners(
+    table: Table, recipe: Recipe, targets: tuple[Column, ...], names: Sequence[str]
+) -> tuple[tuple[Column, ...], dict[str, dict[str, Any]]]:
+    """Return the targets, those that are the other half of a pair with the column of the first half, and what these
+    columns are asked for. Raises `InputError` where there is more than such a pair."""
+    out, asked = [], {}
+    for column in targets:
+        if not kind_class(column.kind or "", "target").paired:
+            out.append(column)
+            continue
+        where = f"columns.{column.name}"
+        if len(targets) > 1:
+            raise InputError(
+                Problem(
+                    "target",
+                    f"{column.name} is the other half of a pair, and there are other targets",
+                    fix="train a run for each",
+                )
+            )
+        given = column.given.get("about") or (names[0] if len(names) == 1 else None)
+        held = ", ".join(names)
+        if given is None or given not in names:
+            what = f"{given!r} is no input" if given else f"it cannot be told which of {held} it belongs to"
+            raise InputError(Problem(f"{where}.about", what, allowed=held, fix="name one column with --inputs"))
+        if list(names) != [given]:
+            more = ", ".join(name for name in names if name != given)
+            raise InputError(
+                Problem(
+                    "inputs",
+                    f"a pair is {given} and {column.name}, and there is {more} too",
+                    fix=f"--inputs {given}, with --{where}.score NAME for a column of scores",
+                )
+            )
+        if table.frame[given].dtype not in WORDS or table.frame[column.name].dtype not in WORDS:
+            raise InputError(
+                Problem(where, f"{given} and {column.name} are to be texts", allowed="two columns of texts")
+            )
+        score = column.given.get("score")
+        if score in (given, column.name):
+            raise InputError(
+                Problem(f"{where}.score", f"{score} is one of the pair's texts", allowed="a column of numbers")
+            )
+        if score is not None and score not in table.columns:
+            raise InputError(
+                Problem(
+                    f"{where}.score", f"{table.name} has no column {score!r}", fix=nearest(str(score), table.columns)
+                )
+            )
+        out.append(replace(column, given={**column.given, "about": given}))
+        asked[given] = {}
+    return tuple(out), asked
 
 
 def _asked(of: Sequence[tuple[str, Any]], texts: Mapping[str, pl.Series]) -> dict[str, dict[str, Any]]:

@@ -22,11 +22,13 @@ def answer(
     Without `given`, a prompt stands in the batch's inputs under its target's key. `only`: the targets to be answered. The
     network is to be in evaluation mode.
     """
-    memory, answers = network.read(batch), {}
+    memory, answers = Memory(None) if network.paired else network.read(batch), {}
     for key in network.heads if only is None else only:
         head, state = network.heads[key], None
         assert isinstance(head, Head)
         begun = (given or {}).get(key, batch.inputs.get(key))
+        if head.paired:
+            begun = network.vector(batch), network.other(key, begun)
         for state in steps(network, key, batch, memory, begun):  # noqa: B007 - the last one is finished
             pass
         answers[key] = head.finish(state, memory)

@@ -15,7 +15,6 @@ from netwright.batch import Batch, Lists, Rows, tensors
 from netwright.kinds.language import Language
 from netwright.network import Network
 from netwright.prepare import Fitted
-from netwright.trunks.pretrained.net import Net as Pretrained
 
 AT_ONCE = 64  # rows that are read together, of like lengths
 
@@ -62,8 +61,6 @@ def by_length(
 
 def _of(network: Network, fitted: Fitted, batch: Batch) -> Tensor:
     """(B, D) or, of an ensemble, (B, K · D)."""
-    if isinstance(network.trunk, Pretrained):
-        return network.known(batch)
     key, kind = next(iter(fitted.targets.items()))
     if isinstance(kind, Language) and not fitted.inputs:
         ids = batch.inputs[key]["ids"]
@@ -74,8 +71,7 @@ def _of(network: Network, fitted: Fitted, batch: Batch) -> Tensor:
             network.read(batch), head.shown(tokens.long(), document=torch.where(real, 0, -1))
         )  # type: ignore[operator, arg-type]
         return signal.pooled()
-    signal, _ = network.trunk.step(network.read(batch))
-    return signal.pooled().flatten(1)
+    return network.vector(batch)
 
 
 def nearest(queries: np.ndarray, kept: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -21,11 +21,11 @@ from netwright.trunks.pretrained.settings import Settings
 def known(work: Any, network: Callable[[], Network]) -> Any:
     """Return the work with the pretrained network's own columns replaced by what it makes of them, its body fixed.
 
-    None where its body does not stay as it is at any time, or an answer looks at each of its tokens.
+    None where its body does not stay as it is at any time, or an answer looks at more than that.
     """
     family = work.family
     how = family.adapt.how if isinstance(family, Settings) and family.adapt else ""
-    if how not in ("frozen", "head") or any(kind.elementwise for kind in work.fitted.targets.values()):
+    if how not in ("frozen", "head") or any(kind.elementwise or kind.paired for kind in work.fitted.targets.values()):
         return None
     assert isinstance(family, Settings) and family.adapt is not None
     own = [key for key, kind in work.fitted.inputs.items() if family.want(kind.kind, outputs=1).form in ("ids", "grid")]  # type: ignore[attr-defined]

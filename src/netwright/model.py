@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -138,11 +139,18 @@ class Model:
     def embed(self, data: Any, *, read: Read | None = None) -> pl.DataFrame:
         """Return a frame of `id` and `vector` for each row of `data`: D float32 of length 1, alike for rows that mean alike.
 
-        Raises `InputError` where an input column is missing.
+        Of pairs the input's half, or the other one where only that is there. Raises `InputError` where an input column is
+        missing.
         """
         table = sources.read(data, settings=read or self.recipe.read)
+        fitted = self.fitted
+        for kind in fitted.targets.values() if self.network.paired else ():
+            fitted = replace(fitted, targets={})
+            ((own,), (other,)) = (fitted.columns, kind.columns)
+            if own not in table.columns and other in table.columns:
+                table = replace(table, frame=table.frame.select(pl.col(other).alias(own)))
         with precisely(self.plan):
-            found = embedding.vectors(self.network, self.fitted, self.fitted.encode(table), len(table))
+            found = embedding.vectors(self.network, self.fitted, fitted.encode(table), len(table))
         return pl.DataFrame({"id": table.ids(), "vector": pl.Series(found, dtype=pl.Array(pl.Float32, found.shape[1]))})
 
     def nearest(self, queries: Any, data: Any, *, count: int = 5) -> pl.DataFrame:
@@ -225,7 +233,7 @@ def answers(
     """Return the heads' arrays for encoded rows, `rows_a_call` at a time, by target key; `only`: of these targets."""
     network.eval()
     keys = list(network.heads if only is None else only)
-    writes = bool(set(keys) & set(encoded))
+    writes = bool(set(keys) & set(encoded)) and not network.paired
     with precisely(plan):
         rows = Rows({key: tensors(arrays) for key, arrays in encoded.items()}, {}, count=count)
 

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from netwright import rooms
-from netwright.batch import Batch, Goal, Rows
+from netwright.batch import Batch, Block, Goal, Rows
 from netwright.errors import InputError, Problem
 from netwright.heads.base import Direct, Head
 from netwright.heads.settings import HeadSettings
@@ -54,6 +54,7 @@ class Network(nn.Module):
         self.again = nn.ModuleList(Again(stems[keys[0]].out.width) for keys in alike)
         self.stems, self.trunk, self.heads = nn.ModuleDict(stems), trunk, nn.ModuleDict(heads)
         self.plugs = dict(plugs or {})
+        self.paired = any(head.paired for head in heads.values())  # then what answers is how alike two vectors are
         self.rates: dict[str, float] = {}  # by weight: what its learning rate is multiplied by
 
     def read(self, batch: Batch) -> Memory:
@@ -72,6 +73,21 @@ class Network(nn.Module):
     def known(self, batch: Batch) -> Tensor:
         """(B, D) what a trunk that stays as it is makes of a batch's columns; given as the block KNOWN, it is not done again."""
         return self.trunk.known([stem(batch.inputs[key], None) for key, stem in self.stems.items()])  # type: ignore[operator]
+
+    def vector(self, batch: Batch) -> Tensor:
+        """(B, D) what the network makes of a row before its head answers; of an ensemble (B, K · D).
+
+        Of a pretrained network the pooled states of its own columns.
+        """
+        if hasattr(self.trunk, "known"):
+            return self.known(batch)
+        signal, _ = self.trunk.step(self.read(batch))
+        return signal.pooled().flatten(1)
+
+    def other(self, key: str, block: Block) -> Tensor:
+        """(B, D) the vectors of the other halves of pairs, read as the input that they belong to is."""
+        (own,) = self.stems
+        return self.vector(Batch({own: {name: block[name] for name in ("ids", "weights") if name in block}}))
 
     def teach(self, rows: Rows, train: Tensor) -> None:
         """Keep the goals of heads that teach a row the same in every epoch, for all rows at once.
@@ -98,6 +114,8 @@ class Network(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, tuple[Tensor, Tensor | None]]:
         """By target: the rows' losses (B,), and their weights (B,), None where all weigh 1."""
+        if self.paired:
+            return self._pairs(batch)
         taught, memory = self.goals(batch), self.read(batch)
         out: dict[str, tuple[Tensor, Tensor | None]] = {}
         for key, head in self.heads.items():
@@ -107,6 +125,13 @@ class Network(nn.Module):
             assert losses.shape == (len(batch),), f"{key}: losses {losses.shape} of {len(batch)} rows"
             out[key] = (losses, goal.weight)
         return out
+
+    def _pairs(self, batch: Batch) -> dict[str, tuple[Tensor, Tensor | None]]:
+        """`forward`, where the target is the other half of a pair."""
+        ((key, head),) = self.heads.items()
+        _, goal = self.goals(batch)[key]
+        losses = head.compared(self.vector(batch), self.other(key, batch.targets[key]), goal)  # type: ignore[operator]
+        return {key: (losses, goal.weight)}
 
     def plugged(self, key: str, signal: Signal) -> Signal:
         """Return the part of a signal that a head reads: all of it, or its own outputs of a trunk that ends in them."""

@@ -126,7 +126,9 @@ class Fitted:
         for kind in self.targets.values():
             _check_nested(kind, table, kind.columns)
         return {
-            key: encoding.encoded_target(kind, table.frame.select(*kind.columns, *kind.prompted, *kind.beside), table)
+            key: encoding.encoded_target(
+                kind, table.frame.select(*dict.fromkeys((*kind.columns, *kind.prompted, *kind.beside))), table
+            )
             for key, kind in self.targets.items()
         }
 
@@ -173,6 +175,7 @@ def describe(table: Table, recipe: Recipe) -> Described:
         *recipe.target,
         *recipe.leave_out,
         *(name for name in (recipe.weight, recipe.split.column, recipe.split.group) if name),
+        *(recipe.columns.get(name, {}).get("score") for name in recipe.target),
     }
     names = recipe.inputs if recipe.inputs is not None else [name for name in table.columns if name not in kept_apart]
     table = _with_target(table, recipe, about.without_missing(table, recipe, names))
@@ -181,7 +184,9 @@ def describe(table: Table, recipe: Recipe) -> Described:
         say("notice", "kinds.look", text, rows=LOOK, of=len(table))
     texts = about.texts(table, recipe, names)
     targets = tuple(_kind_of(table, name, recipe, "target", beside=texts) for name in recipe.target)
+    targets, partners = about.partners(table, recipe, targets, names)
     table, targets, asked_of = about.settled(table, recipe, targets, names)
+    asked_of |= partners
     found = [_kind_of(table, name, recipe, "input", asked=asked_of.get(name)) for name in names]
     inputs = tuple(column for column in found if column.kind is not None)
     left_out = {column.name: column.reason for column in found if column.kind is None}
@@ -271,7 +276,7 @@ def _kind_of(
 ) -> Column:  # fmt: skip
     column = infer(table.frame[name], recipe.columns.get(name, {}), role, beside=beside)
     if asked is not None:  # a target is about its words
-        column = Column(name, "text", column.given, "a target is about its words")
+        column = Column(name, "text", column.given, "a target is about it")
     if column.kind is not None:
         _check_nested(kind_class(column.kind, role), table, [name])
     if role == "target":
@@ -330,7 +335,8 @@ def facts(described: Described, training_rows: int) -> DataFacts:
         kinds[kind] = kinds.get(kind, 0) + 1
         values = described.table.frame[column.name]
         if kind == "text":
-            words = max(words, Facts.of(values).words)
+            halves = [column.name for column in described.targets if kind_class(column.kind or "", "target").paired]
+            words = max(words, *(Facts.of(described.table.frame[name]).words for name in [column.name, *halves]))
         if kind == "image":
             # the image's size decides whether dense layers can read it: look before fitting
             options = check_options("image", column.given, f"columns.{column.name}")
@@ -379,6 +385,7 @@ def fit(described: Described, family: Family, train: np.ndarray) -> tuple[Fitted
     for names, options, kind in groups.values():
         number = 1 + sum(key.split("_")[0] == kind for key in inputs)
         alike = [other for other, held in described.asked.items() if held == described.asked.get(names[0]) and settings[other] == settings[names[0]]]  # fmt: skip
+        alike += [column.name for column in described.targets if kind_class(column.kind or "", "target").paired and column.given["about"] in names]  # fmt: skip
         before = next((held for held in inputs.values() if held.columns[0] in alike), None)
         inputs[kind if number == 1 else f"{kind}_{number}"] = (
             kind_class(kind).fit(frame.select(list(dict.fromkeys([*names, *alike]))), options, "input")
@@ -394,8 +401,9 @@ def fit(described: Described, family: Family, train: np.ndarray) -> tuple[Fitted
         settings[column.name] = options.model_dump(mode="json")
         # of a target every class must be known, however rare
         own = table[train] if len(some) < len(train) and column.kind == "category" else frame
-        read = [column.name, *(prompt if kind == "text" else []), *filter(None, [column.given.get("about")])]
-        targets[f"target_{index}"] = kind_class(kind, "target").fit(own.select(read), options, "target")
+        beside = (column.given.get(name) for name in ("about", "score"))
+        read = [column.name, *(prompt if kind == "text" else []), *filter(None, beside)]
+        targets[f"target_{index}"] = kind_class(kind, "target").fit(own.select(read), options, "target").knowing(inputs)
     return Fitted(inputs, targets, described.left_out), settings
 
 

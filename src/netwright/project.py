@@ -179,7 +179,7 @@ def prepare_rows(project: Project, parts: Parts, *, start: Run | None = None) ->
         if training.metric is not None:  # named wrongly, it is refused before anything is encoded
             measure.metric(kind_name(kind), training.metric, classes=class_count(kind))
     inputs, targets = fitted.encode(project.table), fitted.encode_targets(project.table)
-    _say_cuts(project.table, family, inputs)
+    _say_cuts(project.table, family, {key: inputs[key] for key in fitted.inputs})
     parts = _without_unknown(project.table, fitted, targets, parts)
     if recipe.teacher is not None:
         targets = teaching.taught(project.table, fitted.targets, targets, recipe.teacher)
@@ -190,7 +190,7 @@ def prepare_rows(project: Project, parts: Parts, *, start: Run | None = None) ->
     split, more = _filled(recipe.split, len(project.table))
     reasons |= more
     full = recipe.model_copy(update={
-        "inputs": tuple(fitted.columns), "columns": settings, "heads": heads, "model": family.model_dump(mode="json"), "training": training,
+        "inputs": tuple(name for name in fitted.columns if name not in recipe.target), "columns": settings, "heads": heads, "model": family.model_dump(mode="json"), "training": training,
         "split": split,
     })  # fmt: skip
     return Work(full, reasons, family, fitted, parts, inputs, targets, project.weight)

@@ -133,3 +133,35 @@ def test_a_compiled_training_is_the_same_within_rounding_and_resumes_bit_for_bit
     for plain, whole, resumed in pairs:
         torch.testing.assert_close(plain, whole, atol=1e-4, rtol=1e-3)
         assert torch.equal(whole, resumed)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch's own compiler
+def test_a_transformer_s_recorded_step_can_be_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = work(MODELS["attention"] | {"dropout": 0.0}, ["y"], epochs=2)
+    network, rows = start_network(own, Plan(), None)
+    trial = planning.Trial(network, rows, own.recipe.training, Plan(record=True, compile=True))
+    monkeypatch.setattr(planning, "TRIAL", 0.0)
+    seconds, why = planning._seconds_compiled(trial, trial.step.plan)
+    assert np.isfinite(seconds) and not why
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_the_compiler_cannot_follow_is_told_and_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch._dynamo.exc import Unsupported
+
+    class Lost(Unsupported):
+        def __init__(self) -> None:
+            RuntimeError.__init__(self, "it cannot be followed")
+
+        def __str__(self) -> str:
+            return "it cannot be followed"
+
+    def refuse(*_: Any) -> Any:
+        raise Lost
+
+    own = work(MODELS["dense"], ["y"], epochs=2)
+    network, rows = start_network(own, Plan(), None)
+    trial = planning.Trial(network, rows, own.recipe.training, Plan(record=True, compile=True))
+    monkeypatch.setattr(Tape, "_program", refuse)
+    seconds, why = planning._seconds_compiled(trial, trial.step.plan)
+    assert seconds == float("inf") and "it cannot be followed" in why

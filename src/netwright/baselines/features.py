@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -50,3 +51,13 @@ def _text(column: pl.Series) -> pl.Series:
         column = column.fill_nan(None)
     text = column.cast(pl.String).str.strip_chars()
     return text.set(text == "", None)
+
+
+def bags(variant: str, most: int) -> Any:
+    """Return what weighs n-grams by TF-IDF: `words` of 1 and 2, or `characters` of 1 to 4 within words, the `most` frequent."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    settings = {"sublinear_tf": True, "max_features": most, "dtype": np.float32}
+    if variant == "words":
+        return TfidfVectorizer(ngram_range=(1, 2), **settings)
+    return TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), **settings)

@@ -9,7 +9,6 @@ sublinear_tf). Columns other than text are left out.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -85,7 +84,7 @@ def _fitted(
     from scipy.sparse import vstack
     from sklearn.linear_model import LogisticRegression, Ridge
 
-    vectorizer = _vectorizer(variant, WEIGHTS // (classes if target == "category" and classes > 2 else 1))
+    vectorizer = features.bags(variant, WEIGHTS // (classes if target == "category" and classes > 2 else 1))
     known = vectorizer.fit_transform(features.texts(train.frame, columns))
     parts = vstack([vectorizer.transform(features.texts(rows.frame, columns)) for rows in asked], format="csr")
     both = fitted_answer(
@@ -94,12 +93,3 @@ def _fitted(
     )  # fmt: skip
     [(key, values)] = both.items()
     return [{key: part} for part in np.split(values, np.cumsum([len(rows) for rows in asked])[:-1])]
-
-
-def _vectorizer(variant: str, most: int) -> Any:
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    settings = {"sublinear_tf": True, "max_features": most, "dtype": np.float32}
-    if variant == "words":
-        return TfidfVectorizer(ngram_range=(1, 2), **settings)
-    return TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), **settings)

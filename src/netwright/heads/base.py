@@ -20,10 +20,12 @@ class Head(nn.Module):
     """Answers one target.
 
     `remembers`: whether each stimulus joins the memory that the next one sees (text), or each is looked at afresh
-    from the inputs' memory (noise steps).
+    from the inputs' memory (noise steps). `paired`: it compares the network's vectors of two inputs alike (`compared`),
+    and is given both when it begins to answer.
     """
 
     remembers = True
+    paired = False
 
     @abstractmethod
     def teach(self, target: Block, draw: Draw | None) -> tuple[Signal | None, Goal]:

@@ -6,7 +6,7 @@ A kind is fitted on the training rows only and is then a frozen, typed value tha
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from netwright.arrays import Arrays
@@ -48,7 +48,8 @@ class Kind(Settings):
     `answerable`: whether it may be a target; it then has `absent`, `truth`, `decode` and, where needed, `in_unit`.
     `written`: whether it is a text that is written token by token. `elementwise`: whether it says something of the words of an input, which is its option `about`; it then has
     `about_which` and `wrong`, and `asks` for settings of that input where the user gave none; with `compares` of all text
-    inputs, which are then read in the same tokens. `missing_is_a_value`: whether nothing, too, answers a row.
+    inputs, which are then read in the same tokens. `paired`: whether it is the other half of a pair with its option `about`,
+    read by the network as that input is. `missing_is_a_value`: whether nothing, too, answers a row.
     """
 
     many: ClassVar[bool] = False
@@ -60,6 +61,7 @@ class Kind(Settings):
     elementwise: ClassVar[bool] = False
     written: ClassVar[bool] = False
     compares: ClassVar[bool] = False
+    paired: ClassVar[bool] = False
     missing_is_a_value: ClassVar[bool] = False
     asks: ClassVar[dict[str, Any]] = {}
     Options: ClassVar[type[Options]]
@@ -123,6 +125,10 @@ class Kind(Settings):
         """Return, by row, how the values of an elementwise target do not fit their text."""
         raise NotImplementedError(f"{cls.__name__} is about no text")
 
+    def knowing(self, inputs: Mapping[str, Kind]) -> Kind:
+        """Return the fitted target with what it takes over from the fitted inputs."""
+        return self
+
     def absent(self, arrays: Arrays) -> Any:
         """(n,) which rows of an encoded *target* have no usable value."""
         raise NotImplementedError(f"{type(self).__name__} cannot be a target")
@@ -151,6 +157,10 @@ class Kind(Settings):
     def prompts(self, frame: pl.DataFrame, ids: RowIds) -> Arrays:
         """Return what each row's answer begins with, of a target that has a prompt."""
         raise NotImplementedError(f"{type(self).__name__} has no prompt")
+
+    def prompt_values(self, values: Sequence[Sequence[Any]], ids: RowIds) -> Arrays:
+        """Return what `prompts` returns, of columns given as Python values, of a target that is `paired`."""
+        raise NotImplementedError(f"{type(self).__name__} is no half of a pair")
 
     def decode(self, arrays: dict[str, Any], *, prefix: str = "") -> pl.DataFrame:
         """Return a head's answer as columns: `TARGET_predicted`, and `p_...` where there are probabilities.

@@ -56,6 +56,8 @@ class Reader:
     def __init__(self, fitted: Fitted, settings: Settings) -> None:
         self.settings = settings
         blocks = {name: (kind, kind.form(name)) for kind in fitted.inputs.values() for name in kind.columns}
+        pairs = [kind for kind in fitted.targets.values() if kind.paired]
+        blocks |= {name: (kind, kind.form(name)) for kind in pairs for name in kind.columns}
         asked = {name: blocks.get(name, (None, {"form": "any"})) for name in fitted.columns}
         self.columns = [
             Column(name, type(kind).model_fields["kind"].default if kind else "text", form, _CHECKS[form["form"]](settings))

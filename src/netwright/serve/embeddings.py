@@ -38,8 +38,9 @@ class Embedding(BaseModel):
 
 
 def able(served: Served) -> bool:
-    """Whether a run reads one text and nothing else."""
-    return not served.writes and [column.form["form"] for column in served.reader.columns] == ["text"]
+    """Whether a run reads one text and nothing else, or the two of a pair."""
+    forms = [column.form["form"] for column in served.reader.columns]
+    return not served.writes and forms == ["text"] * (1 + served.model.network.paired)
 
 
 def add(app: FastAPI, shelf: Shelf, settings: Settings) -> None:
@@ -53,7 +54,8 @@ def add(app: FastAPI, shelf: Shelf, settings: Settings) -> None:
         texts = [asked.input] if isinstance(asked.input, str) else asked.input
         if not texts or len(texts) > MOST:
             raise Refusal(400, f"Give a text, or up to {MOST:,} texts.", param="input")
-        rows = [{served.reader.columns[0].name: text} for text in texts]
+        own, *other = [column.name for column in served.reader.columns]
+        rows = [{own: text, **dict.fromkeys(other)} for text in texts]
         work = asyncio.get_running_loop().run_in_executor(served.rooms.caller, _vectors, served, rows)
         found, tokens = await waited(work, request.receive, settings.time_limit)
         if asked.dimensions not in (None, found.shape[1]):

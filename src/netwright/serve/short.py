@@ -37,7 +37,10 @@ def encode(model: Model, columns: dict[str, list[Any]]) -> Encoded:
             key: kind.encode_values([columns[name] for name in kind.columns], _rows)
             for key, kind in model.fitted.inputs.items()
         }
-    about = {name: columns[name] for kind in model.fitted.targets.values() for name in kind.beside}
+        for key, kind in model.fitted.targets.items():
+            if kind.paired:
+                blocks[key] = kind.prompt_values([columns[name] for name in kind.columns], _rows)
+    about = {name: columns[name] for kind in model.fitted.targets.values() for name in kind.beside if name in columns}
     return Encoded(count, blocks, [event.text for event in heard], about)
 
 
@@ -54,7 +57,9 @@ def answered(model: Model, parts: list[Encoded]) -> list[list[dict[str, Any]]]:
     for key, kind in model.fitted.targets.items():
         arrays = found[key]
         if kind.beside:
-            texts = {name: [value for part in parts for value in part.about[name]] for name in kind.beside}
+            texts = {
+                name: [v for part in parts for v in part.about[name]] for name in kind.beside if name in parts[0].about
+            }
             arrays = kind.located(arrays, pl.DataFrame(texts, strict=False))
         told[kind.columns[0]] = kind.plain(arrays)
     rows = [dict(zip(told, each, strict=True)) for each in zip(*told.values(), strict=True)]

@@ -38,7 +38,7 @@ HELPERS = (
         "table",
         "tree",
     ),
-    *("large", "mapped", "sql_duckdb", "sql_postgres", "sql_sqlite", "values"),
+    *("large", "large_jsonl", "mapped", "sql_duckdb", "sql_postgres", "sql_sqlite", "values"),
 )
 _FIRST = ("squad", "tagged")  # told by what is in a file, whose ending others claim as well
 _OWN = {"query": "sql", "sheet": "excel", "rows": "text"}  # settings that one source alone looks at
@@ -77,7 +77,7 @@ def streamed(data: Any, *, settings: Read = _DEFAULT) -> Stream:
     >>> streamed({"age": [31, 47]}).part(1, 1, ["age"]).ids()
     ['rows:2']
     """
-    from netwright.sources import parquet
+    from netwright.sources import jsonl, parquet
     from netwright.sources.stream import Stream
 
     if isinstance(data, str | os.PathLike):
@@ -86,6 +86,12 @@ def streamed(data: Any, *, settings: Read = _DEFAULT) -> Stream:
     if parquet.claims(data):
         _say_unused("parquet", data, settings)
         return parquet.stream(data)
+    if jsonl.claims(data):
+        from netwright.sources import large_jsonl
+
+        if (found := large_jsonl.stream(data, settings)) is not None:
+            _say_unused("jsonl", data, settings)
+            return found
     return Stream.of(read(data, settings=settings))
 
 

@@ -56,8 +56,12 @@ def read(data: Path, settings: Read) -> Table:
     if text[_SPACE.match(text).end()] == "[":  # pyright: ignore[reportOptionalMemberAccess]
         values, lines, problems = _listed(text, data.name)
     else:
-        values, lines, problems = _lined(text, data.name)
-    rows, lines = _objects(values, lines, problems, settings, data.name)
+        values, lines, problems, blank = lined(text)
+        if len(lines) > 1 and lines[0] in problems and _whole(text):
+            raise InputError(Problem(data.name, "holds one object over several lines", allowed=_ALLOWED))
+        say_blank(blank, lines, data.name)
+    rows, lines = objects(values, lines, problems)
+    judge(problems, len(values), settings, data.name)
     frame = pl.DataFrame([column(name, held, where=data.name) for name, held in gather(rows).items()])
     frame = finished(frame, name=data.name)
     return Table(
@@ -74,16 +78,19 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _lined(text: str, name: str) -> tuple[list[Any], list[int], dict[int, str]]:
-    """Return the value of each line with the line's number; a line that is no JSON gives a problem."""
+def lined(text: str, first: int = 1) -> tuple[list[Any], list[int], dict[int, str], list[int]]:
+    """Return the values of lines, the numbers of these lines, what is wrong in which of them, and which are blank.
+
+    The first line has the number `first`.
+    """
     decode = json.JSONDecoder(object_pairs_hook=_once).decode
     values, lines, problems, blank = [], [], {}, []
     texts = text.split("\n")
-    while texts and not texts[-1].strip():
+    if not texts[-1]:
         texts.pop()
-    for number, line in enumerate(texts, start=1):
+    for number, line in enumerate(texts, start=first):
         if not line.strip():
-            blank.append(f"{name}:{number}")
+            blank.append(number)
             continue
         lines.append(number)
         try:
@@ -91,11 +98,14 @@ def _lined(text: str, name: str) -> tuple[list[Any], list[int], dict[int, str]]:
         except ValueError as error:
             values.append(None)
             problems[number] = _why(error)
-    if len(lines) > 1 and lines[0] in problems and _whole(text):
-        raise InputError(Problem(name, "holds one object over several lines", allowed=_ALLOWED))
-    if blank:
-        say_rows("read.blank_lines", f"{len(blank):,} blank lines are no rows", blank, kind="notice")
-    return values, lines, problems
+    return values, lines, problems, blank
+
+
+def say_blank(blank: list[int], lines: list[int], name: str) -> None:
+    """Say that blank lines are no rows; behind the last row they may stand."""
+    ids = [f"{name}:{line}" for line in blank if line < lines[-1]]
+    if ids:
+        say_rows("read.blank_lines", f"{len(ids):,} blank lines are no rows", ids, kind="notice")
 
 
 def _whole(text: str) -> bool:
@@ -147,28 +157,31 @@ def _why(error: ValueError) -> str:
     return str(error)
 
 
-def _objects(
-    values: list[Any], lines: list[int], problems: dict[int, str], settings: Read, name: str
-) -> tuple[list[dict[str, Any]], list[int]]:
-    """Return the rows that are objects; what becomes of the others the settings say."""
+def objects(values: list[Any], lines: list[int], problems: dict[int, str]) -> tuple[list[dict[str, Any]], list[int]]:
+    """Return the rows that are objects with their lines; note in `problems` what the others are."""
     for line, value in zip(lines, values, strict=True):
         if not isinstance(value, dict) and line not in problems:
             problems[line] = f"holds {_SORTS[type(value)]}, not an object"
-    if not values:
+    if not problems:
+        return values, lines
+    kept = [(value, line) for value, line in zip(values, lines, strict=True) if line not in problems]
+    return [value for value, _ in kept], [line for _, line in kept]
+
+
+def judge(problems: dict[int, str], rows: int, settings: Read, name: str) -> None:
+    """Say which of all rows are left out because they are not JSON objects, or raise `InputError`, as the settings say."""
+    if not rows:
         raise InputError(Problem(name, "holds an empty list", allowed=_ALLOWED))
     if problems and settings.bad_rows == "refuse":
         shown = [Problem(f"{name}:{line}", problems[line], allowed=_ALLOWED) for line in sorted(problems)[:5]]
-        total = f"{len(problems):,} of {len(values):,} rows cannot be read"
+        total = f"{len(problems):,} of {rows:,} rows cannot be read"
         fix = "mend these lines, or leave them out with --read.bad_rows leave_out"
         raise InputError(*shown, Problem(name, total, fix=fix))
-    if not problems:
-        return values, lines
-    if len(problems) == len(values):
+    if problems and len(problems) == rows:
         raise InputError(Problem(name, "no line holds an object", allowed=_ALLOWED))
-    ids = [f"{name}:{line}" for line in sorted(problems)]
-    say_rows("read.bad_rows", f"{len(ids):,} rows left out, because they are not JSON objects", ids)
-    kept = [(value, line) for value, line in zip(values, lines, strict=True) if line not in problems]
-    return [value for value, _ in kept], [line for _, line in kept]
+    if problems:
+        ids = [f"{name}:{line}" for line in sorted(problems)]
+        say_rows("read.bad_rows", f"{len(ids):,} rows left out, because they are not JSON objects", ids)
 
 
 _SORTS = {list: "a list", str: "a text", int: "a number", float: "a number", bool: "true or false", type(None): "null"}

@@ -45,10 +45,10 @@ def column(name: str, values: Sequence[Any], *, where: str) -> pl.Series:
         if stacked is not None:
             return pl.Series(name, stacked)
         values = [value.tolist() if isinstance(value, np.ndarray | np.generic) else value for value in values]
-    dtype = _dtype(values)
+    dtype = type_of(values)
     if dtype is not None:
         return pl.Series(name, values, dtype=dtype)
-    sorts = Counter(type(value).__name__ for value in values if value is not None)
+    sorts = sorts_of(values)
     if sorts.keys() - {"bool", "int", "float", "str", "list", "tuple", "dict"}:
         try:
             return pl.Series(name, values, strict=True)
@@ -57,6 +57,17 @@ def column(name: str, values: Sequence[Any], *, where: str) -> pl.Series:
             allowed = "one of texts, numbers, booleans, dates, lists and dicts of these, arrays of numbers of one shape"
             what = f"holds values that no column can hold together: {held}"
             raise InputError(Problem(f"{where}, column {name!r}", what, allowed=allowed)) from error
+    say_mixed(name, sorts, where=where)
+    return pl.Series(name, [as_text(value) for value in values], dtype=pl.String)
+
+
+def sorts_of(values: Sequence[Any]) -> Counter[str]:
+    """Return how often values of each Python type stand there."""
+    return Counter(type(value).__name__ for value in values if value is not None)
+
+
+def say_mixed(name: str, sorts: Counter[str], *, where: str) -> None:
+    """Say that values of these types are read as texts, because no one type holds them all."""
     if len(sorts) > 1:
         held = ", ".join(f"{sort} {count:,} times" for sort, count in sorts.most_common())
         text = f"{where}: {name} holds {held}; all are read as text"
@@ -64,7 +75,6 @@ def column(name: str, values: Sequence[Any], *, where: str) -> pl.Series:
     else:
         reason = "whole numbers too large for 64 bits" if "int" in sorts else "values whose inner types differ"
         say("warning", "read.mixed", f"{where}: {name} holds {reason}; they are read as text", column=name)
-    return pl.Series(name, [_text(value) for value in values], dtype=pl.String)
 
 
 def _stacked(values: Iterable[Any]) -> Any:
@@ -76,7 +86,7 @@ def _stacked(values: Iterable[Any]) -> Any:
     return np.stack(arrays) if alike and arrays[0].ndim and arrays[0].dtype.kind in "biuf" else None
 
 
-def _dtype(values: Sequence[Any]) -> pl.DataType | None:
+def type_of(values: Sequence[Any]) -> pl.DataType | None:
     """Return the type that holds all of the values (JSON's types only), or None where there is none."""
     import polars as pl
 
@@ -93,15 +103,51 @@ def _dtype(values: Sequence[Any]) -> pl.DataType | None:
     if sorts == {str}:
         return pl.String()
     if sorts <= {list, tuple}:
-        inner = _dtype(list(chain.from_iterable(value for value in values if value is not None)))
+        inner = type_of(list(chain.from_iterable(value for value in values if value is not None)))
         return None if inner is None else pl.List(inner)
     if sorts == {dict}:
-        fields = {name: _dtype(held) for name, held in gather([value or {} for value in values]).items()}
+        fields = {name: type_of(held) for name, held in gather([value or {} for value in values]).items()}
         known_fields = {name: dtype for name, dtype in fields.items() if dtype is not None}
         return pl.Struct(known_fields) if fields and len(known_fields) == len(fields) else None
     return None
 
 
-def _text(value: Any) -> str | None:
+def wider(one: pl.DataType | None, other: pl.DataType | None) -> pl.DataType | None:
+    """Return the type that holds the values of both types, or None where there is none.
+
+    >>> import polars as pl
+    >>> wider(pl.List(pl.Int64()), pl.List(pl.Float64())), wider(pl.Int64(), pl.String())
+    (List(Float64), None)
+    """
+    import polars as pl
+
+    if one is None or other is None:
+        return None
+    if one == other or isinstance(other, pl.Null):
+        return one
+    if isinstance(one, pl.Null):
+        return other
+    if {type(one), type(other)} == {pl.Int64, pl.Float64}:
+        return pl.Float64()
+    if isinstance(one, pl.List) and isinstance(other, pl.List):
+        inner = wider(_made(one.inner), _made(other.inner))
+        return None if inner is None else pl.List(inner)
+    if isinstance(one, pl.Struct) and isinstance(other, pl.Struct):
+        fields = {field.name: _made(field.dtype) for field in one.fields}
+        for field in other.fields:
+            found = wider(fields.get(field.name, pl.Null()), _made(field.dtype))
+            if found is None:
+                return None
+            fields[field.name] = found
+        return pl.Struct(fields)
+    return None
+
+
+def _made(dtype: Any) -> pl.DataType:
+    """Return a type of which polars may have kept the class alone."""
+    return dtype() if isinstance(dtype, type) else dtype
+
+
+def as_text(value: Any) -> str | None:
     """Return a value as text: texts as they are, the rest as JSON."""
     return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -242,11 +242,12 @@ def _seconds_compiled(own: Trial, plan: Plan) -> tuple[float, str]:
     take = Tape(own.step).steps if plan.record else own.step.steps
     rows = torch.cat([own.part(number) for number in range(count)])
     rates = [float(own.step.rate)] * count
+    from torch._dynamo.exc import TorchDynamoException
     from torch._inductor.exc import InductorError
 
     try:
         for _ in range(3):  # the first records and compiles
             take(rows, rates)
         return _timed(lambda number: take(rows, rates), 1000) / count, ""
-    except InductorError as error:  # no C++ compiler, mostly
+    except (InductorError, TorchDynamoException) as error:  # no C++ compiler, mostly; or an operation it cannot follow
         return math.inf, f"torch.compile does not work here: {str(error).splitlines()[0][:100]}"

@@ -316,8 +316,13 @@ def _direct(func: Any) -> Any:
 
 
 def _compilable(func: Any) -> Any:
-    """Return what a compiler can see through in place of an operation: the fused Adam is closed to it."""
-    return _adamw if func is torch.ops.aten._fused_adamw_.tensor_lr else func
+    """Return what a compiler can see through in place of an operation: the fused Adam and a product's place are closed to it."""
+    return {torch.ops.aten._fused_adamw_.tensor_lr: _adamw, torch.ops.aten.mul.out: _product}.get(func, func)
+
+
+def _product(one: Tensor, other: Tensor, *, out: Tensor) -> Tensor:
+    """Write a product into a part of a tensor."""
+    return out.copy_(one * other)
 
 
 def _adamw(

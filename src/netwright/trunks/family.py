@@ -74,7 +74,8 @@ class Family(Settings):
     """A family's settings. None means "choose for me"; `chosen` gives the values and their reasons.
 
     `takes`: the kinds of inputs it reads. `writes`: whether it can step through a text that it writes. `elements`: whether
-    something comes of each element of a text, so that each of its words may be answered; else all is pooled.
+    something comes of each element of a text, so that each of its words may be answered; else all is pooled. `vectors`:
+    whether it makes a vector of a row, not answers at once.
     `keeps_apart`: whether several texts packed into one row do not see each other.
     """
 
@@ -82,6 +83,7 @@ class Family(Settings):
     writes: ClassVar[bool] = False
     keeps_apart: ClassVar[bool] = False
     elements: ClassVar[bool] = True
+    vectors: ClassVar[bool] = True
     start: str | None = Field(
         default=None, description="a run folder, or a pretrained checkpoint, whose weights training starts from"
     )
@@ -153,6 +155,8 @@ class Family(Settings):
         each = [kind for kind in ("tags", "span") if kind in facts.targets]
         if each and not self.elements:
             return f"it makes one answer of a whole row, and {each[0]} asks for one of each word; recurrent gives them"
+        if "match" in facts.targets and not self.vectors:
+            return "it makes no vector of a row, and a match compares vectors; mlp does"
         foreign = [kind for kind in facts.kinds if kind not in self.takes]
         return f"it does not read columns of kind {', '.join(foreign)}" if foreign else None
 

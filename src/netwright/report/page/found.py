@@ -143,7 +143,7 @@ class Found:
         return {
             kind.columns[0]: _answered(kind, frame, f"{kind.columns[0]}_" if len(self.targets) > 1 else "")
             for kind in self.kinds.targets.values()
-            if kind.columns[0] in frame.columns and not kind.elementwise and not kind.written
+            if kind.columns[0] in frame.columns and not kind.elementwise and not kind.written and not kind.paired
         }
 
     @cached_property

@@ -201,6 +201,7 @@ class Settings(Family):
 
     takes: ClassVar[tuple[str, ...]] = ("number", "category", "labels", "date", "text", "image")
     elements: ClassVar[bool] = False
+    vectors: ClassVar[bool] = False
     family: Literal["layers"] = "layers"
     layers: Layers = Field(default=(), description="the layers, first to last; the last one is the head")
 

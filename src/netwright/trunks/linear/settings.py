@@ -19,6 +19,7 @@ class Settings(Family):
 
     takes: ClassVar[tuple[str, ...]] = ("number", "category", "labels", "date", "text", "image")
     elements: ClassVar[bool] = False
+    vectors: ClassVar[bool] = False
     family: Literal["linear"] = "linear"
 
     def training(self, facts: DataFacts) -> Choices:

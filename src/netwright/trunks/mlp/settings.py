@@ -67,6 +67,12 @@ class Settings(Family):
             f"a table of {facts.rows:,} training rows: TabM's ensemble, fewer of its 32 members so that a laptop trains it",
         )
         plain = (0, "the inputs are no table: one network")
+        pairs = {}
+        if "match" in facts.targets:  # sums of many random values begin as near to each other as the bags are
+            pairs = {
+                "width": Choice(16, "pairs: the bags themselves tell most"), "depth": Choice(1, "pairs: the bags themselves tell most"),
+                "skip": Choice(True, "pairs: the bags themselves tell most"), "text_width": Choice(256, "pairs: so that bags alike begin as vectors alike"),
+            }  # fmt: skip
         return {
             "members": Choice(*(members if table else plain)),
             "width": Choice(64 if few else 256, f"{facts.rows:,} training rows"),
@@ -77,7 +83,7 @@ class Settings(Family):
             "embedding": self._embedding(numbers, few),
             "embedding_width": Choice(4, "RealMLP's default"),
             "bins": Choice(BINS, "they cost no time, and let a network bend where trees cut (docs/log.md)"),
-            "text_width": Choice(64, "fastText's order of size"),
+            "text_width": Choice(64, "fastText's order of size"), **pairs,
         }  # fmt: skip
 
     @staticmethod
@@ -92,6 +98,13 @@ class Settings(Family):
 
     def training(self, facts: DataFacts) -> Choices:
         """AdamW as in TabM, on batches that grow with the rows."""
+        if "match" in facts.targets:
+            return {
+                **TABM, "learning_rate": Choice(0.0005, "the vectors begin near their place"),
+                "batch_size": Choice(128, "a batch's other pairs are what each is told from"),
+                "epochs": Choice(20, "an upper end; early stopping decides"), "patience": Choice(3, "early stopping"),
+                "schedule": Choice("cosine", "falls smoothly to nothing"),
+            }  # fmt: skip
         if facts.rows >= LARGE:
             return {
                 **TABM,

@@ -122,6 +122,10 @@ class Settings(Family):
         work = 6 * max(weights - looked_up, 0) * tokens * facts.rows * 3 if tokens else 4e9 * facts.rows * 5
         seconds = work / SPEED
         about = f"learning all its {weights / 1e6:.0f} M weights would take about {seconds / 60:,.0f} minutes on a processor"
+        if "match" in facts.targets:  # no head is there to learn: what makes the vectors does
+            if seconds > PATIENCE:
+                return Choice(Adapt(how="top:2"), f"{about}; pairs teach its vectors themselves")
+            return Choice(Adapt(how="full"), f"{about}; pairs teach its vectors themselves")
         if facts.rows < 300:
             return Choice(
                 Adapt(how="frozen"), f"{facts.rows:,} training rows are few for {weights / 1e6:.0f} M weights"
@@ -155,7 +159,9 @@ class Settings(Family):
             "learning_rate": Choice(
                 rate, "for LoRA's matrices" if how == "lora" else "the usual order for pretrained weights"
             ),
-            "batch_size": Choice(32 if facts.rows >= 1000 else 16, f"{facts.rows:,} training rows"),
+            "batch_size": Choice(64, "a batch's other pairs are what each is told from")
+            if "match" in facts.targets
+            else Choice(32 if facts.rows >= 1000 else 16, f"{facts.rows:,} training rows"),
             "epochs": Choice(3 if facts.rows >= 1000 else 6, "pretrained weights learn a task in few passes"),
             "patience": Choice(0, "the schedule must end to be worth its while"),
             "schedule": Choice("linear", "the usual choice for pretrained networks"),
@@ -212,6 +218,8 @@ class Settings(Family):
             return "its checkpoint reads images, and there is none among the inputs"
         if role == "vision" and {"tags", "span"} & set(facts.targets):
             return "its checkpoint reads images, and the target is about words"
+        if "match" in facts.targets and self.adapt is not None and self.adapt.how in ("frozen", "head"):
+            return f"pairs teach its vectors themselves, and --adapt {self.adapt.how} leaves nothing to learn; full, top:NUMBER and lora do"
         if role != "vision" and "text" not in facts.kinds:
             return "its checkpoint reads texts, and there is none among the inputs"
         if role != "vision" and "image" in facts.kinds:

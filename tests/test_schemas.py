@@ -24,7 +24,7 @@ from netwright.run import VERSION
 from netwright.training import planning
 
 FLAGS = """
-adapt adapt.alpha adapt.decay adapt.maps adapt.rank adapt.remember columns.NAME.SETTING data heads.TARGET.SETTING inputs leave_out model model.activation model.biased model.bins model.blocks
+adapt adapt.alpha adapt.bits adapt.decay adapt.maps adapt.rank adapt.remember columns.NAME.SETTING data heads.TARGET.SETTING inputs leave_out model model.activation model.biased model.bins model.blocks
 model.both_ways model.cell model.depth model.dropout model.embedding model.embedding_width model.epsilon model.filters
 model.form model.head_size model.heads model.hidden model.inner_dropout model.key_heads model.layers model.length model.members model.normed model.patch model.pool model.pooling
 model.rotary_base model.size model.skip model.stages model.text_width model.vocabulary model.width model.window model.windows output plan.compile plan.device plan.precision plan.record plan.rows_a_call

@@ -18,6 +18,7 @@ from netwright.errors import InputError
 from netwright.events import Event, listening
 from netwright.model import assemble
 from netwright.trunks import adapting
+from netwright.trunks.narrow import Narrow
 from netwright.trunks.pretrained.net import joined, shortened
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # transformers' own
@@ -119,6 +120,47 @@ def test_lora_merges_and_reloads(tmp_path: Path) -> None:
         "adapter_config.json",
         "adapter_model.safetensors",
     ]
+
+
+def test_weights_in_eight_bits_give_the_products_and_gradients_of_their_floats() -> None:
+    torch.manual_seed(0)
+    linear, x = torch.nn.Linear(7, 5), torch.randn(3, 2, 7, requires_grad=True)
+    narrow = Narrow(linear)
+    assert narrow.eighths.dtype == torch.int8
+    assert (narrow.weight - linear.weight).abs().max() <= linear.weight.abs().amax() / 127 / 2 * 1.001
+    wide = narrow.wide()
+    torch.testing.assert_close(narrow(x), wide(x))
+    (one,) = torch.autograd.grad(narrow(x).square().sum(), x)
+    (other,) = torch.autograd.grad(wide(x).square().sum(), x)
+    torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize(("kind", "maps"), [("bert", "attention"), ("llama", "all")])
+def test_lora_learns_beside_weights_in_eight_bits(kind: str, maps: str, tmp_path: Path) -> None:
+    place = checkpoints.folder(tmp_path / kind, kind)
+    adapt = {"how": "lora", "maps": maps, "bits": 8}
+    seen: list[int] = []
+    merge = adapting.merge
+
+    def watched(network: Any) -> None:
+        held = [part for part in network.modules() if isinstance(part, Narrow)]
+        left = [part for part in network.trunk.body.modules() if isinstance(part, torch.nn.Linear) and not part.weight.requires_grad]  # fmt: skip
+        seen.append(len(held))
+        assert not left, "no map that stays is held as floats"
+        x = {name: torch.randn(4, part.weight.shape[1]) for name, part in adapting.loras(network) if not part.turned}
+        wanted = {name: part(x[name]) for name, part in adapting.loras(network) if name in x}
+        merge(network)
+        plain = dict(network.named_modules())
+        assert all((plain[name](x[name]) - wanted[name]).abs().max() < 1e-5 for name in x)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(adapting, "merge", watched)
+        model = trained(tmp_path, place, model={"adapt": adapt})
+    assert seen and seen[0] > 0
+    assert not [part for part in model.network.modules() if isinstance(part, Narrow)]
+    rows = {"text": checkpoints.reviews()["text"]}
+    again = nw.load(tmp_path / "run").predict(rows)
+    assert again.equals(model.predict(rows))
 
 
 @pytest.mark.parametrize("maps", ["all", "attention", "queries_values"])
@@ -248,9 +290,16 @@ def test_unlike_rates_by_depth(tmp_path: Path) -> None:
         ({"how": "top:9"}, "top:9 of a network of 2 blocks"),
         ({"how": "lora", "rank": 900}, "900 is above the width"),
         ({"how": "half"}, "'half' is none of frozen"),
+        ({"how": "full", "bits": 8}, "bits 8 is for weights that stay"),
+        ({"how": "lora", "bits": 4}, "adapt.bits"),
     ],
 )
 def test_what_cannot_be_adapted_is_said(settings: dict[str, Any], said: str, tmp_path: Path) -> None:
     place = checkpoints.folder(tmp_path / "bert", "bert")
     with pytest.raises(InputError, match=said):
         trained(tmp_path, place, model={"adapt": settings})
+
+
+def test_maps_that_cannot_be_held_in_eight_bits_are_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not held in 8 bits"):
+        trained(tmp_path, checkpoints.folder(tmp_path / "gpt2", "gpt2"), model={"adapt": {"how": "lora", "bits": 8}})

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from netwright.errors import InputError, Problem
 from netwright.trunks.family import Adapt
+from netwright.trunks.narrow import Narrow, widened
 
 OF_ATTENTION = re.compile(r"(^|\.|_)(q|k|v|o|qkv|merge|query|key|value|q_proj|k_proj|v_proj|o_proj|out_proj|c_attn|q_lin|k_lin|v_lin|out_lin|in_proj|Wqkv|Wo|query_proj|key_proj|value_proj)$")  # fmt: skip
 QUERIES_VALUES = re.compile(r"(^|\.)(q|v|query|value|q_proj|v_proj|q_lin|v_lin|qkv|c_attn|Wqkv|query_proj|value_proj)$")
@@ -97,6 +98,8 @@ def prepare(network: Any, settings: Adapt | None) -> None:
         _open_top(network.trunk, body, settings.top)
     if settings.how == "lora":
         _insert(body, settings, network.trunk.spared)
+        if settings.bits == 8:
+            _narrow(body, network.trunk.spared)
     if settings.remember:
         _remember(network.trunk)
     if settings.decay < 1.0:
@@ -138,6 +141,19 @@ def _insert(body: nn.Module, settings: Adapt, spared: tuple[nn.Module, ...]) -> 
         raise InputError(Problem("adapt.maps", f"this network has no linear maps of the sort {settings.maps}", allowed="all"))  # fmt: skip
 
 
+def _narrow(body: nn.Module, spared: tuple[nn.Module, ...]) -> None:
+    """Hold the linear maps whose weights stay in 8 bits. Raises `InputError` where there are none."""
+    found = 0
+    for owner in list(body.modules()):
+        for name, part in list(owner.named_children()):
+            if isinstance(part, nn.Linear) and part not in spared and not part.weight.requires_grad:
+                setattr(owner, name, Narrow(part))
+                found += 1
+    if not found:
+        what = "this network's maps are of a form that is not held in 8 bits"
+        raise InputError(Problem("adapt.bits", what, fix="leave it out"))
+
+
 def _parts(owner: Any, name: str, part: nn.Module, settings: Adapt) -> tuple[list[int], list[bool]]:
     """The parts of a map that is several in one, and which of them learn."""
     weight: Tensor = part.weight  # type: ignore[assignment]
@@ -176,7 +192,8 @@ def _rates(network: Any, decay: float) -> dict[str, float]:
 
 
 def merged(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a network's weights with LoRA's matrices added into the maps that they stand beside."""
+    """Return a network's weights with LoRA's matrices added into the maps that they stand beside, all of them floats."""
+    state = widened(dict(state))
     out = dict(state)
     for name in [name for name in state if name.endswith(".base.weight")]:
         stem = name.removesuffix(".base.weight")
@@ -194,12 +211,17 @@ def merged(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def merge(network: nn.Module) -> None:
-    """Add LoRA's matrices into the maps that they stand beside, which take their places: the network is a plain one again."""
+    """Add LoRA's matrices into the maps that they stand beside, which take their places, all of them floats: the network is a
+    plain one again."""
     for owner in list(network.modules()):
         for name, part in list(owner.named_children()):
-            if isinstance(part, Lora):
-                part.base.weight.copy_(part.weight)  # type: ignore[operator]
-                setattr(owner, name, part.base)
+            base, weight = (part.base, part.weight) if isinstance(part, Lora) else (part, None)
+            if isinstance(base, Narrow):
+                base = base.wide()
+            if base is not part:
+                setattr(owner, name, base)
+            if weight is not None:
+                base.weight.copy_(weight)  # type: ignore[operator]
 
 
 def _added(weight: Tensor, parts: list[Tensor]) -> Tensor:

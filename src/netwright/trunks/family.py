@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from netwright.recipe import Settings
 from netwright.shapes import Want
-
-if TYPE_CHECKING:
-    from typing import Self
 
 
 class Choice(NamedTuple):
@@ -55,6 +52,7 @@ class Adapt(Settings):
     alpha: float = Field(default=16.0, gt=0, description="LoRA's matrices count alpha / rank times")
     maps: Literal["all", "attention", "queries_values"] = Field(default="all", description="which linear maps get LoRA's matrices")  # fmt: skip
     decay: float = Field(default=1.0, gt=0, le=1, description="what the learning rate is multiplied by from a block to the one before it")  # fmt: skip
+    bits: Literal[8] | None = Field(default=None, description="8: with LoRA, the weights that stay are held in 8 bits, a quarter of the memory")  # fmt: skip
     remember: bool | None = Field(default=None, description="whether a block's inside is computed again for its gradient, which takes a third more time and a fraction of the memory (gradient checkpointing)")  # fmt: skip
 
     @field_validator("how")
@@ -63,6 +61,14 @@ class Adapt(Settings):
         if not re.fullmatch(r"frozen|head|full|lora|top:[1-9]\d{0,3}", value):
             raise ValueError(f"{value!r} is none of frozen, head, top:NUMBER, full, lora")
         return value
+
+    @model_validator(mode="after")
+    def _stays(self) -> Self:
+        if self.bits and self.how != "lora":
+            raise ValueError(
+                f"bits {self.bits} is for weights that stay while LoRA's learn: it goes with how lora, not {self.how}"
+            )
+        return self
 
     @property
     def top(self) -> int | None:

@@ -50,12 +50,12 @@ class InputError(ValueError):
 
 
 def absent(package: str, extra: str, *, where: str) -> InputError:
-    """Return the error for data that a package reads which is not installed; the extra brings it.
+    """Return the error for what needs a package which is not installed; the extra brings it.
 
     >>> print(absent("openpyxl", "excel", where="book.xlsx"))
-    book.xlsx: the package openpyxl, which reads it, is not installed. To mend it: pip install 'netwright[excel]'.
+    book.xlsx: the package openpyxl, which it needs, is not installed. To mend it: pip install 'netwright[excel]'.
     """
-    what = f"the package {package}, which reads it, is not installed"
+    what = f"the package {package}, which it needs, is not installed"
     return InputError(Problem(where, what, fix=f"pip install 'netwright[{extra}]'"))
 
 

@@ -68,7 +68,7 @@ def write(model: Model, folder: Path, stored: str) -> None:
     try:
         import gguf
     except ImportError as error:
-        raise absent("gguf", EXTRA, where=str(folder)) from error
+        raise absent("gguf", EXTRA, where="netwright export --to gguf") from error
     settings, (_, kind) = llama.config(model), written(model)
     writer = gguf.GGUFWriter(folder / FILE, settings["model_type"])
     writer.add_name(Path(model.run.folder).name if model.run else "netwright")
@@ -166,7 +166,7 @@ def _by_transformers(folder: Path) -> Side:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
     except ImportError as error:
-        raise absent("transformers", EXTRA, where=str(folder)) from error
+        raise absent("transformers", EXTRA, where="netwright export --to gguf") from error
     try:
         with quietly():
             model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=FILE, dtype=torch.float32, local_files_only=True)  # fmt: skip

@@ -76,7 +76,7 @@ def load(folder: Path) -> Side:
     try:
         from transformers import AutoModelForCausalLM, AutoTokenizer
     except ImportError as error:
-        raise absent("transformers", EXTRA, where=str(folder)) from error
+        raise absent("transformers", EXTRA, where="netwright export --to transformers") from error
     with quietly():
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
     return Theirs(model.eval(), AutoTokenizer.from_pretrained(folder, local_files_only=True))

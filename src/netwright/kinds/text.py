@@ -124,9 +124,10 @@ class Text(base.Kind):
             return cls(columns=(column.name,), tokenizer=trained.to_str(), **settings)
         bare = cls(columns=(column.name,), apart=True, **settings)
         seen = np.zeros(options.vocabulary, np.int64)
-        for part in bare._counts(texts):
-            seen += np.bincount(part.indices, minlength=options.vocabulary)
-        return bare.model_copy(update={"rows": len(texts), "rows_with": tuple(seen.tolist())})
+        for name in frame.columns:
+            for part in bare._counts(words.whole(frame[name])):
+                seen += np.bincount(part.indices, minlength=options.vocabulary)
+        return bare.model_copy(update={"rows": frame.height * frame.width, "rows_with": tuple(seen.tolist())})
 
     @property
     def tongue(self) -> str:

@@ -121,7 +121,8 @@ def numbers(found: Found) -> list[tuple[str, Any]]:
     if found.profile:
         parts = found.profile["rows"]
         out.append(("train / validation / test", " / ".join(f"{parts[part]:,}" for part in parts)))
-    out.append(("input columns", f"{len(found.kinds.columns):,}"))
+    inputs = [name for name in found.kinds.columns if name not in found.targets]
+    out.append(("input columns", f"{len(inputs):,}"))
     family = found.setting("model.family")
     if found.cost:
         out.append(("weights", big(found.cost["weights"]["all"])))

@@ -34,6 +34,7 @@ def _told(found: Found, target: str) -> str:
         "labels": "the least probability was given to the true labels",
         "number": "the answer is furthest from the truth",
         "tags": "the surest answers are wrong, of the most words",
+        "match": "the cosine of two texts that belong together is least",
         "span": "the answer has least in common with the right one",
     }
     return f"Rows where {by.get(kind, 'the loss is largest')}. Look here first: wrong truths, odd rows and missing columns show."

@@ -121,18 +121,20 @@ class _Lines:
 
     def part(self, first: int, count: int, names: list[str]) -> Table:
         """Return columns of up to `count` rows from `first` on."""
-        rows: list[dict[str, Any]] = []
-        lines: list[int] = []
+        frames, lines = [], list[int]()
         for number, piece in enumerate(self.pieces):
             if piece.first < first + count and first < piece.first + piece.rows:
                 held, at = self._decoded(number)
-                begin, end = max(first - piece.first, 0), first + count - piece.first
-                rows += held[begin:end]
-                lines += at[begin:end]
-        series = [self.columns[name].series(name, [row.get(name) for row in rows]) for name in names]
-        frame = finished(pl.DataFrame(series), name=self.name)
+                some = slice(max(first - piece.first, 0), first + count - piece.first)
+                lines += at[some]
+                frames.append(
+                    pl.DataFrame(
+                        [self.columns[name].series(name, [row.get(name) for row in held[some]]) for name in names]
+                    )
+                )
+        frame = finished(pl.concat(frames), name=self.name)
         table = Table(
-            frame, (self.name,), np.zeros(len(rows), np.int32), np.array(lines), fingerprint="", name=self.name
+            frame, (self.name,), np.zeros(len(lines), np.int32), np.array(lines), fingerprint="", name=self.name
         )
         return replace(table, folder=str(self.path.parent))
 

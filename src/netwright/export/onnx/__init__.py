@@ -56,7 +56,7 @@ def write(model: Model, folder: Path, stored: str) -> None:
         import onnxruntime  # noqa: F401 - the gate needs it
         import onnxscript  # noqa: F401 - torch's exporter needs it
     except ImportError as error:
-        raise absent(error.name or "onnx", EXTRA, where=str(folder)) from error
+        raise absent(error.name or "onnx", EXTRA, where="netwright export --to onnx") from error
     from netwright.export.onnx import graph, readme
     from netwright.export.onnx.columns import Tokens
     from netwright.export.onnx.network import OPSET, Answering, outputs, traced
@@ -102,7 +102,7 @@ def load(folder: Path) -> Runtime:
     try:
         from netwright.export.onnx.run import Model as Folder
     except ImportError as error:
-        raise absent(error.name or "onnxruntime", EXTRA, where=str(folder)) from error
+        raise absent(error.name or "onnxruntime", EXTRA, where="netwright export --to onnx") from error
     try:
         return Runtime(Folder(folder))
     except (OSError, ValueError, KeyError, *broken()) as error:

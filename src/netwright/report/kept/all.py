@@ -17,7 +17,7 @@ from netwright.report.kept.cost import cost
 from netwright.report.kept.profile import profile
 from netwright.report.kept.texts import texts
 from netwright.report.kept.words import worst_words
-from netwright.report.kept.worst import worst
+from netwright.report.kept.worst import worst, worst_pairs
 from netwright.report.page import build
 from netwright.report.page.found import Found
 from netwright.run import Run, write_json, write_text
@@ -39,6 +39,7 @@ def report(run: Run, project: Project, work: Work, model: Model, clock: Clock) -
     places = _predicted(run, project, work)
     wrong = worst(found.answers, project.table, places, work.inputs, work.fitted)
     wrong["targets"] |= worst_words(found.said_of_words, project.table, places)
+    wrong["targets"] |= worst_pairs(found, project.table, places, work.fitted)
     write_json(run.worst, wrong)
     said = texts(model, work, project.table, work.parts.test if len(work.parts.test) else work.parts.validation)
     if said:

@@ -70,7 +70,7 @@ def _column(
     samples = {name: values[rows] for name, rows in looked.items()}
     if column.kind in ("number", "date"):
         return out | _distinct(values) | _amounts(values, samples, date=column.kind == "date")
-    if column.kind == "text":
+    if column.kind in ("text", "match"):
         return out | _distinct(values) | _texts(samples)
     if column.kind == "image":
         size = {name: getattr(kind, name) for name in ("height", "wide", "channels")} if kind is not None else {}

@@ -12,7 +12,7 @@ import polars as pl
 if TYPE_CHECKING:
     from netwright.arrays import Arrays
     from netwright.prepare import Fitted
-    from netwright.report.page.found import Answered
+    from netwright.report.page.found import Answered, Found
     from netwright.sources.table import Table
 
 ROWS = 20
@@ -52,6 +52,24 @@ def worst(
                 "images": {column: thumbnail(pixels[row]) for column, pixels in images.items()},
             })  # fmt: skip
         out["targets"][name] = found
+    return out
+
+
+def worst_pairs(found: Found, table: Table, rows: np.ndarray, fitted: Fitted) -> dict[str, Any]:
+    """Return, by target, the pairs whose two texts are least alike to the network, where all belong together."""
+    out: dict[str, Any] = {}
+    for kind in fitted.targets.values():
+        cosines = found.cosines.get(kind.columns[0])
+        if cosines is None or len(kind.beside) > 1:  # of scored pairs not all belong together
+            continue
+        told = []
+        for place in np.argsort(cosines, kind="stable")[:ROWS].tolist():
+            row = int(rows[place])
+            told.append({
+                "id": table.id(row), "loss": float(1 - cosines[place]), "truth": 1.0, "answer": float(cosines[place]), "images": {},
+                "inputs": {name: _text(table.frame[name][row]) for name in (*kind.beside, kind.columns[0])},
+            })  # fmt: skip
+        out[kind.columns[0]] = told
     return out
 
 

@@ -147,6 +147,16 @@ class Found:
         }
 
     @cached_property
+    def cosines(self) -> dict[str, np.ndarray]:
+        """By target that is the other half of a pair: the cosines (n,) of the rows of the predictions."""
+        path, paired = self.run.predictions, [kind for kind in self.kinds.targets.values() if kind.paired]
+        if not paired or not self.part or not path.exists() or path.stat().st_size < 8:
+            return {}
+        frame = _predictions(path, self.targets)
+        names = {kind.columns[0]: f"{kind.columns[0]}_predicted" for kind in paired}
+        return {target: frame[name].cast(pl.Float64).to_numpy() for target, name in names.items()}
+
+    @cached_property
     def said_of_words(self) -> dict[str, Said]:
         """By target that is about the words of a text: truth and answer of the rows that have it."""
         path = self.run.predictions

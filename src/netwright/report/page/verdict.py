@@ -49,7 +49,7 @@ def verdict(found: Found, target: str) -> Verdict:
     else:
         least, most = sorted(sign * float(ours[end]) for end in ("low", "high"))
         standing = "better" if least > sign * theirs else "worse" if most < sign * theirs else "same"
-    answered = found.answers.get(target) or found.said_of_words.get(target)
+    answered = found.answers.get(target) or found.said_of_words.get(target) or found.cosines.get(target, ())
     return Verdict(
         target,
         found.kind(target),
@@ -59,7 +59,7 @@ def verdict(found: Found, target: str) -> Verdict:
         theirs,
         standing,
         "" if found.metrics.get("folds") else found.part,
-        len(answered) if answered else 0,
+        len(answered),
     )
 
 
@@ -94,6 +94,8 @@ def _achieved(told: Verdict) -> str:
         return f"The network tags {share(value)} of the words of {where} rightly ({target})"
     if told.kind == "span":
         return f"The network's answers for {target} agree with the right ones by {share(value)} (F1) on {where}"
+    if told.kind == "match" and told.metric == "mrr":
+        return f"Among the {target} of {where} the network ranks the right one at {score(value)} (mean of 1 / its place)"
     if told.kind == "number":
         if value <= 0:
             return f"On {where} the network answers {target} no better than its mean would (R² {score(value)})"

@@ -26,6 +26,7 @@ TABM = {
     "weight_decay": Choice(0.0003, "TabM's default"),
     "gradient_clip": Choice(1.0, "TabM's default"),
 }
+WIDE = 1024  # sums of n-grams so wide that their cosines are those of the bags within a thirtieth
 TABLE = ("number", "category", "labels", "date")
 
 
@@ -71,7 +72,7 @@ class Settings(Family):
         if "match" in facts.targets:  # sums of many random values begin as near to each other as the bags are
             pairs = {
                 "width": Choice(16, "pairs: the bags themselves tell most"), "depth": Choice(1, "pairs: the bags themselves tell most"),
-                "skip": Choice(True, "pairs: the bags themselves tell most"), "text_width": Choice(256, "pairs: so that bags alike begin as vectors alike"),
+                "skip": Choice(True, "pairs: the bags themselves tell most"), "text_width": Choice(WIDE, "pairs: so that bags alike begin as vectors alike"),
             }  # fmt: skip
         return {
             "members": Choice(*(members if table else plain)),
@@ -137,7 +138,7 @@ class Settings(Family):
         """Numbers robustly scaled (with bins where embedded piecewise); texts as hashed n-grams; images small."""
         return {
             "number": {"scale": "robust", "bins": (self.bins or BINS) if self.embedding == "piecewise" else 0},
-            "text": {"tokens": "ngrams", "vocabulary": 2**17},
+            "text": {"tokens": "ngrams", "vocabulary": 2**15 if (self.text_width or 0) >= WIDE else 2**17},
             "image": {"size": 0},
         }.get(kind, {})
 

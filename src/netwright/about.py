@@ -93,6 +93,9 @@ def partners(
             out.append(column)
             continue
         where = f"columns.{column.name}"
+        if recipe.split.folds:
+            what = "each fold's network has vectors of its own, and pairs are told among those of all rows"
+            raise InputError(Problem("split.folds", what, fix="leave it out"))
         if len(targets) > 1:
             raise InputError(
                 Problem(

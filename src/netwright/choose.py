@@ -111,7 +111,10 @@ def _family_for(facts: DataFacts) -> tuple[str, str]:
     if {"tags", "span"} & set(facts.targets):
         return "recurrent", "trained from nothing it answered words better than a transformer (docs/log.md)"
     if "match" in facts.targets:
-        return "mlp", "pairs are compared by vectors of their n-grams; --model CHECKPOINT begins with a pretrained one's"
+        return (
+            "mlp",
+            "pairs are compared by vectors of their n-grams; --model CHECKPOINT begins with a pretrained one's",
+        )
     if "image" in kinds:
         return "convnet", "there is an image among the inputs"
     if kinds == {"text"}:

@@ -176,6 +176,7 @@ def test_a_training_of_pairs_gives_the_same_bits_twice(tmp_path: Path) -> None:
         (pairs(30), {"column": {"about": "b"}}, "'b' is no input"),
         ([{**row, "s": 2.0} for row in pairs(30)], {"column": {"score": "s"}}, "is always 2 in s"),
         ([{"ask": k, "text": f"c {k}"} for k in range(30)], {}, "are to be texts"),
+        (pairs(30), {"split": {"folds": 3}}, "each fold's network"),
         (pairs(30), {"model": "linear"}, "a match compares vectors; mlp does"),
     ],
 )  # fmt: skip

@@ -95,7 +95,9 @@ def _achieved(told: Verdict) -> str:
     if told.kind == "span":
         return f"The network's answers for {target} agree with the right ones by {share(value)} (F1) on {where}"
     if told.kind == "match" and told.metric == "mrr":
-        return f"Among the {target} of {where} the network ranks the right one at {score(value)} (mean of 1 / its place)"
+        return (
+            f"Among the {target} of {where} the network ranks the right one at {score(value)} (mean of 1 / its place)"
+        )
     if told.kind == "number":
         if value <= 0:
             return f"On {where} the network answers {target} no better than its mean would (R² {score(value)})"

@@ -310,7 +310,7 @@ def test_a_target_that_is_also_an_input_or_named_twice(refused):
 
 def test_a_target_that_cannot_be_predicted_or_read(refused):
     assert refused("train", table(), "--target", "city", "--columns.city.kind", "image") == [
-        "target city: image cannot be predicted. Allowed: category, labels, messages, number, span, tags, text."
+        "target city: image cannot be predicted. Allowed: category, labels, match, messages, number, span, tags, text."
     ]
     assert refused("train", "a.csv", "--target", "city", "--columns.city.kind", "number") == [
         "target city: no training row has a value that can be read. To mend it: name another --target, or its kind with "
@@ -504,7 +504,7 @@ def test_a_recipe_that_cannot_be_read(refused, content, message):
         (
             ("--columns.age.kind", "numbr"),
             [
-                "columns.age.kind: there is no kind 'numbr'. Allowed: category, date, image, labels, messages, number, span, "
+                "columns.age.kind: there is no kind 'numbr'. Allowed: category, date, image, labels, match, messages, number, span, "
                 "tags, text."
             ],
         ),

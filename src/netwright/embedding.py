@@ -61,7 +61,7 @@ def by_length(
 
 def _of(network: Network, fitted: Fitted, batch: Batch) -> Tensor:
     """(B, D) or, of an ensemble, (B, K · D)."""
-    key, kind = next(iter(fitted.targets.items()))
+    key, kind = next(iter(fitted.targets.items()), ("", None))  # an untrained checkpoint has no target
     if isinstance(kind, Language) and not fitted.inputs:
         ids = batch.inputs[key]["ids"]
         assert isinstance(ids, Lists)

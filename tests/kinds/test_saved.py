@@ -39,7 +39,8 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
 
 
 def test_each_kind_is_here() -> None:
-    assert {name.split()[0] for name in CASES} == set(rooms.names("kinds"))
+    # a match is fitted together with the input that it belongs to: tests/pretrained/test_pairs.py
+    assert {name.split()[0] for name in CASES} | {"match"} == set(rooms.names("kinds"))
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -198,3 +198,10 @@ def test_missing_halves_are_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="match target"):
         nw.export(tmp_path / "run", to="onnx", output=tmp_path / "x")
     assert pl.read_csv(tmp_path / "run" / "predictions.csv").columns == ["id", "text", "text_predicted"]
+
+
+def test_a_fitted_match_survives_json(tmp_path: Path) -> None:
+    run = trained(pairs(30, score=True), tmp_path / "run", column={"score": "s"}, training={"epochs": 1})
+    (kind,) = run.fitted.targets.values()
+    assert isinstance(kind, Match) and kind.low == 1 and kind.high == 5
+    assert Match.model_validate(kind.model_dump(mode="json")) == kind

@@ -87,7 +87,7 @@ class Network(nn.Module):
     def other(self, key: str, block: Block) -> Tensor:
         """(B, D) the vectors of the other halves of pairs, read as the input that they belong to is."""
         (own,) = self.stems
-        return self.vector(Batch({own: {name: block[name] for name in ("ids", "weights") if name in block}}))
+        return self.vector(Batch({own: block}))
 
     def teach(self, rows: Rows, train: Tensor) -> None:
         """Keep the goals of heads that teach a row the same in every epoch, for all rows at once.
@@ -130,7 +130,7 @@ class Network(nn.Module):
         """`forward`, where the target is the other half of a pair."""
         ((key, head),) = self.heads.items()
         _, goal = self.goals(batch)[key]
-        losses = head.compared(self.vector(batch), self.other(key, batch.targets[key]), goal)  # type: ignore[operator]
+        losses = head.compared(self.vector(batch), self.other(key, batch.inputs[key]), goal)  # type: ignore[operator]
         return {key: (losses, goal.weight)}
 
     def plugged(self, key: str, signal: Signal) -> Signal:

@@ -243,7 +243,8 @@ def start_network(work: Work, plan: Plan, module: torch.nn.Module | None) -> tup
         adapting.prepare(network, work.family.adapt)
     if plan.precision == "float64":
         network = network.double()
-    there = [key for key in (KNOWN, *work.fitted.inputs) if key in work.inputs]
+    paired = [key for key, kind in work.fitted.targets.items() if kind.paired]
+    there = [key for key in (KNOWN, *work.fitted.inputs, *paired) if key in work.inputs]
     blocks = {key: tensors(work.inputs[key], plan.device) for key in there}
     targets = {key: tensors(arrays, plan.device) for key, arrays in work.targets.items()}
     weight = None if work.weight is None else torch.from_numpy(work.weight).to(plan.device)

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from netwright.arrays import Arrays
 from netwright.errors import InputError, Problem
-from netwright.events import quiet, say, say_rows
+from netwright.events import say, say_rows
 from netwright.kinds import base, words
 from netwright.kinds.text import Text
 
@@ -112,7 +112,10 @@ class Match(base.Kind):
         return self.reads.encode_values(values, ids)
 
     def encode(self, frame: pl.DataFrame, ids: base.RowIds) -> Arrays:
-        """The texts as tokens, {"score": (n,) float32 from 0 to 1, "asked", "own": (n,) int64}, 0 for a missing text."""
+        """{"score": (n,) float32 from 0 to 1, "asked", "own": (n,) int64 that tell texts apart, 0 for a missing one}.
+
+        The texts themselves are read by `prompts`, in training as in answering.
+        """
         own, asked = (_hashes(words.whole(frame[name])) for name in (self.columns[0], self.about))
         score = np.ones(frame.height, np.float32)
         if self.score:
@@ -132,9 +135,7 @@ class Match(base.Kind):
         elif len(own) and len(np.unique(asked[own != 0])) * 4 < (own != 0).sum():
             text = f"{self.about}: a text stands in four pairs or more on average: those of one text are not held against each other"
             say("notice", "match.repeated", text)
-        with quiet():  # what is cut of its texts `prompts` says, which answers are given by
-            read = self.reads.encode(frame.select(self.columns), ids)
-        return {**read, "score": score, "asked": asked, "own": own}
+        return {"score": score, "asked": asked, "own": own}
 
     def absent(self, arrays: Arrays) -> np.ndarray:
         """(n,) pairs that lack a text or their score."""

@@ -66,9 +66,7 @@ class Turned(torch.autograd.Function):
 def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     half = x.shape[-1] // 2
     a, b = x[..., :half], x[..., half:]
-    if (
-        torch.compiler.is_compiling()
-    ):  # it lays the result down at once by itself, and cannot follow how it is done below
+    if torch.compiler.is_compiling():  # it writes into place by itself, and cannot follow what does so below
         return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
     out = torch.empty(x.shape, dtype=x.dtype, device=x.device)
     torch.mul(a, cos, out=out[..., :half]).addcmul_(b, sin, value=-1)

@@ -77,10 +77,12 @@ def test_the_only_model_needs_no_name(serve: object, every: Live) -> None:
     live = serve("flat")  # type: ignore[operator]
     assert live.client.post("/predict", json=ROW).json()["model"] == "flat"
     assert live.client.get("/model").json()["name"] == "flat"
-    assert every.client.post("/predict", json=ROW).status_code == 404
-    assert (
-        every.client.get("/model").json()["error"]["message"].startswith("Several models are served; there is: flat,")
-    )
+    several = "Several models are served, each by its name; there is: "
+    refused = every.client.post("/predict", json=ROW)
+    assert refused.status_code == 404
+    assert refused.json()["error"]["message"].startswith(several + "/models/flat/predict, ")
+    assert every.client.get("/model").json()["error"]["message"].startswith(several + "/models/flat, ")
+    assert "/models/flat/predict" in every.client.post("/models/flap/predict", json=ROW).json()["error"]["message"]
 
 
 def test_the_document_is_typed_by_the_columns(every: Live) -> None:

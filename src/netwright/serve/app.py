@@ -108,7 +108,7 @@ def _of(request: Request, error: Exception) -> Refusal:
     if not isinstance(error, HTTPException):
         return Refusal(500, "Something went wrong here; the log holds this request's id.", code="internal")
     if error.status_code == 404:
-        known = [route.path for route in request.app.routes if hasattr(route, "path")]
+        known = list(request.app.openapi()["paths"])
         return Refusal(404, f"There is nothing at this address; {nearest(request.url.path[:100], known)}")
     if error.status_code == 405:
         return Refusal(405, "This address does not take this method.", headers=_allow(error))
@@ -154,7 +154,7 @@ def _routes(app: FastAPI, shelf: Shelf, settings: Settings) -> None:
 
     @app.get("/model", summary="The only model: recipe, scores, columns, versions", tags=["models"])
     async def model() -> Response:
-        return told(shelf.get(None))
+        return told(shelf.get(None, "/models/{}"))
 
 
 def _page(app: FastAPI) -> None:

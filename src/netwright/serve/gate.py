@@ -49,9 +49,6 @@ class Gate:
         self.app, self.shelf, self.settings, self.keys, self.log = app, shelf, settings, keys, log
         self.local = settings.host in LOOPBACK
         self.under_way = 0
-        self.ways = {f"/models/{name}/predict": name for name in shelf.runs}
-        if len(shelf.runs) == 1:
-            self.ways["/predict"] = next(iter(shelf.runs))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -64,7 +61,7 @@ class Gate:
         request = given if given and _ID.fullmatch(given) else os.urandom(8).hex()
         state: dict[str, Any] = {"status": 0, "route": "", "rows": None}
         telling = (b"x-request-id", request.encode())
-        safe = _PLAIN if scope["path"] in self.ways else _SAFE
+        safe = _PLAIN if scope["path"] in self.shelf.ways else _SAFE
 
         async def out(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -90,15 +87,15 @@ class Gate:
     async def _answer(self, scope: Scope, receive: Receive, out: Send, request: str, state: dict[str, Any]) -> None:
         """Answer, or refuse; whatever goes wrong is answered with nothing but its request's id."""
         path = scope["path"]
-        name = self.ways.get(path)
-        state["route"] = path if name is not None else "other"
+        rows = path in self.shelf.ways
+        state["route"] = path if rows else "other"
         try:
             self._let_in(scope, path)
-            if name is not None:
+            if rows:
                 if scope["method"] != "POST":
                     allow = ((b"allow", b"POST"),)
                     raise Refusal(405, f"{path} takes POST, not {_method(scope)}.", headers=allow)
-                content, state["rows"] = await predict(self.shelf.get(name), self.settings, scope, receive)
+                content, state["rows"] = await predict(self.shelf.at(path), self.settings, scope, receive)
                 await send(out, 200, content)
                 return
             refuse_large(scope, self.settings.body)

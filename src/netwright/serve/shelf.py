@@ -46,6 +46,7 @@ class Shelf:
 
     def __init__(self, runs: dict[str, Path], settings: Settings, log: Log) -> None:
         self.runs, self.settings, self.log = runs, settings, log
+        self.ways = {"/predict": None} | {f"/models/{name}/predict": name for name in runs}  # where rows are answered
 
         def begin(threads: int) -> None:
             torch.set_flush_denormal(True)
@@ -71,15 +72,22 @@ class Shelf:
         """The only one, where there is one."""
         return next(iter(self.current.values())) if len(self.current) == 1 else None
 
-    def get(self, name: str | None) -> Served:
-        """Return what answers under a name; without one, the only model. Raises `Refusal` that names what there is."""
+    def get(self, name: str | None, way: str = "{}") -> Served:
+        """Return what answers under a name; without one, the only model.
+
+        Raises `Refusal` that names what there is, each written as `way` has it.
+        """
         if name is None and self.only is not None:
             return self.only
         if name not in self.current:
-            there = ", ".join(self.current)
-            what = "Several models are served" if name is None else "There is no such model"
+            what = "Several models are served, each by its name" if name is None else "There is no such model"
+            there = ", ".join(way.format(name) for name in self.current)
             raise Refusal(404, f"{what}; there is: {there}.", code="model_not_found", param="model")
         return self.current[name]
+
+    def at(self, way: str) -> Served:
+        """Return what answers rows at an address of `ways`. Raises `Refusal` where it stands for several."""
+        return self.get(self.ways[way], "/models/{}/predict")
 
     async def watch(self) -> None:
         """Look now and then whether a run is newer, and take it up. What was accepted is answered by the older one."""

@@ -34,17 +34,18 @@ SIDES = ("netwright", "plain, 1 thread", "plain, 2 threads")
 class Block(nn.Module):
     """x + attention, x + two dense maps, each after a layer norm."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.first, self.second = nn.LayerNorm(D), nn.LayerNorm(D)
-        self.qkv, self.out = nn.Linear(D, 3 * D), nn.Linear(D, D)
-        self.wide, self.narrow = nn.Linear(D, 4 * D), nn.Linear(4 * D, D)
+        self.heads = heads
+        self.first, self.second = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.wide, self.narrow = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, D) -> (B, T, D)."""
-        q, k, v = (
-            part.view(len(x), -1, HEADS, D // HEADS).transpose(1, 2) for part in self.qkv(self.first(x)).split(D, 2)
-        )
+        width = x.shape[2]
+        parts = self.qkv(self.first(x)).split(width, 2)
+        q, k, v = (part.view(len(x), -1, self.heads, width // self.heads).transpose(1, 2) for part in parts)
         seen = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(x.shape)
         x = x + self.out(seen)
         return x + self.narrow(F.gelu(self.wide(self.second(x))))
@@ -53,21 +54,21 @@ class Block(nn.Module):
 class Plain(nn.Module):
     """The plain model; its loss."""
 
-    def __init__(self, characters: int) -> None:
+    def __init__(self, tokens: int, *, width: int = D, depth: int = DEPTH, heads: int = HEADS, length: int = T) -> None:
         super().__init__()
-        self.table, self.places = nn.Embedding(characters, D), nn.Embedding(T, D)
-        self.blocks, self.norm = nn.ModuleList(Block() for _ in range(DEPTH)), nn.LayerNorm(D)
-        self.answer = nn.Linear(D, characters, bias=False)
+        self.table, self.places = nn.Embedding(tokens, width), nn.Embedding(length, width)
+        self.blocks, self.norm = nn.ModuleList(Block(width, heads) for _ in range(depth)), nn.LayerNorm(width)
+        self.answer = nn.Linear(width, tokens, bias=False)
         self.answer.weight = self.table.weight
         for name, weight in self.named_parameters():
             if weight.ndim == 2:
                 late = name.endswith(("out.weight", "narrow.weight"))
-                nn.init.normal_(weight, std=0.02 / (math.sqrt(2 * DEPTH) if late else 1))
+                nn.init.normal_(weight, std=0.02 / (math.sqrt(2 * depth) if late else 1))
             elif name.endswith("bias"):
                 nn.init.zeros_(weight)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """Mean -ln p of the next characters."""
+        """Mean -ln p of the next tokens."""
         h = self.table(x) + self.places.weight
         for block in self.blocks:
             h = block(h)

@@ -29,12 +29,12 @@ model.both_ways model.cell model.depth model.dropout model.embedding model.embed
 model.form model.head_size model.heads model.hidden model.inner_dropout model.key_heads model.layers model.length model.members model.normed model.patch model.pool model.pooling
 model.rotary_base model.size model.skip model.stages model.text_width model.vocabulary model.width model.window model.windows output plan.compile plan.device plan.precision plan.record plan.rows_a_call
 plan.steps_a_call plan.threads read.bad_rows read.delimiter read.encoding read.header read.missing read.query
-read.quotes read.rows read.sheet recipe resume split.column split.folds split.group split.test split.test_data
+read.quotes read.rows read.sheet recipe resume split.column split.folds split.group split.seed split.test split.test_data
 split.time split.validation split.validation_data target teacher training.accumulate training.augment training.average training.batch_size
 training.beta1 training.beta2 training.checkpoint_every training.epochs training.epsilon training.gradient_clip
 training.l1 training.l2 training.learning_rate training.metric training.momentum training.optimizer training.pack training.patience training.refit
 training.schedule training.seed training.step_every training.step_factor training.steps training.warmup training.weight_decay
-trust.calibrate trust.coverage trust.threshold weight
+trust.calibrate trust.coverage trust.threshold unlabelled weight
 """
 
 MANNER = [
@@ -53,7 +53,7 @@ VERB_ARGUMENTS = {
     "predict": ["data", "run", "--output"],
     "embed": ["data", "run", "--inputs", "--output"],
     "quantize": ["run", "--data", "--output", "--to"],
-    "distill": ["data", "run", "--into", "--output"],
+    "distill": ["data", "run", "--into", "--output", "--unlabelled"],
     "generate": ["prompt", "run", *MANNER],
     "chat": ["run", "--system", *MANNER],
     "export": ["run", "--data", "--output", "--to", "--type"],
@@ -91,9 +91,10 @@ RECIPE = {
     "columns": None,
     "heads": None,
     "teacher": None,
+    "unlabelled": None,
     "model": None,
     "read": "delimiter encoding header quotes bad_rows missing query sheet rows",
-    "split": "validation test column group time folds validation_data test_data",
+    "split": "validation test column group time folds validation_data test_data seed",
     "training": "epochs steps pack batch_size accumulate optimizer learning_rate momentum beta1 beta2 epsilon schedule warmup "
     "step_every step_factor l1 l2 weight_decay gradient_clip average patience refit metric augment seed checkpoint_every",
     "trust": "calibrate coverage threshold",

@@ -22,7 +22,7 @@ from netwright.model import Answers, Model, compared, joined
 from netwright.project import Project, Work
 from netwright.seeds import generator
 from netwright.sources.table import Table
-from netwright.splitting import Parts, grouped
+from netwright.splitting import UNLABELLED, Parts, grouped
 from netwright.training.world import World
 from netwright.trust import Trust
 
@@ -123,7 +123,8 @@ def _baselines(work: Work, table: Table, shown: np.ndarray) -> dict[str, Any]:
         truths = {}
         parts = []
         validation = work.parts.validation[:0] if work.held else work.parts.validation  # learnt, they choose no variant
-        for rows in (work.learnt, validation, shown):
+        learnt = work.learnt if table.splits is None else work.learnt[table.splits[work.learnt] != UNLABELLED]
+        for rows in (learnt, validation, shown):
             here = _few(rows[~kind.absent(take(work.targets[key], rows))])
             weight = None if work.weight is None else work.weight[here]
             truth, _, _ = compared(kind, take(work.targets[key], here), {"value": np.zeros(len(here))}, weight)
@@ -233,7 +234,7 @@ def cross_validated(
     found: list[Answers] = []
     rows: list[np.ndarray] = []
     tried: list[dict[str, Any]] = []
-    seed, column = work.recipe.training.seed or 0, work.recipe.split.group
+    seed, column = work.recipe.split_seed, work.recipe.split.group
     groups = grouped(described.table, column) if column else None
     for number, fold in enumerate(parts.folds(folds, described.classes, seed=seed, groups=groups), 1):
         say("step", "fold", f"fold {number} of {folds}: {len(fold.train):,} rows train, {len(fold.test):,} test")

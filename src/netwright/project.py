@@ -113,12 +113,15 @@ def read(recipe: Recipe, data: Any) -> Table:
         other.require([column for column in table.columns if column != recipe.weight], setting=f"split.{name}_data")
         say("step", "data.read", f"{other.name}: {len(other):,} rows for {name}")
         table = _joined(table, other, name)
+    if recipe.unlabelled is not None:
+        table = _joined(table, teaching.answered(recipe, table), splitting.UNLABELLED)
     return table
 
 
 def _joined(table: Table, other: Table, name: str) -> Table:
-    """Both tables' rows, the other's marked as validation or test."""
-    marks = np.full(len(table), splitting.TRAIN, dtype="U10") if table.splits is None else table.splits.astype("U10")
+    """Both tables' rows, the other's marked as validation, test or unlabelled."""
+    usual = splitting.UNMARKED if name == splitting.UNLABELLED else splitting.TRAIN
+    marks = np.full(len(table), usual, dtype="U10") if table.splits is None else table.splits.astype("U10")
     frames = [table.frame, other.frame.select(table.columns)]
     for column in table.columns:  # a column read as numbers in one file and as text in the other is text
         if frames[0][column].dtype != frames[1][column].dtype and pl.String in (
@@ -155,9 +158,7 @@ def _numbered(column: pl.Series) -> np.ndarray:
 
 def divide(project: Project) -> Parts:
     """Divide the project's rows."""
-    return splitting.divide(
-        project.table, project.recipe.split, project.classes, seed=project.recipe.training.seed or 0
-    )
+    return splitting.divide(project.table, project.recipe.split, project.classes, seed=project.recipe.split_seed)
 
 
 def prepare_rows(project: Project, parts: Parts, *, start: Run | None = None) -> Work:
@@ -187,7 +188,7 @@ def prepare_rows(project: Project, parts: Parts, *, start: Run | None = None) ->
         kind.columns[0]: head_settings(kind_name(kind), {**family.brings_head(kind_name(kind)), **recipe.heads.get(kind.columns[0], {})}, where=f"heads.{kind.columns[0]}").model_dump(mode="json")
         for kind in fitted.targets.values()
     }  # fmt: skip
-    split, more = _filled(recipe.split, len(project.table))
+    split, more = _filled(recipe, splitting.own(project.table))
     reasons |= more
     full = recipe.model_copy(update={
         "inputs": tuple(name for name in fitted.columns if name not in recipe.target), "columns": settings, "heads": heads, "model": family.model_dump(mode="json"), "training": training,
@@ -204,11 +205,13 @@ def _say_cuts(table: Table, family: Family, inputs: dict[str, Arrays]) -> None:
         say_rows("text.cut", text, table.named(np.flatnonzero(lost)), kind="warning")
 
 
-def _filled(split: Split, rows: int) -> tuple[Split, dict[str, str]]:
-    """The split with the shares that were used, and why."""
+def _filled(recipe: Recipe, rows: int) -> tuple[Split, dict[str, str]]:
+    """The split with the shares and the seed that were used, and why."""
+    split, seed = recipe.split, recipe.split_seed
     shares = dict(zip(("validation", "test"), splitting.shares(split, rows), strict=True))
-    chosen = {name: share for name, share in shares.items() if getattr(split, name) is None}
-    return split.model_copy(update=chosen), {f"split.{name}": f"{rows:,} rows" for name in chosen}
+    used = {**dict.fromkeys(shares, f"{rows:,} rows"), "seed": "as training.seed"}
+    chosen = {name: value for name, value in {**shares, "seed": seed}.items() if getattr(split, name) is None}
+    return split.model_copy(update=chosen), {f"split.{name}": used[name] for name in chosen}
 
 
 def _without_unknown(table: Table, fitted: Fitted, targets: dict[str, Arrays], parts: Parts) -> Parts:

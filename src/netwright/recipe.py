@@ -112,6 +112,9 @@ class Split(Settings):
     )
     validation_data: str | None = Field(default=None, description="a file of validation rows")
     test_data: str | None = Field(default=None, description="a file of test rows")
+    seed: int | None = Field(
+        default=None, ge=0, lt=2**63, description="start of the division's randomness; left out, training.seed"
+    )
 
 
 class Training(Settings):
@@ -221,12 +224,20 @@ class Recipe(Settings):
     teacher: str | None = Field(
         default=None, description="a run whose answers are learnt beside the truth (distillation)"
     )
+    unlabelled: str | None = Field(
+        default=None, description="a file of rows that the teacher answers, learnt and never measured"
+    )
     model: dict[str, Any] = Field(default={}, description="the family of network, and that family's settings")
     read: Read = Read()
     split: Split = Split()
     training: Training = Training()
     trust: Trust = Trust()
     plan: Execution = Execution()
+
+    @property
+    def split_seed(self) -> int:
+        """What the rows' division begins from."""
+        return (self.training.seed or 0) if self.split.seed is None else self.split.seed
 
     @field_validator("model", mode="before")
     @classmethod

@@ -5,7 +5,7 @@ n rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,7 @@ from netwright.sources.table import Table
 
 _SLICE = 2**20
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
+UNLABELLED, UNMARKED = "unlabelled", ""  # marks of rows that a teacher answered, which only train, and of all others
 NAMES = {
     "train": TRAIN,
     "training": TRAIN,
@@ -69,11 +70,24 @@ def shares(split: Split, rows: int) -> tuple[float, float]:
     )
 
 
+def own(table: Table) -> int:
+    """Return how many rows are no unlabelled ones."""
+    return len(table) if table.splits is None else int((table.splits != UNLABELLED).sum())
+
+
 def divide(table: Table, split: Split, classes: np.ndarray | None, *, seed: int) -> Parts:
     """Divide a table's rows. `classes` (n,) stratifies: each class's rows are divided alike.
 
-    Raises `InputError` for settings that contradict each other or leave no rows to train on.
+    Unlabelled rows, which stand last, all train: the others are divided as they are without them. Raises `InputError` for
+    settings that contradict each other or leave no rows to train on.
     """
+    if (first := own(table)) < len(table):
+        rest = table.slice(0, first)
+        rest = replace(rest, splits=None if (rest.splits == UNMARKED).all() else rest.splits)
+        if split.folds:
+            raise InputError(Problem("split.folds", "a teacher's rows are not divided into folds", fix="name a share: --split.test 0.2"))  # fmt: skip
+        parts = divide(rest, split, None if classes is None else classes[:first], seed=seed)
+        return replace(parts, train=np.concatenate([parts.train, np.arange(first, len(table))]))
     given = [name for name in ("column", "group", "time", "folds") if getattr(split, name) is not None]
     if len(given) > 1 and given != ["group", "folds"]:
         raise InputError(

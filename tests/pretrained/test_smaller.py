@@ -14,6 +14,7 @@ from torch import nn
 import netwright as nw
 from netwright import quantizing
 from netwright.errors import InputError
+from netwright.events import listening
 from netwright.verbs.distill import distill
 from netwright.verbs.embed import embed
 from netwright.verbs.quantize import quantize
@@ -96,6 +97,45 @@ def test_a_small_network_is_taught(into: str, run: Path, tmp_path: Path) -> None
         found["student"]
     )
     assert student.recipe.teacher == str(run)
+
+
+def test_rows_without_truth_are_learnt_and_measure_nothing(tmp_path: Path) -> None:
+    """The others are divided as they were for the teacher, whatever its seed; rows that it knows are left out, and said."""
+    rows = pl.DataFrame(checkpoints.reviews(120))
+    rows.write_csv(tmp_path / "rows.csv")
+    pl.DataFrame({"text": [f"a plot that is {'good' if i % 2 else 'bad'} {i}" for i in range(90)] + rows["text"].to_list()[:3]}).write_csv(tmp_path / "more.csv")  # fmt: skip
+    settings = {"training": {"epochs": 2, "seed": 5}}
+    teacher = nw.train(tmp_path / "rows.csv", target="label", output=tmp_path / "teacher", settings=settings)
+    with listening(heard := []):
+        student = distill(
+            tmp_path / "teacher", into="linear", output=tmp_path / "student", unlabelled=tmp_path / "more.csv"
+        )
+    said = {event.name: event for event in heard}
+    assert said["unlabelled"].data["rows"] == 90
+    assert "also stand in rows.csv" in said["unlabelled.known"].text
+    ids = [pl.read_csv(tmp_path / name / "predictions.csv")["id"].to_list() for name in ("teacher", "student")]
+    assert ids[0] == ids[1]
+    assert teacher.recipe.split.seed == student.recipe.split.seed == 5
+    assert student.run is not None
+    constant = [model.metrics["baseline"]["constant"]["log_loss"] for model in (teacher, student)]
+    assert constant[0] == constant[1], "baselines learn from the truth alone"
+
+
+def test_rows_without_truth_need_a_teacher(tmp_path: Path) -> None:
+    pl.DataFrame(checkpoints.reviews(40)).write_csv(tmp_path / "rows.csv")
+    with pytest.raises(InputError, match="no teacher"):
+        nw.train(tmp_path / "rows.csv", target="label", settings={"unlabelled": str(tmp_path / "rows.csv")})
+
+
+def test_numbers_answered_by_a_teacher(tmp_path: Path) -> None:
+    x = np.arange(200)
+    pl.DataFrame({"x": x, "y": 3 * x}).write_csv(tmp_path / "rows.csv")
+    pl.DataFrame({"x": x + 1000, "y": x}).write_csv(tmp_path / "more.csv")
+    nw.train(tmp_path / "rows.csv", target="y", model="linear", output=tmp_path / "teacher", settings={"columns": {"x": "number"}})  # fmt: skip
+    student = distill(tmp_path / "teacher", into="linear", output=tmp_path / "student", unlabelled=tmp_path / "more.csv")
+    assert student.predict([{"x": 1100}])["y_predicted"][0] == pytest.approx(3300, rel=0.02)
+    with pytest.raises(InputError, match="not divided into folds"):
+        distill(tmp_path / "teacher", into="linear", output=tmp_path / "folds", unlabelled=tmp_path / "more.csv", settings={"split": {"folds": 3}})  # fmt: skip
 
 
 def test_a_teacher_alone_teaches_its_own_answers(run: Path, tmp_path: Path) -> None:

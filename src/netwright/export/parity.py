@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from netwright import sources
+from netwright import project, sources
 from netwright.errors import InputError, Problem
+from netwright.events import quiet
 from netwright.model import Model
 from netwright.run import Run
 from netwright.sources.table import Table
@@ -62,13 +63,13 @@ def refuse(found: Parity, place: str, fix: str) -> None:
         raise InputError(Problem(place, what, fix=fix))
 
 
-def rows(model: Model, data: Any) -> Table:
+def rows(model: Model, data: Any, *, most: int = ROWS) -> Table:
     """Return the rows to compare on: those of `data`, else those that the run kept, else its test rows in its source.
 
     Raises `InputError` where there are none.
     """
     if data is not None:
-        return sources.read(data, settings=model.recipe.read).slice(0, ROWS)
+        return sources.read(data, settings=model.recipe.read).slice(0, most)
     run = model.run
     assert run is not None, "exports are of runs"
     if run.rows.exists():
@@ -77,22 +78,25 @@ def rows(model: Model, data: Any) -> Table:
     if source is None or not run.predictions.exists():
         raise InputError(Problem("--data", "the run kept no rows to compare on", fix=fix))
     try:
-        table = sources.read(source, settings=model.recipe.read)
+        with quiet():
+            table = project.read(model.recipe.model_copy(update={"unlabelled": None}), source)
     except InputError as error:
         raise InputError(*error.problems, Problem("--data", "these were the rows to compare on", fix=fix)) from error
-    if table.fingerprint != run.read(run.about).get("fingerprint"):
+    if (
+        not run.read(run.about).get("fingerprint", "").startswith(table.fingerprint)
+    ):  # unlabelled rows' stands behind it
         what = f"{table.name} has changed since the run was trained, so that its test rows are not known"
         raise InputError(Problem("--data", what, fix=fix))
-    return _test_rows(run, table)
+    return _test_rows(run, table, most)
 
 
-def _test_rows(run: Run, table: Table) -> Table:
+def _test_rows(run: Run, table: Table, most: int) -> Table:
     """The first rows that the run's predictions are of: rows that it never learnt."""
-    names = set(pl.read_csv(run.predictions, columns=["id"], n_rows=ROWS)["id"].cast(pl.String).to_list())
+    names = set(pl.read_csv(run.predictions, columns=["id"], n_rows=most)["id"].cast(pl.String).to_list())
     lines = [int(end) if end.isdigit() else 0 for end in (name.rpartition(":")[2] for name in names)]
     places = [row for row in np.flatnonzero(np.isin(table.line, lines)) if table.id(int(row)) in names]
     if not places:
         raise InputError(
             Problem("--data", f"no test row of the run is in {table.name}", fix="name a file with such rows")
         )
-    return table.take(np.array(places[:ROWS]))
+    return table.take(np.array(places[:most]))

@@ -12,7 +12,7 @@ from netwright.model import Model, load
 from netwright.recipe_file import read_recipe
 from netwright.run import Run, write_json
 from netwright.sources.table import Table
-from netwright.verbs.stopwatch import fastest
+from netwright.verbs.stopwatch import SCORED, fastest
 from netwright.verbs.train import train
 
 
@@ -21,12 +21,14 @@ def distill(
     *,
     into: str,
     data: Any = None,
+    unlabelled: str | Path | None = None,
     output: str | Path | None = None,
     settings: dict[str, Any] | None = None,
 ) -> Model:
     """Train the family `into` (mlp, transformer:tiny) on a run's rows, with that run's answers beside the truth.
 
-    `data`: the rows; left out, the run's own source. The split is the run's, so that the teacher has not learnt the rows that
+    `data`: the rows; left out, the run's own source. `unlabelled`: a file of more rows, whose truth is not known; the run's
+    answers stand in its place. The split is the run's, so that the teacher has not learnt the rows that
     the student is measured on. What both score and how fast both are stands in the student's `distilled.json`. Raises
     `InputError` where the run's rows are gone, or its answers cannot be taught.
     """
@@ -41,13 +43,14 @@ def distill(
         model |= SIZES.get(size) or {"size": size}
     given = {
         "target": recipe.target, "leave_out": recipe.leave_out, "weight": recipe.weight, "read": recipe.read.model_dump(),
-        "split": recipe.split.model_dump(), "teacher": str(run), "inputs": recipe.inputs,
+        "split": recipe.split.model_copy(update={"seed": recipe.split_seed}).model_dump(), "teacher": str(run), "inputs": recipe.inputs,
+        "unlabelled": None if unlabelled is None else str(unlabelled),
         "columns": {name: {"kind": recipe.columns[name]["kind"]} for name in recipe.columns if "kind" in recipe.columns[name]},
     }  # fmt: skip
     place = output or f"{str(run).rstrip('/')}-{family}"
     student = train(source, model=model, output=place, settings={**given, **(settings or {})})
     assert student.run is not None
-    found = _beside(load(run), student, rows_of(student, None))
+    found = _beside(load(run), student, rows_of(student, None, most=SCORED))
     write_json(student.run.folder / "distilled.json", found)
     say("result", "distill.saved", _sentence(found), folder=str(student.run.folder))
     return student
@@ -62,7 +65,7 @@ def _beside(teacher: Model, student: Model, rows: Table) -> dict[str, Any]:
     for name, model in (("teacher", teacher), ("student", student)):
         out[name] = {
             "weights": sum(weight.numel() for weight in model.network.parameters()), "metrics": model.evaluate(rows)["metrics"],
-            "rows_a_second": len(rows) / fastest(model, rows),
+            "rows_a_second": fastest(model, rows),
         }  # fmt: skip
     return out
 

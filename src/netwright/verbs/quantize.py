@@ -12,11 +12,12 @@ import torch
 from netwright import quantizing
 from netwright.errors import InputError, Problem, nearest
 from netwright.events import say
+from netwright.export.parity import ROWS
 from netwright.export.parity import rows as rows_of
 from netwright.model import Model, load
 from netwright.run import Run, standing, write_json
 from netwright.training import checkpoint
-from netwright.verbs.stopwatch import fastest
+from netwright.verbs.stopwatch import SCORED, fastest
 
 KEEPS = ("recipe.yaml", "plan.json", "kinds.json", "trust.json", "metrics.json", "rows.jsonl", "tokenizer.json", "texts.json", "predictions.csv", "events.jsonl")  # fmt: skip
 
@@ -48,7 +49,7 @@ def quantize(
         )
     model = load(run)
     place = Path(output or f"{str(run).rstrip('/')}-{to}")
-    rows = rows_of(model, data)
+    rows = rows_of(model, data, most=SCORED)
     before = _measured(model, rows)
     state = {name: value.detach().cpu() for name, value in model.network.state_dict().items()}
     small = _converted(model, state, to, rows)
@@ -62,7 +63,7 @@ def quantize(
         checkpoint.write(new.weights, {name: value.clone() for name, value in kept.items()}, {"weights": to})
         found = {
             "to": to, "rows": len(rows), "bytes": {"before": opened.weights.stat().st_size, "after": new.weights.stat().st_size},
-            "seconds": {"before": before["seconds"], "after": after["seconds"]}, "score": {"before": before["metrics"], "after": after["metrics"]},
+            "rows_a_second": {"before": before["rows_a_second"], "after": after["rows_a_second"]}, "score": {"before": before["metrics"], "after": after["metrics"]},
         }  # fmt: skip
         write_json(folder / "quantized.json", found)
         write_json(new.about, {**about, "weights": to})
@@ -81,7 +82,7 @@ def _converted(model: Model, state: dict[str, torch.Tensor], to: Any, rows: Any)
     if to == "int8_static":
         for part in quantizing.maps(plain):
             part.watching = True
-        out.evaluate(rows)
+        out.evaluate(rows.slice(0, ROWS))
         for part in quantizing.maps(plain):
             part.watching = False
             assert part.fixed is not None
@@ -90,20 +91,20 @@ def _converted(model: Model, state: dict[str, torch.Tensor], to: Any, rows: Any)
 
 
 def _measured(model: Model, rows: Any) -> dict[str, Any]:
-    """Metrics on the rows, and the seconds that answering them takes."""
-    metrics = model.evaluate(rows)["metrics"]
-    return {"metrics": metrics, "seconds": fastest(model, rows)}
+    """Metrics on the rows, and how many are answered a second."""
+    return {"metrics": model.evaluate(rows)["metrics"], "rows_a_second": fastest(model, rows)}
 
 
 def _sentence(found: dict[str, Any], place: Path) -> str:
-    size, seconds = found["bytes"], found["seconds"]
+    size, speed = found["bytes"], found["rows_a_second"]
     parts = [
         f"{size['before'] / 2**20:.1f} MB to {size['after'] / 2**20:.1f} MB",
-        f"{found['rows']} rows in {seconds['before']:.2f} s before, {seconds['after']:.2f} s now",
+        f"{speed['before']:,.0f} rows a second before, {speed['after']:,.0f} now",
     ]
     score = found["score"]
     for name, value in list(_flat(score["before"]).items())[:3]:
         parts.append(f"{name} {value:.4g} to {_flat(score['after'])[name]:.4g}")
+    parts[-1] += f" on {found['rows']:,} rows"
     return f"saved in {place}: {', '.join(parts)}"
 
 

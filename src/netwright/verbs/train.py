@@ -325,7 +325,14 @@ def _taken_over(recipe: Recipe, start: Run) -> Recipe:
         raise InputError(Problem("target", what, fix=f"--target {','.join(theirs.target)}"))
     say("choice", "model.start", f"goes on from {start.folder}: its kinds, vocabularies and weights are taken over")
     return recipe.model_copy(
-        update={"columns": theirs.columns, "inputs": theirs.inputs, "heads": {**theirs.heads, **recipe.heads}}
+        update={
+            "columns": theirs.columns,
+            "inputs": theirs.inputs,
+            "heads": {**theirs.heads, **recipe.heads},
+            "split": recipe.split.model_copy(update={"seed": theirs.split_seed})
+            if recipe.split.seed is None
+            else recipe.split,
+        }
     )
 
 

@@ -121,7 +121,7 @@ HEAD_SETTINGS = {
     "number": "share teacher_share head loss delta",
     "span": "share teacher_share head longest",
     "tags": "share teacher_share head reads label_smoothing",
-    "text": "share teacher_share head tied given label_smoothing max_tokens beams length_penalty",
+    "text": "share teacher_share head tied given label_smoothing prompt_share max_tokens beams length_penalty",
 }
 
 METRICS = {

@@ -6,6 +6,8 @@ are put in its order, as its own converter does. D width, h heads, d = D / h.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -158,7 +160,9 @@ def load(folder: Path) -> Side:
         from llama_cpp import Llama  # pyright: ignore[reportMissingImports]
     except ImportError:
         return _by_transformers(folder)
-    return LlamaCpp(Llama(str(folder / FILE), n_ctx=0, logits_all=True, verbose=False))
+    whole = {"type_k": 0, "type_v": 0}  # keys and values kept as float32, not in 16 bits
+    with contextlib.redirect_stderr(io.StringIO()):  # its own remarks
+        return LlamaCpp(Llama(str(folder / FILE), n_ctx=0, logits_all=True, verbose=False, **whole))
 
 
 def _by_transformers(folder: Path) -> Side:

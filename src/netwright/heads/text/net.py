@@ -1,7 +1,9 @@
 """Text out, token by token.
 
 The loss of a row is the mean of -ln p(token | all before it) over its counted tokens, and its weight their number, so
-that the loop's division gives the mean over all counted tokens of the step. B rows, T tokens, D width, V tokens.
+that the loop's division gives the mean over all counted tokens of the step. In training a prompt's tokens may count by a
+share: of few answered words much less is learnt than of all that stands before them (Shi et al. 2024, arXiv 2405.14394).
+B rows, T tokens, D width, V tokens.
 """
 
 from __future__ import annotations
@@ -72,13 +74,15 @@ class Net(Head):
         """
         ids, counted = target["ids"], target["counted"]
         if isinstance(ids, Lists) and isinstance(counted, Lists):
-            tokens, mask = ids.padded()[0], counted.padded()[0]
+            (tokens, there), mask = ids.padded(), counted.padded()[0]
         else:
-            tokens, mask = ids, counted
+            tokens, mask, there = ids, counted, None
         assert isinstance(tokens, Tensor) and isinstance(mask, Tensor)
         document = target.get("document")
         assert document is None or isinstance(document, Tensor)
         mask = mask[:, 1:].to(torch.get_default_dtype())
+        if there is not None and self.training and (share := self.settings.prompt_share):
+            mask = torch.maximum(mask, share * there[:, 1:])
         stimulus = self.shown(tokens[:, :-1].long(), document=document)
         return stimulus, Goal({"tokens": tokens[:, 1:].long(), "counted": mask}, mask.sum(1))
 

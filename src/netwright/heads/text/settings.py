@@ -20,6 +20,7 @@ class Settings(HeadSettings):
     )
     given: bool = Field(default=False, description="whether a pretrained network reads tokens and answers them by tables of its own")  # fmt: skip
     label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="share of each goal spread over all tokens")
+    prompt_share: float = Field(default=0.0, ge=0, le=1, description="what a token of the prompt counts in training, where one of the answer counts 1")  # fmt: skip
     max_tokens: int | None = Field(default=None, ge=1, description="tokens of an answer at most; left out, as many as the longest that was learnt")  # fmt: skip
     beams: int = Field(default=1, ge=1, le=64, description="beginnings followed side by side when rows are answered; 1 is greedy")  # fmt: skip
     length_penalty: float = Field(

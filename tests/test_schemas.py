@@ -32,7 +32,7 @@ plan.steps_a_call plan.threads read.bad_rows read.delimiter read.encoding read.h
 read.quotes read.rows read.sheet recipe resume split.column split.folds split.group split.seed split.test split.test_data
 split.time split.validation split.validation_data target teacher training.accumulate training.augment training.average training.batch_size
 training.beta1 training.beta2 training.checkpoint_every training.epochs training.epsilon training.gradient_clip
-training.l1 training.l2 training.learning_rate training.metric training.momentum training.optimizer training.pack training.patience training.refit
+training.l1 training.l2 training.learning_rate training.metric training.minutes training.momentum training.optimizer training.pack training.patience training.refit
 training.schedule training.seed training.step_every training.step_factor training.steps training.warmup training.weight_decay
 trust.calibrate trust.coverage trust.threshold unlabelled weight
 """
@@ -95,7 +95,7 @@ RECIPE = {
     "model": None,
     "read": "delimiter encoding header quotes bad_rows missing query sheet rows",
     "split": "validation test column group time folds validation_data test_data seed",
-    "training": "epochs steps pack batch_size accumulate optimizer learning_rate momentum beta1 beta2 epsilon schedule warmup "
+    "training": "epochs steps minutes pack batch_size accumulate optimizer learning_rate momentum beta1 beta2 epsilon schedule warmup "
     "step_every step_factor l1 l2 weight_decay gradient_clip average patience refit metric augment seed checkpoint_every",
     "trust": "calibrate coverage threshold",
     "plan": "device threads precision record compile steps_a_call rows_a_call",
@@ -307,6 +307,7 @@ def test_plan_json(runs):
         "record",
         "compile",
         "steps_a_call",
+        "steps",
         "rows_a_call",
         "reasons",
     ]
@@ -318,7 +319,7 @@ def test_recipe_yaml(runs):
     assert list(recipe) == list(RECIPE)
     assert list(recipe["columns"]["x"]) == KIND_SETTINGS["number"].split()
     assert list(recipe["heads"]["y"]) == HEAD_SETTINGS["category"].split()
-    assert all(value is not None for name, value in recipe["training"].items() if name not in ("metric", "steps"))
+    assert all(value is not None for name, value in recipe["training"].items() if name not in ("metric", "minutes", "steps"))
 
 
 def test_kinds_json(runs):

@@ -16,5 +16,6 @@ class Plan(Settings):
     record: bool = False
     compile: bool = False
     steps_a_call: int = 1
+    steps: int | None = None  # that the training's minutes allow
     rows_a_call: int = 1024
     reasons: dict[str, str] = {}

@@ -34,6 +34,7 @@ from netwright.splitting import Parts
 from netwright.training import checkpoint, packer
 from netwright.training.loop import Data, Loop, Score
 from netwright.training.planning import choose as choose_plan
+from netwright.training.planning import within
 from netwright.training.world import World
 from netwright.trunks import adapting
 from netwright.trunks.family import Family
@@ -319,6 +320,7 @@ def train(
         if plan is None:
             plan = choose_plan(work.recipe.plan, lambda trial: start_network(work, trial, module), settings, world)
         ready(plan)
+        settings = within(settings, plan)
         torch.set_num_threads(plan.threads)
         network, data = start_network(work, plan, module)
         if fixed is not None:

@@ -122,6 +122,11 @@ class Training(Settings):
 
     epochs: int | None = Field(default=None, ge=1, description="passes through the training rows, at most")
     steps: int | None = Field(default=None, ge=1, description="steps at most; left out, those of all epochs")
+    minutes: float | None = Field(
+        default=None,
+        gt=0,
+        description="minutes that the steps may take, by what one takes before the first; the schedule ends with them",  # fmt: skip
+    )
     pack: bool | None = Field(
         default=None,
         description="whether texts to be written are packed into full blocks, kept apart by their documents",

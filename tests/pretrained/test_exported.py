@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,8 @@ def test_an_adapted_checkpoint_is_exported(kind: str, how: str, to: str, tmp_pat
     place = folder(tmp_path / kind, kind)
     settings = {"model": {"adapt": how}, "columns": {"text": "text"}, "training": {"epochs": 1}}
     model = nw.train(rows(), target="text", model=place, output=tmp_path / "run", settings=settings)
-    if (
-        kind == "qwen3" and to == "gguf"
-    ):  # transformers' loader, which checks the file, takes all heads to be of 128 values
+    if kind == "qwen3" and to == "gguf" and find_spec("llama_cpp") is None:
+        # transformers' loader, which then checks the file, takes all heads to be of 128 values
         with pytest.raises(InputError, match="does not read it"):
             export(tmp_path / "run", to=to, stored="f32", output=tmp_path / "out")
         assert not (tmp_path / "out").exists()

@@ -132,7 +132,9 @@ def test_numbers_answered_by_a_teacher(tmp_path: Path) -> None:
     pl.DataFrame({"x": x, "y": 3 * x}).write_csv(tmp_path / "rows.csv")
     pl.DataFrame({"x": x + 1000, "y": x}).write_csv(tmp_path / "more.csv")
     nw.train(tmp_path / "rows.csv", target="y", model="linear", output=tmp_path / "teacher", settings={"columns": {"x": "number"}})  # fmt: skip
-    student = distill(tmp_path / "teacher", into="linear", output=tmp_path / "student", unlabelled=tmp_path / "more.csv")
+    student = distill(
+        tmp_path / "teacher", into="linear", output=tmp_path / "student", unlabelled=tmp_path / "more.csv"
+    )
     assert student.predict([{"x": 1100}])["y_predicted"][0] == pytest.approx(3300, rel=0.02)
     with pytest.raises(InputError, match="not divided into folds"):
         distill(tmp_path / "teacher", into="linear", output=tmp_path / "folds", unlabelled=tmp_path / "more.csv", settings={"split": {"folds": 3}})  # fmt: skip

@@ -34,6 +34,8 @@ CLEARLY = 0.8  # of one thread's time that all threads together may take
 WORTH_COMPILING = 240.0  # estimated seconds from which a compilation (20 to 60 s here) may pay
 TRIED = 1000  # steps of an epoch from which a trial looks at a part of the rows
 STEPS_A_CALL = 16  # of a recorded step: one look at the clock for all; compiled, one program
+KEPT = 0.05  # of a training's minutes, for the validation rows
+MEASURED = 30  # steps that tell how many fit into minutes
 SLOW = 0.005  # seconds of a step from which nothing is saved by taking several in one call
 
 
@@ -91,6 +93,10 @@ def choose(pinned: Execution, make: Make, settings: Training, world: World) -> P
             torch.set_num_threads(plan.threads)
         plan, seconds = _recorded(pinned, network, data, settings, plan, seconds, reasons)
         plan = _compiled(pinned, network, data, settings, plan, seconds, reasons)
+        if settings.minutes is not None:
+            trial = Trial(network, data, settings, plan)
+            plan = _within(settings.minutes, trial, _steps(data, settings), plan, world, reasons)
+            settings = within(settings, plan)
     finally:
         torch.set_rng_state(state)
     reasons["rows_a_call"] = "as the recipe says" if pinned.rows_a_call else "bounds memory; larger calls are no faster"
@@ -101,6 +107,34 @@ def choose(pinned: Execution, make: Make, settings: Training, world: World) -> P
     estimate = seconds * _steps(data, settings)
     say("choice", "plan", f"plan: {text} ({reasons['threads']})", estimate=estimate, seconds=spent)
     return plan
+
+
+def _within(minutes: float, trial: Trial, steps: int, plan: Plan, world: World, reasons: dict[str, str]) -> Plan:  # fmt: skip
+    """The plan with as many of a training's steps as fit into minutes, by the mean time of whole steps."""
+    take = Tape(trial.step) if plan.record else trial.step
+    for number in range(2):
+        take(trial.part(number))  # the first one warms up, or records
+    began, count, spent = time.perf_counter(), 0, 0.0
+    while not count or count < MEASURED and spent < 60 * minutes * SHARE:
+        take(trial.part(count + 2))
+        count, spent = count + 1, time.perf_counter() - began
+    seconds = float(world.sum(torch.tensor(spent / count, device=plan.device))) / world.size  # the same for all
+    fitting = max(1, int(60 * minutes * (1 - KEPT) / seconds))
+    text = f"{minutes:g} minutes: {min(fitting, steps):,} steps of {seconds * 1e3:.2f} ms"
+    say("choice", "training.minutes", text + (f" of {steps:,}" if fitting < steps else ", which are all"), steps=min(fitting, steps), of=steps)  # fmt: skip
+    reasons["steps"] = f"{minutes:g} minutes, {seconds * 1e3:.2f} ms a step"
+    return plan.model_copy(update={"steps": fitting})
+
+
+def within(settings: Training, plan: Plan) -> Training:
+    """Return the settings with no more steps than the plan allows.
+
+    >>> within(Training(steps=50), Plan(steps=20)).steps, within(Training(steps=50), Plan()).steps
+    (20, 50)
+    """
+    if plan.steps is None:
+        return settings
+    return settings.model_copy(update={"steps": min(settings.steps or plan.steps, plan.steps)})
 
 
 def _steps(data: Data, settings: Training) -> int:

@@ -111,7 +111,7 @@ KIND_SETTINGS = {
     "span": "kind about",
     "tags": "kind about",
     "text": "kind tokens tokenizer vocabulary length lowercase windows",
-    "messages": "tokens vocabulary length tokenizer kind template",
+    "messages": "tokens vocabulary length tokenizer kind template bad_rows",
 }
 
 HEAD_SETTINGS = {

@@ -103,7 +103,7 @@ def read(recipe: Recipe, data: Any) -> Table:
     say(
         "step",
         "data.read",
-        f"{table.name}: {len(table):,} rows, {len(table.columns)} columns",
+        f"{table.name}: {len(table):,} rows, {len(table.columns)} column{'s' if len(table.columns) != 1 else ''}",
         rows=len(table),
         fingerprint=table.fingerprint,
     )

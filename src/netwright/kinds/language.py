@@ -163,12 +163,15 @@ class Language(base.Kind):
                 rows.append([])
                 wrong[number] = str(error)
         if wrong and ids is not None:
-            named = [
-                f"{name} {wrong[number]}" for number, name in zip(list(wrong)[:5], ids(list(wrong)[:5]), strict=True)
-            ]
-            more = f", and {len(wrong) - 5:,} more" if len(wrong) > 5 else ""
-            raise InputError(Problem(self.columns[0], "; ".join(named) + more, fix="mend or remove these rows"))
+            self.refuse(wrong, ids)
         return self._numbered(rows, ids, answer=answer)
+
+    def refuse(self, wrong: dict[int, str], ids: base.RowIds) -> None:
+        """Raise `InputError` that names rows and what is wrong with them."""
+        named = [f"{name} {wrong[number]}" for number, name in zip(list(wrong)[:5], ids(list(wrong)[:5]), strict=True)]
+        more = f", and {len(wrong) - 5:,} more" if len(wrong) > 5 else ""
+        leave = f", or leave them out: --columns.{self.columns[0]}.bad_rows leave_out" if self.kind == "messages" else ""  # type: ignore[attr-defined]
+        raise InputError(Problem(self.columns[0], "; ".join(named) + more, fix=f"mend or remove these rows{leave}"))
 
     def _numbered(
         self, rows: list[list[Piece]], ids: base.RowIds | None, *, answer: bool

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from netwright import pretrained
+from netwright.events import say_rows
 from netwright.kinds import base, language
 from netwright.kinds.prompting import CHAT, Piece, Unfit, conversation, turns
 
@@ -19,11 +20,15 @@ if TYPE_CHECKING:
     from netwright.kinds.facts import Facts
 
 
+LOOKED = 50  # values that tell whether a column holds conversations
+
+
 class Options(language.Options):
     """Settings of a column of conversations."""
 
     kind: Literal["messages"] = "messages"
     template: str | None = Field(default=None, description="chat template (Jinja, the Hugging Face form): how a conversation becomes one text")  # fmt: skip
+    bad_rows: Literal["refuse", "leave_out"] = Field(default="refuse", description="what becomes of rows that are no conversation that the template takes")  # fmt: skip
 
 
 class Messages(language.Language):
@@ -34,16 +39,17 @@ class Messages(language.Language):
 
     kind: Literal["messages"] = "messages"
     template: str
+    bad_rows: Literal["refuse", "leave_out"] = "refuse"
 
     @classmethod
     def sniff(cls, facts: Facts, role: base.Role) -> base.Guess | None:
         """Lists of objects with roles and contents, or their JSON."""
-        first = facts.present.head(50).to_list()
-        try:
-            found = [turns(value) for value in first]
-        except Unfit:
+        first = facts.present.head(LOOKED).to_list()
+        fit = sum(map(_is_one, first))
+        if fit <= len(first) // 2:  # the others are named one by one when they are read
             return None
-        return base.Guess(sure=0.95, reason="its values are lists of messages") if found else None
+        most = "its values are" if fit == len(first) else f"{fit} of its first {len(first)} values are"
+        return base.Guess(sure=0.95, reason=f"{most} lists of messages")
 
     @classmethod
     def pieces_of(cls, row: dict[str, Any], columns: tuple[str, ...], template: str, *, answer: bool) -> list[Piece]:
@@ -57,17 +63,33 @@ class Messages(language.Language):
     def fit(cls, frame: pl.DataFrame, options: Any, role: base.Role) -> Messages:
         """Learn a vocabulary from all that was said, and choose the context."""
         template = options.template or _template(options.tokenizer) or CHAT
-        return cls(**cls.learnt(frame, options.model_copy(update={"template": template}), template), template=template)
+        learnt = cls.learnt(frame, options.model_copy(update={"template": template}), template)
+        return cls(**learnt, template=template, bad_rows=options.bad_rows)
 
     @classmethod
     def own(cls, options: Any) -> dict[str, Any]:
         """The template."""
         return {"template": options.template}
 
+    def refuse(self, wrong: dict[int, str], ids: base.RowIds) -> None:
+        """Raise for rows that are no conversation, or say that they are left out: they hold no word to be learnt."""
+        if self.bad_rows == "refuse":
+            super().refuse(wrong, ids)
+        text = f"{self.columns[0]}: rows that are no conversation are left out; the first: {next(iter(wrong.values()))}"
+        say_rows("messages.bad_rows", text, ids(list(wrong)))
+
     @property
     def template_text(self) -> str:
         """The chat template."""
         return self.template
+
+
+def _is_one(value: Any) -> bool:
+    """Whether a value is a conversation."""
+    try:
+        return bool(turns(value))
+    except Unfit:
+        return False
 
 
 def _template(tokenizer: str | None) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from netwright.sources.table import Table
 
 FORMS = (".jsonl .ndjson .json (also with .gz)",)
+_HALVES = re.compile(r"\\u[dD][89a-fA-F]")  # escapes of halves, which make one character where two stand together
 _SPACE = re.compile(r"[ \t\r\n]*")
 _ALLOWED = "an object a line, or a list of objects"
 
@@ -46,7 +47,7 @@ def read(data: Path, settings: Read) -> Table:
     import polars as pl
 
     from netwright.sources.frames import finished
-    from netwright.sources.records import column, gather
+    from netwright.sources.records import column, gather, say_broken
     from netwright.sources.table import Table
 
     raw, fingerprint = load(data)
@@ -54,14 +55,15 @@ def read(data: Path, settings: Read) -> Table:
     if not text.strip():
         raise InputError(Problem(data.name, "the file is empty", allowed=_ALLOWED))
     if text[_SPACE.match(text).end()] == "[":  # pyright: ignore[reportOptionalMemberAccess]
-        values, lines, problems = _listed(text, data.name)
+        values, lines, problems, spoilt = _listed(text, data.name)
     else:
-        values, lines, problems, blank = lined(text)
+        values, lines, problems, blank, spoilt = lined(text)
         if len(lines) > 1 and lines[0] in problems and _whole(text):
             raise InputError(Problem(data.name, "holds one object over several lines", allowed=_ALLOWED))
         say_blank(blank, lines, data.name)
     rows, lines = objects(values, lines, problems)
     judge(problems, len(values), settings, data.name)
+    say_broken([f"{data.name}:{line}" for line in spoilt], where=data.name)
     frame = pl.DataFrame([column(name, held, where=data.name) for name, held in gather(rows).items()])
     frame = finished(frame, name=data.name)
     return Table(
@@ -78,13 +80,14 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def lined(text: str, first: int = 1) -> tuple[list[Any], list[int], dict[int, str], list[int]]:
-    """Return the values of lines, the numbers of these lines, what is wrong in which of them, and which are blank.
+def lined(text: str, first: int = 1) -> tuple[list[Any], list[int], dict[int, str], list[int], list[int]]:
+    """Return the values of lines, the numbers of these lines, what is wrong in which of them, and which are blank, and in
+    which half characters were replaced.
 
     The first line has the number `first`.
     """
     decode = json.JSONDecoder(object_pairs_hook=_once).decode
-    values, lines, problems, blank = [], [], {}, []
+    values, lines, problems, blank, spoilt = [], [], {}, [], []
     texts = text.split("\n")
     if not texts[-1]:
         texts.pop()
@@ -94,11 +97,23 @@ def lined(text: str, first: int = 1) -> tuple[list[Any], list[int], dict[int, st
             continue
         lines.append(number)
         try:
-            values.append(decode(line))
+            value, halved = _mended(decode(line), line)
+            values.append(value)
+            if halved:
+                spoilt.append(number)
         except ValueError as error:
             values.append(None)
             problems[number] = _why(error)
-    return values, lines, problems, blank
+    return values, lines, problems, blank, spoilt
+
+
+def _mended(value: Any, text: str) -> tuple[Any, bool]:
+    """Return the value of a JSON text without half characters, which escapes alone can bring, and whether it had some."""
+    from netwright.sources.records import broken, whole
+
+    if _HALVES.search(text) is None or not broken(value):
+        return value, False
+    return whole(value), True
 
 
 def say_blank(blank: list[int], lines: list[int], name: str) -> None:
@@ -117,10 +132,10 @@ def _whole(text: str) -> bool:
     return True
 
 
-def _listed(text: str, name: str) -> tuple[list[Any], list[int], dict[int, str]]:
-    """Return the values of a JSON list with the line on which each starts, or their positions."""
+def _listed(text: str, name: str) -> tuple[list[Any], list[int], dict[int, str], list[int]]:
+    """Return the values of a JSON list with the line on which each starts, or their positions; see `lined`."""
     decode = json.JSONDecoder(object_pairs_hook=_once).raw_decode
-    values, lines = [], []
+    values, lines, spoilt = [], [], []
     line, counted = 1, 0
 
     def skip(place: int) -> int:
@@ -131,7 +146,11 @@ def _listed(text: str, name: str) -> tuple[list[Any], list[int], dict[int, str]]
         line, counted = line + text.count("\n", counted, place), place
         lines.append(line)
         try:
+            begin = place
             value, place = decode(text, place)
+            value, halved = _mended(value, text[begin:place])
+            if halved:
+                spoilt.append(len(values))
             place = skip(place)
             if text[place : place + 1] not in (",", "]"):
                 raise json.JSONDecodeError("Expecting , or ] after an object", text, place)
@@ -147,7 +166,7 @@ def _listed(text: str, name: str) -> tuple[list[Any], list[int], dict[int, str]]
         raise InputError(Problem(f"{name}:{at}", "text follows the end of the list", allowed=_ALLOWED))
     if len(set(lines)) < len(lines):
         lines = list(range(1, len(values) + 1))
-    return values, lines, {}
+    return values, lines, {}, [lines[at] for at in spoilt]
 
 
 def _why(error: ValueError) -> str:

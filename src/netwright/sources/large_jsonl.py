@@ -18,7 +18,7 @@ import polars as pl
 
 from netwright.sources import content, jsonl
 from netwright.sources.frames import finished
-from netwright.sources.records import as_text, gather, say_mixed, sorts_of, type_of, wider
+from netwright.sources.records import as_text, gather, say_broken, say_mixed, sorts_of, type_of, wider
 from netwright.sources.stream import Stream
 from netwright.sources.table import Table
 
@@ -94,11 +94,12 @@ class _Lines:
         """Read all rows once; say what is wrong with them, or raise `InputError`."""
         problems: dict[int, str] = {}
         blank: list[int] = []
+        spoilt: list[int] = []
         last: list[int] = []
         rows = seen = 0
         place, line = 0, 1
         for raw in self._raw():
-            values, lines, wrong, empty = jsonl.lined(_text(raw, first=not place), line)
+            values, lines, wrong, empty, halved = jsonl.lined(_text(raw, first=not place), line)
             held, _ = jsonl.objects(values, lines, wrong)
             for name, column in gather(held).items():
                 self.columns.setdefault(name, _Column()).add(column)
@@ -106,12 +107,14 @@ class _Lines:
             rows, seen = rows + len(held), seen + len(values)
             problems |= wrong
             blank += empty
+            spoilt += halved
             last = lines[-1:] or last
             place, line = place + len(raw), line + raw.count(b"\n")
         if not rows or (1 in problems and not self.pieces[0].rows):
             raise _Whole
         jsonl.say_blank(blank, last, self.name)
         jsonl.judge(problems, seen, self.settings, self.name)
+        say_broken([f"{self.name}:{line}" for line in spoilt], where=self.name)
         for name, column in self.columns.items():
             if column.dtype is None:
                 say_mixed(name, column.sorts, where=self.name)
@@ -149,7 +152,7 @@ class _Lines:
             with self._opened() as file:
                 file.seek(piece.begin)
                 text = _text(file.read(piece.size), first=not piece.begin)
-            values, lines, wrong, _ = jsonl.lined(text, piece.line)
+            values, lines, wrong, _, _ = jsonl.lined(text, piece.line)
             self.kept = number, jsonl.objects(values, lines, wrong)
         return self.kept[1]
 

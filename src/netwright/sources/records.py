@@ -9,7 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from netwright.errors import InputError, Problem
-from netwright.events import say
+from netwright.events import say, say_rows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,6 +37,15 @@ def column(name: str, values: Sequence[Any], *, where: str) -> pl.Series:
     >>> column("a", [1, "x"], where="rows").to_list()
     ['1', 'x']
     """
+    try:
+        return _column(name, values, where=where)
+    except UnicodeEncodeError:  # polars holds UTF-8
+        spoilt = [f"{where}:{row}" for row, value in enumerate(values, 1) if broken(value)]
+        say_broken(spoilt, where=f"{where}, column {name!r}")
+        return _column(whole(name), [whole(value) for value in values], where=where)
+
+
+def _column(name: str, values: Sequence[Any], *, where: str) -> pl.Series:
     import numpy as np
     import polars as pl
 
@@ -59,6 +68,39 @@ def column(name: str, values: Sequence[Any], *, where: str) -> pl.Series:
             raise InputError(Problem(f"{where}, column {name!r}", what, allowed=allowed)) from error
     say_mixed(name, sorts, where=where)
     return pl.Series(name, [as_text(value) for value in values], dtype=pl.String)
+
+
+def broken(value: Any) -> bool:
+    """Say whether a value holds half a character (a lone surrogate), which no encoding can hold.
+
+    >>> broken("a\ud800"), broken({"b": ["床"]})
+    (True, False)
+    """
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return True
+        return False
+    if isinstance(value, dict):
+        return any(broken(each) for pair in value.items() for each in pair)
+    return isinstance(value, list | tuple) and any(map(broken, value))
+
+
+def whole(value: Any) -> Any:
+    """Return a value with U+FFFD in the place of each half character; two halves side by side become their character."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {whole(key): whole(each) for key, each in value.items()}
+    return [whole(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def say_broken(ids: Sequence[str], *, where: str) -> None:
+    """Say in which rows half characters are read as U+FFFD."""
+    if ids:
+        text = f"{where}: half characters (lone surrogates) in {len(ids):,} rows are read as U+FFFD"
+        say_rows("read.surrogates", text, ids)
 
 
 def sorts_of(values: Sequence[Any]) -> Counter[str]:

@@ -160,7 +160,7 @@ def pairs(folder: Path) -> dict[str, Any]:
 
 def distilled(folder: Path) -> dict[str, Any]:
     """A small network taught by MiniLM on the movie snippets: score, lift over the majority, rows a second."""
-    frame = pl.read_csv(path("movie")).sample(fraction=1.0, shuffle=True, seed=0)[:6000]
+    frame = pl.read_csv(path("movie")).sample(fraction=1.0, shuffle=True, seed=0)
     frame.select("text", "label").write_csv(folder / "movie.csv")
     settings = {"columns": {"label": "category", "text": "text"}, "training": {"epochs": 2}}
     teacher = nw.train(folder / "movie.csv", target="label", model=str(models.path("minilm")), output=folder / "teacher", settings=settings)  # fmt: skip

@@ -12,6 +12,7 @@ import torch
 from netwright import answer
 from netwright.batch import Batch, Rows, tensors
 from netwright.errors import InputError, Problem
+from netwright.events import say
 from netwright.heads.text.settings import Manner
 from netwright.heads.text.state import Asked, Single
 from netwright.kinds.language import Language
@@ -20,6 +21,7 @@ from netwright.kinds.tokenizing import Writer
 from netwright.network import Network
 from netwright.prepare import Fitted
 from netwright.signal import Memory
+from netwright.sources import records
 from netwright.sources.table import Table
 
 
@@ -85,6 +87,9 @@ class Scribe:
         """Return prompts as the network reads them. Raises `InputError` where one cannot be read."""
         if not prompts:
             raise InputError(Problem("prompt", "there is none", fix="give a text"))
+        if any(map(records.broken, prompts)):
+            say("warning", "prompt.surrogates", "prompt: half characters, or bytes that are no UTF-8, are read as U+FFFD")
+            prompts = [records.whole(prompt) for prompt in prompts]
         if isinstance(self.kind, Messages):
             frame = pl.DataFrame({self.kind.columns[0]: pl.Series([_messages(prompt) for prompt in prompts])})
             return self._blank(len(prompts)), self._after(frame, manner)

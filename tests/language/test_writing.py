@@ -8,11 +8,13 @@ import torch
 
 import netwright as nw
 from netwright.errors import InputError
+from netwright.events import listening
 from netwright.export.side import Ours
 from netwright.heads.text.manner import chosen, penalised
 from netwright.heads.text.settings import Manner
 from netwright.model import Model
 from netwright.recipe import validate
+from netwright.verbs.generate import chat
 
 PROMPTS = ["the red cat", "the blue house", "white dog", "the green car and the black one"]
 MANNERS = [
@@ -118,6 +120,20 @@ def test_manners_that_make_no_sense_are_named(values: dict, named: str) -> None:
 def test_prompts_beyond_the_context_are_refused(poet: Model) -> None:
     with pytest.raises(InputError, match="the context holds"):
         poet.generate("the moon " * 200)
+
+
+def test_prompts_of_half_characters_are_read_and_said(poet: Model, talker: Model) -> None:
+    """Bytes of a terminal that are no UTF-8 come as lone surrogates."""
+    for model in (poet, talker):
+        with listening(heard := []):
+            found = model.generate(["the \udcff"], manner=Manner(max_tokens=3))
+        assert found and [event.name for event in heard] == ["prompt.surrogates"]
+
+
+def test_only_conversations_are_held(poet: Model, tmp_path) -> None:
+    assert poet.run is not None
+    with pytest.raises(InputError, match="was not trained on conversations. To mend it: netwright generate"):
+        chat(poet.run.folder, ask=lambda: "hello", tell=lambda part: None)
 
 
 def test_runs_that_write_nothing_say_what_to_do(tmp_path) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from netwright import pretrained
+from netwright.errors import InputError, Problem
 from netwright.heads.text.settings import Manner
+from netwright.kinds.base import kind_name
 from netwright.model import Model, load
 from netwright.recipe import validate
 from netwright.starting import writer
@@ -32,10 +34,14 @@ def chat(
 ) -> list[dict[str, str]]:  # fmt: skip
     """Hold a conversation: `ask` gives what the user says (None: it is over), `tell` is given the answer as it comes.
 
-    Returns all messages. What no longer fits into the context is forgotten, oldest first.
+    Returns all messages. What no longer fits into the context is forgotten, oldest first. Raises `InputError` where the run
+    writes no answers to messages.
     """
     manner = validate(Manner, {"temperature": 0.7, "top_p": 0.95, **dict(settings or {})}, where="chat")
     model = _opened(run)
+    if not any(kind_name(kind) == "messages" for kind in model.fitted.targets.values()):
+        what = f"{run} was not trained on conversations"
+        raise InputError(Problem("RUN", what, fix=f'netwright generate {run} "the beginning of a text" goes on with one'))
     said: list[dict[str, str]] = [{"role": "system", "content": system}] if system else []
     while (text := ask()) is not None:
         said.append({"role": "user", "content": text})

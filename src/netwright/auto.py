@@ -125,7 +125,7 @@ def _only(described: Project, parts: Parts) -> tuple[Project, Parts]:
 def _tried(described: Project, parts: Parts, family: str, limit: float | None, world: World) -> tuple[Try, str]:
     """Train a family with its own defaults; stop it after `limit` seconds. Return the try, and which scores are better."""
     recipe = described.recipe
-    training = recipe.training.model_copy(update={"refit": False})
+    training = recipe.training.model_copy(update={"refit": False, "minutes": None})  # minutes are for what is kept
     described = replace(described, recipe=recipe.model_copy(update={"model": {"family": family}, "training": training}))
     began, scores, better, stopped = time.perf_counter(), [], "lower", False
 

@@ -277,6 +277,8 @@ def _kind_of(
     column = infer(table.frame[name], recipe.columns.get(name, {}), role, beside=beside)
     if asked is not None:  # a target is about its words
         column = Column(name, "text", column.given, "a target is about it")
+    if column.kind == "messages":
+        column = replace(column, given={"bad_rows": recipe.read.bad_rows, **column.given})
     if column.kind is not None:
         _check_nested(kind_class(column.kind, role), table, [name])
     if role == "target":

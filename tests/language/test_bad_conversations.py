@@ -38,10 +38,10 @@ def file(folder: Path, *more: Any) -> Path:
 )
 def test_a_row_that_is_no_conversation(spoilt: Any, why: str, tmp_path: Path) -> None:
     path = file(tmp_path, spoilt)
-    with pytest.raises(nw.InputError, match=rf"messages: talks.jsonl:41 {why}.*--columns.messages.bad_rows leave_out"):
+    with pytest.raises(nw.InputError, match=rf"messages: talks.jsonl:41 {why}.*--read.bad_rows leave_out"):
         nw.train(path, target="messages", output=tmp_path / "run", settings=SMALL)
     assert not (tmp_path / "run").exists()
-    left = {**SMALL, "columns": {"messages": {"bad_rows": "leave_out"}}}
+    left = {**SMALL, "read": {"bad_rows": "leave_out"}}
     with listening(heard := []):
         nw.train(path, target="messages", output=tmp_path / "run", settings=left)
     said = next(event for event in heard if event.name == "messages.bad_rows")

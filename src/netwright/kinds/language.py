@@ -170,7 +170,7 @@ class Language(base.Kind):
         """Raise `InputError` that names rows and what is wrong with them."""
         named = [f"{name} {wrong[number]}" for number, name in zip(list(wrong)[:5], ids(list(wrong)[:5]), strict=True)]
         more = f", and {len(wrong) - 5:,} more" if len(wrong) > 5 else ""
-        leave = f", or leave them out: --columns.{self.columns[0]}.bad_rows leave_out" if self.kind == "messages" else ""  # type: ignore[attr-defined]
+        leave = ", or leave them out: --read.bad_rows leave_out" if self.kind == "messages" else ""  # type: ignore[attr-defined]
         raise InputError(Problem(self.columns[0], "; ".join(named) + more, fix=f"mend or remove these rows{leave}"))
 
     def _numbered(

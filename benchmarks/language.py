@@ -1,6 +1,6 @@
 """How well texts are written: language models, translation, summaries, each beside what one would use instead.
 
-    python benchmarks/language.py [poems help synopses adapted] [--steps N]
+    python benchmarks/language.py [poems help synopses adapted] [--steps N] [--run FOLDER]
 
 Texts that stand twice are left out before rows are divided, so that no split shares one. Each is trained by the ordinary
 `train` with the settings that stand below and nothing else; results are kept in `language.json` and printed into
@@ -105,6 +105,12 @@ def values(metrics: dict[str, Any]) -> dict[str, float]:
     return {key: found["value"] for key, found in metrics.items() if isinstance(found, dict) and "value" in found}
 
 
+def taken(name: str) -> int:
+    """How many steps a set's training takes."""
+    training = SETTINGS[name]["training"]
+    return training.get("steps") or -(-FEW["train"] * training["epochs"] // training["batch_size"])
+
+
 def estimate(model: nw.Model) -> float:
     """The seconds of training that the plan expected, from steps measured before the first."""
     assert model.run is not None
@@ -151,13 +157,13 @@ def far(model: nw.Model, frame: pl.DataFrame) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def run(name: str, steps: int | None) -> None:
-    """Train, measure, keep."""
+def run(name: str, steps: int | None, done: str | None) -> None:
+    """Train, measure, keep; `done`: the folder of a run that was trained already."""
     frame = rows(name)
-    model, seconds = trained(name, steps)
+    model, seconds = (nw.load(done), 0.0) if done else trained(name, steps)
     weights = sum(weight.numel() for weight in model.network.parameters())
     out: dict[str, Any] = {
-        "rows": frame.height, "weights": weights, "seconds": round(seconds), "steps": steps or SETTINGS[name]["training"]["steps"],
+        "rows": frame.height, "weights": weights, "seconds": round(seconds), "steps": steps or taken(name),
         "estimate": estimate(model), "training seconds": round(model.metrics["history"][-1]["seconds"]), "test": values(model.metrics["test"]),
         "baseline": {key: values(found) for key, found in model.metrics["baseline"].items()}, "machine": machine(),
     }  # fmt: skip
@@ -217,7 +223,7 @@ def main() -> None:
     asked = [name for name in sys.argv[1:] if name in SETTINGS] or list(SETTINGS)
     steps = int(sys.argv[sys.argv.index("--steps") + 1]) if "--steps" in sys.argv else None
     for name in asked:
-        run(name, steps)
+        run(name, steps, sys.argv[sys.argv.index("--run") + 1] if "--run" in sys.argv else None)
 
 
 if __name__ == "__main__":

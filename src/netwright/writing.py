@@ -88,7 +88,11 @@ class Scribe:
         if not prompts:
             raise InputError(Problem("prompt", "there is none", fix="give a text"))
         if any(map(records.broken, prompts)):
-            say("warning", "prompt.surrogates", "prompt: half characters, or bytes that are no UTF-8, are read as U+FFFD")
+            say(
+                "warning",
+                "prompt.surrogates",
+                "prompt: half characters, or bytes that are no UTF-8, are read as U+FFFD",
+            )
             prompts = [records.whole(prompt) for prompt in prompts]
         if isinstance(self.kind, Messages):
             frame = pl.DataFrame({self.kind.columns[0]: pl.Series([_messages(prompt) for prompt in prompts])})

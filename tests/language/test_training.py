@@ -190,3 +190,22 @@ def test_texts_of_unlike_length_are_not_compiled_however_long_the_training(
     for pack in (False, True):
         model = trained(texts(40), "text", home / f"uncompiled-{pack}", pack=pack, epochs=1, dropout=0.1)
         assert not model.plan.compile and "compile" in model.plan.reasons
+
+
+def test_blocks_of_one_text_are_told_apart_from_none() -> None:
+    """Where each block of a batch is of one text, its name is left out: the loss is what it is with the names."""
+    from netwright.batch import Lists
+    from netwright.training.packer import Packed, alone
+
+    lengths = torch.tensor([37, 12])
+    offsets = torch.cat([torch.zeros(1, dtype=torch.long), lengths.cumsum(0)])
+    values = torch.arange(49) % 7
+    rows = Packed("text", {"ids": Lists(values, offsets), "counted": Lists(torch.ones(49), offsets)}, torch.arange(2), 8)
+    for number in range(len(rows)):
+        batch = rows.take(torch.tensor([number]))
+        names = batch.targets["text"]["document"]
+        assert isinstance(names, torch.Tensor)
+        one = len(names.unique()) == 1
+        assert ("document" not in alone(batch).targets["text"]) == one
+        assert torch.equal(alone(batch).targets["text"]["ids"], batch.targets["text"]["ids"])  # type: ignore[arg-type]
+    assert "document" in alone(rows.take(torch.arange(len(rows)))).targets["text"]

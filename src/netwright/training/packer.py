@@ -7,6 +7,8 @@ context's length: no padding, and `document` keeps texts apart. T tokens of a bl
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -83,3 +85,14 @@ class Packed(Rows):
         if self.apart:
             target["document"] = self.documents[where[:, :-1]]
         return Batch({}, {self.key: target}, None, rows, draw)
+
+
+def alone(batch: Batch) -> Batch:
+    """Return a batch of blocks without their texts' names where each block is of one text: attention then need not look
+    at the half that is to come."""
+    for key, target in batch.targets.items():
+        document = target.get("document")
+        if isinstance(document, Tensor) and bool((document == document[:, :1]).all()):
+            rest = {name: part for name, part in target.items() if name != "document"}
+            return replace(batch, targets={**batch.targets, key: rest})
+    return batch

@@ -12,7 +12,7 @@ from netwright.batch import Batch, Lists
 from netwright.plan import Plan
 from netwright.randomness import Draw
 from netwright.recipe import Training
-from netwright.training import optimizers, sampler
+from netwright.training import optimizers, packer, sampler
 from netwright.training.state import Data
 from netwright.training.world import World
 
@@ -84,7 +84,10 @@ class Step:
         """Return this process's share of the rows as a batch."""
         rows = sampler.share(rows, rank=self.world.rank, world=self.world.size).to(self.device)
         self.draw = Draw(self.settings.seed or 0, self.epoch, rows)
-        return self.data.rows.take(rows, draw=self.draw, augment=bool(self.settings.augment))
+        batch = self.data.rows.take(rows, draw=self.draw, augment=bool(self.settings.augment))
+        if self.plan.record or not isinstance(self.data.rows, packer.Packed):  # a recorded step is the same for all
+            return batch
+        return packer.alone(batch)
 
     def gradient(self, batches: list[Batch], totals: dict[str, Tensor] | None = None) -> Tensor:
         """Compute the gradient of a step's loss, and return the loss."""

@@ -41,7 +41,9 @@ def chat(
     model = _opened(run)
     if not any(kind_name(kind) == "messages" for kind in model.fitted.targets.values()):
         what = f"{run} was not trained on conversations"
-        raise InputError(Problem("RUN", what, fix=f'netwright generate {run} "the beginning of a text" goes on with one'))
+        raise InputError(
+            Problem("RUN", what, fix=f'netwright generate {run} "the beginning of a text" goes on with one')
+        )
     said: list[dict[str, str]] = [{"role": "system", "content": system}] if system else []
     while (text := ask()) is not None:
         said.append({"role": "user", "content": text})

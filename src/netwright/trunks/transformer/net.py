@@ -163,11 +163,13 @@ class Layer(nn.Module):
         """(B, T, D) -> (B, T, D), and this layer's keys and values (B, k, P + T, d)."""
         h, k = self.heads, self.key_heads
         mixed = self.qkv(self.attention_norm(x)).unflatten(-1, (h + 2 * k, self.d)).transpose(1, 2)  # (B, h + 2k, T, d)
-        asked, values = mixed[:, : h + k], mixed[:, h + k :]
+        asked, values = mixed.split(
+            [h + k, k], 1
+        )  # parts, whose gradients are laid side by side: of slices they are added
         if self.query_norm is not None and self.key_norm is not None:
-            asked = torch.cat([self.query_norm(asked[:, :h]), self.key_norm(asked[:, h:])], 1)
-        turned = rotated(asked, turn)
-        queries, keys = turned[:, :h], turned[:, h:]
+            queries, keys = asked.split([h, k], 1)
+            asked = torch.cat([self.query_norm(queries), self.key_norm(keys)], 1)
+        queries, keys = rotated(asked, turn).split([h, k], 1)
         if past is not None:
             keys, values = torch.cat([past[0], keys], 2), torch.cat([past[1], values], 2)
         x = x + self.dropout(self.merge(attended(queries, keys, values, mask, causal=causal)))

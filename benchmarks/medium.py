@@ -48,7 +48,9 @@ def run(text: Path, folder: Path, steps: int) -> Any:
         "split": {"validation": 0.0, "test_data": str(folder / "test.jsonl")},
         "training": {"optimizer": "adamw", "learning_rate": RATE, "batch_size": B, "steps": steps, "weight_decay": 0.1, "pack": True, "epochs": 100, "patience": 0},
     }  # fmt: skip
-    return nw.train(folder / "train.jsonl", target="text", output=Path(tempfile.mkdtemp(dir=folder)) / "run", settings=settings)
+    return nw.train(
+        folder / "train.jsonl", target="text", output=Path(tempfile.mkdtemp(dir=folder)) / "run", settings=settings
+    )
 
 
 def ours(text: Path, folder: Path, steps: int) -> dict[str, float]:
@@ -137,7 +139,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         from netwright.export import llama
 
-        shape = {key: value for key, value in llama.config(run(text, Path(folder), 1)).items() if key != "architectures"}
+        shape = {
+            key: value for key, value in llama.config(run(text, Path(folder), 1)).items() if key != "architectures"
+        }
         (Path(folder) / "shape.json").write_text(json.dumps(shape))
         for _ in range(turns):
             for name in SIDES:

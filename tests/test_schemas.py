@@ -319,7 +319,9 @@ def test_recipe_yaml(runs):
     assert list(recipe) == list(RECIPE)
     assert list(recipe["columns"]["x"]) == KIND_SETTINGS["number"].split()
     assert list(recipe["heads"]["y"]) == HEAD_SETTINGS["category"].split()
-    assert all(value is not None for name, value in recipe["training"].items() if name not in ("metric", "minutes", "steps"))
+    assert all(
+        value is not None for name, value in recipe["training"].items() if name not in ("metric", "minutes", "steps")
+    )
 
 
 def test_kinds_json(runs):

@@ -200,7 +200,9 @@ def test_blocks_of_one_text_are_told_apart_from_none() -> None:
     lengths = torch.tensor([37, 12])
     offsets = torch.cat([torch.zeros(1, dtype=torch.long), lengths.cumsum(0)])
     values = torch.arange(49) % 7
-    rows = Packed("text", {"ids": Lists(values, offsets), "counted": Lists(torch.ones(49), offsets)}, torch.arange(2), 8)
+    rows = Packed(
+        "text", {"ids": Lists(values, offsets), "counted": Lists(torch.ones(49), offsets)}, torch.arange(2), 8
+    )
     for number in range(len(rows)):
         batch = rows.take(torch.tensor([number]))
         names = batch.targets["text"]["document"]

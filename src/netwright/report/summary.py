@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -9,7 +10,7 @@ from markupsafe import Markup
 from netwright.report import metrics, notebook
 from netwright.report.page.found import Found
 from netwright.report.page.html import cut, facts, joined, tag
-from netwright.report.page.verdict import Verdict, sentence, shown, verdict
+from netwright.report.page.verdict import Verdict, sentence, shown, sign_of, verdict
 from netwright.report.page.written import big, named, seconds
 
 if TYPE_CHECKING:
@@ -78,11 +79,12 @@ def ladder(found: Found, told: Verdict) -> Markup | None:
     known = {name: value for name, value in entries.items() if value.get("value") is not None}
     if not known:
         return None
-    order = sorted(known, key=lambda name: -known[name]["value"])
+    order = sorted(known, key=lambda name: -sign_of(told.kind, told.metric) * known[name]["value"])
     ends = [known[name].get(end) for name in order for end in ("low", "high", "value")]
     low, high = min(end for end in ends if end is not None), max(end for end in ends if end is not None)
-    if told.metric == "accuracy" or low >= 0:
-        low, high = max(0.0, low - 0.05 * (high - low)), min(1.0, high + 0.05 * (high - low))
+    if low >= 0:
+        room, most = 0.05 * (high - low), 1.0 if high <= 1 else math.inf  # a share ends at 1, others nowhere
+        low, high = max(0.0, low - room), min(most, high + room)
     width = (high - low) or 1.0
 
     def place(value: float) -> str:

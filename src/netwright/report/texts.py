@@ -13,6 +13,8 @@ TITLE = "What it writes"
 PLACE = 55
 LETTERS = 1_200
 """Characters of a text that are shown."""
+PROMPT = 400
+"""Characters of what was given that are shown."""
 
 
 def section(found: Found) -> Markup | None:
@@ -29,8 +31,10 @@ def section(found: Found) -> Markup | None:
 
 
 def _sample(one: dict[str, Any]) -> Markup:
-    parts = [("given", one["prompt"]), ("written", one["written"]), ("truth", one["truth"])]
-    shown = [tag("div", tag("dt", name), tag("dd", brief(text, LETTERS) or "–"), class_=name) for name, text in parts]
+    parts = [("given", one["prompt"], PROMPT), ("written", one["written"], LETTERS), ("truth", one["truth"], LETTERS)]
+    shown = [
+        tag("div", tag("dt", name), tag("dd", brief(text, most) or "–"), class_=name) for name, text, most in parts
+    ]
     return tag("li", tag("p", tag("code", one["id"]), class_="id"), tag("dl", shown))
 
 

@@ -39,7 +39,7 @@ def verdict(found: Found, target: str) -> Verdict:
     ours: dict[str, Any] = found.measured(target).get(metric) or {"value": None, "low": None, "high": None}
     tried = {name: (values.get(metric) or {}).get("value") for name, values in found.baselines(target).items()}
     known = {name: value for name, value in tried.items() if value is not None}
-    sign = _sign(found.kind(target), metric)
+    sign = sign_of(found.kind(target), metric)
     rival = max(known, key=lambda name: sign * known[name]) if known else ""
     theirs = known.get(rival)
     if ours["value"] is None:
@@ -59,12 +59,12 @@ def verdict(found: Found, target: str) -> Verdict:
         theirs,
         standing,
         "" if found.metrics.get("folds") else found.part,
-        len(answered),
+        len(answered) or (found.profile.get("rows") or {}).get(found.part, 0),  # texts are not read back
     )
 
 
-def _sign(kind: str, metric: str) -> int:
-    """1 where more is better, -1 where less is."""
+def sign_of(kind: str, metric: str) -> int:
+    """Return 1 where more is better, -1 where less is."""
     known = {**measure.metrics_of(kind), **measure.metrics_of(kind, 2)}
     return -1 if metric in known and known[metric].better == "lower" else 1
 

@@ -82,9 +82,8 @@ def rows(model: Model, data: Any, *, most: int = ROWS) -> Table:
             table = project.read(model.recipe.model_copy(update={"unlabelled": None}), source)
     except InputError as error:
         raise InputError(*error.problems, Problem("--data", "these were the rows to compare on", fix=fix)) from error
-    if (
-        not run.read(run.about).get("fingerprint", "").startswith(table.fingerprint)
-    ):  # unlabelled rows' stands behind it
+    kept = run.read(run.about).get("fingerprint", "")  # that of unlabelled rows stands behind it
+    if not kept.startswith(table.fingerprint):
         what = f"{table.name} has changed since the run was trained, so that its test rows are not known"
         raise InputError(Problem("--data", what, fix=fix))
     return _test_rows(run, table, most)

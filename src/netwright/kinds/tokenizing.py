@@ -100,7 +100,7 @@ def encode(tokenizer: Tokenizer, texts: list[str]) -> list[np.ndarray]:
 
 
 def clean(text: str) -> str:
-    """Return a text without lone surrogates, which no encoding can hold: each becomes U+FFFD."""
+    """Return a text without lone surrogates, which no encoding can hold: each becomes U+FFFD, two halves their character."""
     try:
         text.encode()
     except UnicodeEncodeError:

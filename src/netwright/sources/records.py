@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
+from netwright.kinds.tokenizing import clean
 
 if TYPE_CHECKING:
     import polars as pl
@@ -90,7 +91,7 @@ def broken(value: Any) -> bool:
 def whole(value: Any) -> Any:
     """Return a value with U+FFFD in the place of each half character; two halves side by side become their character."""
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return clean(value)
     if isinstance(value, dict):
         return {whole(key): whole(each) for key, each in value.items()}
     return [whole(each) for each in value] if isinstance(value, list | tuple) else value

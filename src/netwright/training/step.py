@@ -85,8 +85,8 @@ class Step:
         rows = sampler.share(rows, rank=self.world.rank, world=self.world.size).to(self.device)
         self.draw = Draw(self.settings.seed or 0, self.epoch, rows)
         batch = self.data.rows.take(rows, draw=self.draw, augment=bool(self.settings.augment))
-        if self.plan.record or not isinstance(self.data.rows, packer.Packed):  # a recorded step is the same for all
-            return batch
+        if self.plan.record or self.device.type != "cpu" or not isinstance(self.data.rows, packer.Packed):
+            return batch  # a recorded step is the same for all batches; a look at the values would make a device wait
         return packer.alone(batch)
 
     def gradient(self, batches: list[Batch], totals: dict[str, Tensor] | None = None) -> Tensor:

@@ -324,15 +324,11 @@ def _taken_over(recipe: Recipe, start: Run) -> Recipe:
         what = f"{', '.join(recipe.target) or 'none is named'}, but {start.folder} predicts {', '.join(theirs.target)}"
         raise InputError(Problem("target", what, fix=f"--target {','.join(theirs.target)}"))
     say("choice", "model.start", f"goes on from {start.folder}: its kinds, vocabularies and weights are taken over")
+    split, heads = recipe.split, {**theirs.heads, **recipe.heads}
+    if split.seed is None:  # what it learnt is not to measure now
+        split = split.model_copy(update={"seed": theirs.split_seed})
     return recipe.model_copy(
-        update={
-            "columns": theirs.columns,
-            "inputs": theirs.inputs,
-            "heads": {**theirs.heads, **recipe.heads},
-            "split": recipe.split.model_copy(update={"seed": theirs.split_seed})
-            if recipe.split.seed is None
-            else recipe.split,
-        }
+        update={"columns": theirs.columns, "inputs": theirs.inputs, "heads": heads, "split": split}
     )
 
 

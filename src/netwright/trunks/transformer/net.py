@@ -163,9 +163,8 @@ class Layer(nn.Module):
         """(B, T, D) -> (B, T, D), and this layer's keys and values (B, k, P + T, d)."""
         h, k = self.heads, self.key_heads
         mixed = self.qkv(self.attention_norm(x)).unflatten(-1, (h + 2 * k, self.d)).transpose(1, 2)  # (B, h + 2k, T, d)
-        asked, values = mixed.split(
-            [h + k, k], 1
-        )  # parts, whose gradients are laid side by side: of slices they are added
+        # split, not sliced: the parts' gradients are laid side by side, those of slices are added to zeros
+        asked, values = mixed.split([h + k, k], 1)
         if self.query_norm is not None and self.key_norm is not None:
             queries, keys = asked.split([h, k], 1)
             asked = torch.cat([self.query_norm(queries), self.key_norm(keys)], 1)

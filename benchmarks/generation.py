@@ -27,6 +27,7 @@ from netwright.starting import writer
 
 KEPT = Path(__file__).parent / "generation.json"
 TOKENS, HELD = 64, 24
+FORM = "int8_weights"
 PROMPT = "Write a long story about a ship, its captain and the sea."
 
 
@@ -38,7 +39,7 @@ def speed(turns: int) -> dict[str, float]:
     theirs: Any = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(place)
     ours, small = writer(place, length=512), writer(place, length=512)
-    quantizing.convert(small.network, "int8")
+    quantizing.convert(small.network, FORM)
     manner = Manner(max_tokens=TOKENS)
     found: dict[str, list[float]] = {}
     for _ in range(turns):
@@ -73,7 +74,7 @@ def cost() -> dict[str, float]:
     for name in ("float32", "int8"):
         model = writer(str(models.path("smollm2")), length=512)
         if name == "int8":
-            quantizing.convert(model.network, "int8")
+            quantizing.convert(model.network, FORM)
         out[name] = model.evaluate(rows)["metrics"]["perplexity"]["value"]
     return out
 

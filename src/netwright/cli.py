@@ -215,13 +215,13 @@ def _quantize() -> click.Command:
     @click.argument("run")
     @click.option(
         "--to",
-        default="int8",
         metavar="int8|int8_static|int8_weights|int4",
-        help="int8: weights and inputs in 8 bits; int4: kept in 4 bits, computed with as floats.",
+        help="int8: weights and inputs in 8 bits; int8_weights: weights alone; int4: kept in 4 bits, computed with as "
+        "floats. Left out, int8, or int8_weights where the run writes.",
     )
     @click.option("--data", metavar="DATA", help="Rows to measure on; left out, rows that the run never learnt.")
     @OUTPUT
-    def quantize(run: str, to: str, data: str | None, output: str | None) -> None:
+    def quantize(run: str, to: str | None, data: str | None, output: str | None) -> None:
         """Size, speed and scores on the same rows are told, before and after."""
         from netwright.render import rendering
         from netwright.verbs.quantize import quantize as work

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,7 @@ from netwright.heads.text.settings import Manner
 from netwright.model import Model
 from netwright.recipe import validate
 from netwright.verbs.generate import chat
+from netwright.verbs.quantize import quantize
 
 PROMPTS = ["the red cat", "the blue house", "white dog", "the green car and the black one"]
 MANNERS = [
@@ -150,3 +153,15 @@ def test_runs_that_write_nothing_say_what_to_do(tmp_path) -> None:
 def test_a_language_model_has_no_rows_to_answer(poet: Model) -> None:
     with pytest.raises(InputError, match="netwright generate"):
         poet.predict([{"text": "x"}])
+
+
+def test_a_run_that_writes_is_quantized_in_its_weights_alone(translator: Model, tmp_path: Path) -> None:
+    """The form is chosen and said; the run goes on writing, cached as uncached."""
+    assert translator.run is not None
+    with listening(heard := []):
+        quantize(translator.run.folder, output=tmp_path / "small")
+    assert any(event.name == "quantize.form" and "int8_weights" in event.text for event in heard)
+    small = nw.load(tmp_path / "small")
+    together = small.generate(PROMPTS, manner=Manner(max_tokens=12))
+    same = [text.text == large.text for text, large in zip(together, translator.generate(PROMPTS, manner=Manner(max_tokens=12)), strict=True)]  # fmt: skip
+    assert sum(same) >= 3

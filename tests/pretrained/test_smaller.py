@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 import netwright as nw
 from netwright import quantizing
@@ -60,6 +61,18 @@ def test_whole_products_are_exact() -> None:
     random = torch.Generator().manual_seed(0)
     x, w = (torch.randint(-127, 128, size, generator=random, dtype=torch.int8) for size in ((3, 1536), (40, 1536)))
     assert torch.equal(quantizing.whole_products(x, w).long(), x.long() @ w.long().T)
+
+
+@pytest.mark.parametrize("inputs", [1, 5, 33, 40, 64, 576])
+def test_few_rows_and_many_are_multiplied_alike(inputs: int) -> None:
+    """The operation for few rows of 16 bits reads past the end of rows of some lengths: those never reach it."""
+    torch.manual_seed(0)
+    part = quantizing.Map.of(torch.randn(7, inputs), torch.randn(7), "int8_weights")
+    x = torch.randn(quantizing.FEW + 1, inputs)
+    one = torch.cat([part(row[None]) for row in x])
+    torch.testing.assert_close(part(x), one, atol=0.02 * float(one.abs().max()), rtol=0.01)
+    exact = F.linear(x, part.weight, part.bias)
+    assert (one - exact).abs().max() < 0.01 * exact.abs().max()
 
 
 def test_four_bits_of_a_matrix() -> None:

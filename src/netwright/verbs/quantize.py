@@ -14,6 +14,7 @@ from netwright.errors import InputError, Problem, nearest
 from netwright.events import say
 from netwright.export.parity import ROWS
 from netwright.export.parity import rows as rows_of
+from netwright.kinds.language import Language
 from netwright.model import Model, load
 from netwright.run import Run, standing, write_json
 from netwright.training import checkpoint
@@ -23,16 +24,17 @@ KEEPS = ("recipe.yaml", "plan.json", "kinds.json", "trust.json", "metrics.json",
 
 
 def quantize(
-    run: str | Path, *, to: str = "int8", output: str | Path | None = None, data: Any = None
+    run: str | Path, *, to: str | None = None, output: str | Path | None = None, data: Any = None
 ) -> dict[str, Any]:
     """Write a run with its weights in fewer bits, and return what that cost and gave.
 
     `to`: int8 (weights and, as they come, inputs), int8_static (inputs by scales found on rows), int8_weights (weights
-    alone) or int4 (kept in 4 bits, computed with as floats). `data`: rows to measure on; left out, rows that the run never
+    alone) or int4 (kept in 4 bits, computed with as floats); left out, int8, or int8_weights for a run that writes, which writes
+    as fast so and better. `data`: rows to measure on; left out, rows that the run never
     learnt. Raises `InputError` where nothing in the run is large enough, or it is in fewer bits already.
     """
-    to = to.replace("-", "_")
-    if to not in quantizing.FORMS:
+    to = to and to.replace("-", "_")
+    if to is not None and to not in quantizing.FORMS:
         raise InputError(
             Problem(
                 "--to",
@@ -48,6 +50,7 @@ def quantize(
             Problem(str(run), f"its weights are {about['weights']} already", fix="name the run that it was made of")
         )
     model = load(run)
+    to = to or _form(model)
     place = Path(output or f"{str(run).rstrip('/')}-{to}")
     rows = rows_of(model, data, most=SCORED)
     before = _measured(model, rows)
@@ -69,6 +72,16 @@ def quantize(
         write_json(new.about, {**about, "weights": to})
     say("result", "quantize.saved", _sentence(found, place), folder=str(place))
     return found
+
+
+def _form(model: Model) -> str:
+    """The form of 8 bits that suits a run, said."""
+    writes = any(isinstance(kind, Language) for kind in model.fitted.targets.values())
+    form, why = (
+        ("int8_weights", "it writes, a few rows at a time") if writes else ("int8", "it answers many rows at a time")
+    )
+    say("notice", "quantize.form", f"--to {form}: {why}")
+    return form
 
 
 def _converted(model: Model, state: dict[str, torch.Tensor], to: Any, rows: Any) -> Model:

@@ -32,8 +32,7 @@ class Norm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
-        D = x.shape[-1]
-        scale = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_().div_(D).add_(eps).rsqrt_()  # (..., 1)
+        scale = inverse_root(x, eps)
         ctx.save_for_backward(x, weight, scale)
         return (x * scale).mul_(weight)
 
@@ -47,6 +46,11 @@ class Norm(torch.autograd.Function):
         mean = torch.mv(own.flatten(0, -2), weight).view(scale.shape).mul_(scale).mul_(scale).div_(D)
         out = (given * weight).mul_(scale)
         return torch.addcmul(out, x, mean, value=-1), weighed, None
+
+
+def inverse_root(x: Tensor, eps: float) -> Tensor:
+    """(..., D) -> (..., 1): 1 / √(mean x² + ε)."""
+    return torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_().div_(x.shape[-1]).add_(eps).rsqrt_()
 
 
 class Turned(torch.autograd.Function):

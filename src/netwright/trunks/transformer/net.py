@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from netwright.shapes import Shape
 from netwright.signal import Memory, Signal
 from netwright.trunks.base import Trunk
+from netwright.trunks.transformer import one
 from netwright.trunks.transformer.fused import RMSNorm, Turned
 from netwright.trunks.transformer.settings import Settings
 
@@ -83,8 +84,14 @@ class Net(Trunk):
         where = None
         if seen and memory.inputs is not None and memory.inputs.document is not None:
             where = (memory.inputs.document >= 0)[:, None, None, :]  # (B, 1, 1, P)
-        x, turn = self.dropout(stimulus.values), self._turn(stimulus)
-        cache = []
+        turn, cache = self._turn(stimulus), []
+        if one.alone(stimulus, past):
+            x, turn = stimulus.values[:, 0], one.angles(turn)
+            for index, layer in enumerate(self.layers):
+                x, kept = one.after(layer, x, turn, mask, past[index], seen[index] if seen else None, where)  # type: ignore[arg-type]
+                cache.append(kept)
+            return replace(stimulus, values=self.norm(x)[:, None]), Memory(memory.inputs, (*seen, *cache), document)
+        x = self.dropout(stimulus.values)
         for index, layer in enumerate(self.layers):
             x, kept = layer(x, turn, mask, past[index] if past else None, causal=causal, seen=seen[index] if seen else None, where=where)  # fmt: skip
             cache.append(kept)

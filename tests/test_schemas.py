@@ -331,7 +331,7 @@ def test_kinds_json(runs):
     assert list(kinds["targets"]) == ["target_1", "target_2", "target_3"]
     shapes = {kind["kind"]: " ".join(kind) for kind in (*kinds["inputs"].values(), *kinds["targets"].values())}
     assert shapes == {
-        "number": "columns kind scale center spread low high missing knots edges whole",
+        "number": "columns kind scale center spread low high missing knots edges whole commas units",
         "category": "columns kind values stored counts",
         "labels": "columns kind values separator",
     }

@@ -20,6 +20,7 @@ COLUMNS: list[tuple[str, Any, str | None, str]] = [
     ("size", RANDOM.normal(size=40), "number", "its values are numbers, 40 of them distinct"),
     ("count", RANDOM.integers(0, 30, 40), "number", "its values are numbers"),
     ("price", [f"${k}.50" for k in range(40)], "number", "100% of its values are numbers written as text"),
+    ("面积", [f"{k}.5㎡" for k in range(40)], "number", "100% of its values are numbers with the unit '㎡'"),
     ("flag", [True, False] * 20, "category", "its values are true and false"),
     ("sex", [0, 1] * 20, "category", "it has 2 values, both whole numbers"),
     ("town", ["Rome", "Bern", "Oslo", "Wien"] * 10, "category", "its 40 values repeat: 4 are distinct"),

@@ -12,6 +12,7 @@ from sklearn.datasets import load_wine
 
 from netwright.errors import InputError
 from netwright.events import Event
+from netwright.kinds import parse
 
 from .fitting import encode, fit
 
@@ -91,6 +92,26 @@ def test_missing_nan_and_infinite_values_are_missing_and_infinite_ones_are_said(
 def test_numbers_written_as_text(text: str, value: float | None) -> None:
     out = encode(fit("number", ["0", "1"], scale="none"), [text])["values"][0, 0]  # type: ignore[call-overload]
     assert np.isnan(out) if value is None else out == pytest.approx(value)
+
+
+@pytest.mark.parametrize(("column", "read"), [
+    (["1.234,56", "12,5", "1.234"], [1234.56, 12.5, 1234]), (["12,50 €", "3,00 €"], [12.5, 3]), (["5%", "12,5%"], [5, 12.5]),
+    (["3.2万", "5万", "1亿", "800"], [32_000, 50_000, 1e8, 800]), (["674万元", "50万元"], [6_740_000, 500_000]),
+    (["￥34,936", "￥12"], [34_936, 12]), (["１２．５", "３％"], [12.5, 3]), (["46㎡", "50.5㎡"], [46, 50.5]), (["1,5 kg", "2 kg"], [1.5, 2]),
+    (["1.234", "2.345"], [1.234, 2.345]), (["1,234", "2,345"], [1234, 2345]), (["1 234,5", "2 345,75"], [1234.5, 2345.75]),
+    (["46 kg", "50 g"], [None, None]),
+])  # fmt: skip
+def test_numbers_as_a_column_writes_them(column: list[str], read: list[float | None]) -> None:
+    assert parse.numbers(pl.Series("x", column))[0].to_list() == pytest.approx(read)
+
+
+def test_rows_to_be_answered_are_read_as_training_wrote_them(said: list[Event]) -> None:
+    kind = fit("number", ["1.234,56", "12,5"], scale="none")
+    assert encode(kind, ["1.234", "7"])["values"][:, 0].tolist() == [1234, 7]  # type: ignore[index]
+    kind = fit("number", ["46 kg", "50 kg"], scale="none")
+    assert encode(kind, ["48 kg"])["values"][0, 0] == 48  # type: ignore[call-overload]
+    assert any("such as '48 kg' as 48" in event.text for event in said), "what was made of them is shown"
+    assert np.isnan(encode(kind, ["48 lb"])["values"][0, 0])  # type: ignore[call-overload]
 
 
 def test_what_is_no_number_is_said_with_its_row(said: list[Event]) -> None:

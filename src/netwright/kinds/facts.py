@@ -107,9 +107,14 @@ class Facts:
         return [str(value) for value in self.present.gather_every(step).to_list()]
 
     @cached_property
+    def notation(self) -> parse.Notation:
+        """How the sampled strings are written where they are numbers."""
+        return parse.notation(pl.Series(self.name, self.sample, dtype=pl.String))
+
+    @cached_property
     def number_share(self) -> float:
         """The share of the sampled strings that can be read as a number."""
-        numbers, _ = parse.numbers(pl.Series(self.name, self.sample, dtype=pl.String))
+        numbers, _ = parse.numbers(pl.Series(self.name, self.sample, dtype=pl.String), self.notation)
         return 1 - numbers.null_count() / max(len(numbers), 1)
 
     @cached_property

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from netwright.arrays import Arrays
 from netwright.errors import InputError, Problem
-from netwright.events import say_rows
+from netwright.events import say, say_rows
 from netwright.kinds import base
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from netwright.kinds.facts import Facts
+    from netwright.kinds.parse import Notation
 
 Scale = Literal["standard", "robust", "quantile", "none"]
 LARGEST = 1e38  # about the largest float32
@@ -61,6 +62,8 @@ class Number(base.Kind):
     knots: tuple[tuple[float, ...], ...] = ()
     edges: tuple[tuple[float, ...], ...] = ()
     whole: tuple[bool, ...] = ()
+    commas: tuple[bool, ...] = ()
+    units: tuple[str, ...] = ()
 
     @classmethod
     def sniff(cls, facts: Facts, role: base.Role) -> base.Guess | None:
@@ -68,25 +71,32 @@ class Number(base.Kind):
         if facts.is_number:
             return base.Guess(sure=0.7, reason=f"its values are numbers, {facts.distinct:,} of them distinct")
         if facts.is_text and len(facts.present) and facts.number_share >= 0.95:
-            return base.Guess(sure=0.65, reason=f"{facts.number_share:.0%} of its values are numbers written as text")
+            unit = facts.notation.unit
+            if unit and role == "target" and facts.distinct <= 20:  # 3 stars are a class, as a whole number 3 is
+                return None
+            written = f"numbers with the unit {unit!r}" if unit else "numbers written as text"
+            return base.Guess(sure=0.65, reason=f"{facts.number_share:.0%} of its values are {written}")
         return None
 
     @classmethod
     def fit(cls, frame: pl.DataFrame, options: Any, role: base.Role) -> Number:
         """Learn centre and spread of each column. Raises `InputError` for a target's scale that cannot be undone."""
+        from netwright.kinds import parse
+
         if role == "target" and options.scale not in ("standard", "none"):
             where, what = f"columns.{frame.columns[0]}.scale", f"{options.scale} cannot be undone, as a target's must"
             raise InputError(Problem(where, what, allowed="standard, none"))
         facts: list[dict[str, Any]] = []
         for name in frame.columns:  # one at a time: of a large table all together would take several times its memory
-            values = _floats(frame[name])
+            written = parse.notation(frame[name])
+            values = _floats(frame[name], written)
             present = values[np.isfinite(values)]
             with np.errstate(all="ignore"):
                 center, spread = _scale(present, options.scale)
             facts.append({
                 "center": center, "spread": spread, "low": float(present.min()) if len(present) else 0.0,
                 "high": float(present.max()) if len(present) else 0.0, "missing": bool(np.isnan(values).any()),
-                "whole": frame[name].dtype.is_integer(), "knots": _knots(present) if options.scale == "quantile" else (),
+                "whole": frame[name].dtype.is_integer(), "commas": written.comma, "units": written.unit, "knots": _knots(present) if options.scale == "quantile" else (),
             })  # fmt: skip
         every: dict[str, Any] = {name: tuple(each[name] for each in facts) for name in facts[0]}
         if options.scale != "quantile":
@@ -94,7 +104,10 @@ class Number(base.Kind):
         fitted = cls(columns=tuple(frame.columns), scale=options.scale, **every)
         if options.bins:
             edges = (
-                _edges(fitted._scaled(_floats(frame[name])[:, None], slice(at, at + 1))[:, 0], options.bins)
+                _edges(
+                    fitted._scaled(_floats(frame[name], fitted._notation(at))[:, None], slice(at, at + 1))[:, 0],
+                    options.bins,
+                )
                 for at, name in enumerate(frame.columns)
             )
             fitted = fitted.model_copy(update={"edges": tuple(edges)})
@@ -105,11 +118,17 @@ class Number(base.Kind):
         """How many values a row has."""
         return len(self.columns)
 
+    def _notation(self, index: int) -> Notation | None:
+        """How a column's numbers were written in training; None: older runs did not tell."""
+        from netwright.kinds.parse import Notation
+
+        return Notation(self.commas[index], self.units[index]) if self.commas else None
+
     def encode(self, frame: pl.DataFrame, ids: base.RowIds) -> Arrays:
         """{"values": (n, C) float32}, NaN where missing."""
         out = np.empty((len(self.columns), frame.height), np.float32)
         for index, name in enumerate(self.columns):  # a column fits into the processor's cache, a table does not
-            column = _floats(frame[name], ids=ids)[:, None]
+            column = _floats(frame[name], self._notation(index), ids=ids)[:, None]
             out[index] = self._scaled(column, slice(index, index + 1))[:, 0]
         return {"values": np.ascontiguousarray(out.T)}
 
@@ -197,7 +216,7 @@ class Number(base.Kind):
         )
 
 
-def _floats(column: pl.Series, ids: base.RowIds | None = None) -> np.ndarray:
+def _floats(column: pl.Series, written: Notation | None = None, ids: base.RowIds | None = None) -> np.ndarray:
     import polars as pl
 
     from netwright.kinds import parse
@@ -210,7 +229,7 @@ def _floats(column: pl.Series, ids: base.RowIds | None = None) -> np.ndarray:
         if ids is not None:
             _say_infinite(column.name, np.flatnonzero(lost), ids)
         return np.where(lost, np.nan, values)
-    read, coerced = parse.numbers(column)
+    read, coerced = parse.numbers(column, written)
     values = read.to_numpy().astype(np.float64)
     if ids is not None:
         lost = np.flatnonzero(np.isnan(values) & column.is_not_null().to_numpy() & ~_is_nan(column))
@@ -223,16 +242,19 @@ def _floats(column: pl.Series, ids: base.RowIds | None = None) -> np.ndarray:
                 column=column.name,
             )
         elif coerced:
-            from netwright.events import say
-
-            say(
-                "notice",
-                "number.text",
-                f"{column.name}: numbers written as text, such as {column.drop_nulls()[0]!r}, were read as numbers",
-                column=column.name,
-            )
+            _say_read(column, read)
         _say_infinite(column.name, np.flatnonzero(np.abs(values) > LARGEST), ids)
     return np.where(np.abs(values) <= LARGEST, values, np.nan)
+
+
+def _say_read(column: pl.Series, read: pl.Series) -> None:
+    """Say what was made of numbers written as text, by the first one that plain reading leaves."""
+    import polars as pl
+
+    odd = column.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False).is_null() & read.is_not_null()
+    row = odd.arg_max() or 0
+    text = f"{column.name}: numbers written as text were read as numbers, such as {column[row]!r} as {read[row]:,.10g}"
+    say("notice", "number.text", text, column=column.name)
 
 
 def _say_infinite(name: str, rows: np.ndarray, ids: base.RowIds) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import polars as pl
 
@@ -13,33 +14,98 @@ _DATE_FORMS = (
 )  # fmt: skip
 
 
-def numbers(values: pl.Series) -> tuple[pl.Series, bool]:
-    """Read strings as numbers: `1,234.5`, `$5`, `12 %`, `(3)`; what cannot be read becomes null.
+_WIDE = dict(zip("０１２３４５６７８９．，％￥＋－（）", "0123456789.,%¥+-()", strict=True))
+_TENS = {"千": 1e3, "万": 1e4, "萬": 1e4, "百万": 1e6, "千万": 1e7, "亿": 1e8, "億": 1e8}
+_COMMA = r"^[-+]?(?:\d{1,3}(?:[.\u00a0\u202f' ]\d{3})+|\d+),\d+$"  # 1.234,5
+_POINT = r"^[-+]?(?:\d{1,3}(?:[,\u00a0\u202f' ]\d{3})+|\d+)?\.\d+$"  # 1,234.5
+_GROUPS = r"^[-+]?[1-9]\d{0,2}(?:[,.]\d{3})+$"  # 1,234 and 1.234: either may be a mark of thousands
+LOOK = 10_000  # values that tell how a column's numbers are written
 
-    Returns the numbers (Float64) and whether any needed more than plain reading. A percentage keeps its figure: 12 %
-    is 12.
 
-    >>> numbers(pl.Series(["1,234.5", "$5", "12 %", "x", None]))[0].to_list()
-    [1234.5, 5.0, 12.0, None, None]
+class Notation(NamedTuple):
+    """How the numbers of a column of texts are written: with a decimal comma, with a unit behind them."""
+
+    comma: bool = False
+    unit: str = ""
+
+
+def notation(values: pl.Series) -> Notation:
+    """Tell how most of a column's numbers are written; where nothing tells, with a point and without a unit.
+
+    >>> notation(pl.Series(["1.234,50", "12,5"])), notation(pl.Series(["46 kg", "50 kg", "7.5 kg"])).unit
+    (Notation(comma=True, unit=''), 'kg')
+    """
+    if values.dtype != pl.String:
+        return Notation()
+    look = values.drop_nulls()
+    text = look.gather_every(max(1, len(look) // LOOK))
+    text = text.filter(text.str.strip_chars().cast(pl.Float64, strict=False).is_null())
+    unit = _unit(text)
+    bare = _bare_number(text, unit)
+    clear = bare.filter(~bare.str.contains(_GROUPS))
+    comma, point = (int(clear.str.contains(form).sum()) for form in (_COMMA, _POINT))
+    return Notation(comma > 0 and comma > point, unit)
+
+
+def numbers(values: pl.Series, written: Notation | None = None) -> tuple[pl.Series, bool]:
+    """Read strings as numbers: `1,234.5`, `$5`, `12 %`, `(3)`, `3.2万`; what cannot be read becomes null.
+
+    `written`: how the column's numbers are written (`notation`), where more values than these have told. Returns the
+    numbers (Float64) and whether any needed more than plain reading. A percentage keeps its figure: 12 % is 12.
+
+    >>> numbers(pl.Series(["1,234.5", "$5", "12 %", "3.2万", "x", None]))[0].to_list()
+    [1234.5, 5.0, 12.0, 32000.0, None, None]
+    >>> numbers(pl.Series(["1.234,5"]), Notation(comma=True))[0].to_list()
+    [1234.5]
     """
     if values.dtype == pl.Boolean or values.dtype.is_numeric() or values.dtype == pl.Decimal:
         return values.cast(pl.Float64, strict=False).fill_nan(None), False
     text = values.cast(pl.String).str.strip_chars()
     plain = text.cast(pl.Float64, strict=False)
-    if plain.null_count() == text.null_count():
+    if plain.null_count() == text.null_count() and not (written and written.comma):
         return plain.fill_nan(None), False
-    bare = (
-        text.str.replace_all(r"^\((.*)\)$", "-$1")  # an accountant's minus
-        .str.replace_all(r"^([-+]?)\s*[$€£¥₹]\s*|\s*[$€£¥₹%元]$", "$1")
+    comma, unit = written or notation(text)
+    bare = _bare_number(text, unit)
+    tens = bare.str.extract(r"\d\s*(百万|千万|[千万萬亿億])$")
+    bare = bare.str.replace(r"(\d)\s*(?:百万|千万|[千万萬亿億])$", "$1")
+    if comma:
+        bare = bare.str.replace(r"^([-+]?\d{1,3}(?:\.\d{3})+)((?:,\d+)?)$", "$1 $2")  # the space marks what is grouped
+        grouped = bare.str.contains(" ", literal=True)
+        ungrouped = _where(grouped, bare.str.replace_all(r"[. ]", ""), bare).str.replace(",", ".", literal=True)
+    else:
+        grouped = bare.str.contains(r"^[-+]?\d{1,3}([,\u00a0\u202f' ]\d{3})+(\.\d+)?$")
+        ungrouped = _where(grouped, bare.str.replace_all(r"[,\u00a0\u202f' ]", ""), bare)
+    read = ungrouped.cast(pl.Float64, strict=False) * tens.replace_strict(_TENS, default=1.0, return_dtype=pl.Float64)
+    if not comma:  # 1.234 is plain where the comma parts decimals, and is not what it looks
+        read = _where(plain.is_not_null(), plain, read)
+    return read.alias(values.name).fill_nan(None), True
+
+
+def _unit(text: pl.Series) -> str:
+    """The unit behind 95 % and more of the numbers that are written as these texts, such as `kg` or `㎡`."""
+    ends = text.str.extract(r"\d\s*([^\d\s.,%)％）$€£¥￥₹][^\d\s]{0,7})$")
+    found = ends.drop_nulls().value_counts(sort=True)
+    if not len(found) or found["count"][0] < max(2, 0.95 * len(text)):
+        return ""
+    unit = str(found.to_series()[0])
+    return "" if unit.rstrip("元円") in _TENS else unit  # 万元: ten thousands, also where 亿元 stand among them
+
+
+def _bare_number(text: pl.Series, unit: str) -> pl.Series:
+    """Texts without a unit, a currency, a sign of percents, an accountant's brackets; blanks before three digits stay."""
+    if unit:
+        text = text.str.strip_suffix(unit).str.strip_chars()
+    return (
+        text.str.replace_many(_WIDE)
         .str.strip_chars()
-        .str.replace_all(r"^([-+]?\d{1,3}(?:[,\u00a0\u202f' ]\d{3})+)(\.\d+)?$", "$1$2")
+        .str.replace_all(r"^\((.*)\)$", "-$1")
+        .str.replace_all(r"^([-+]?)\s*[$€£¥₹]\s*|\s*[$€£¥₹%元円]$", "$1")
+        .str.strip_chars()
     )
-    grouped = bare.str.contains(r"^[-+]?\d{1,3}([,\u00a0\u202f' ]\d{3})+(\.\d+)?$")
-    ungrouped = pl.select(
-        pl.when(grouped).then(bare.str.replace_all(r"[,\u00a0\u202f' ]", "")).otherwise(bare).alias(values.name)
-    ).to_series()
-    read = pl.select(plain.fill_null(ungrouped.cast(pl.Float64, strict=False)).alias(values.name)).to_series()
-    return read.fill_nan(None), True
+
+
+def _where(condition: pl.Series, yes: pl.Series, no: pl.Series) -> pl.Series:
+    return pl.select(pl.when(condition).then(yes).otherwise(no).alias(no.name)).to_series()
 
 
 def dates(values: pl.Series, form: str | None = None) -> pl.Series:

@@ -103,7 +103,7 @@ RECIPE = {
 
 KIND_SETTINGS = {
     "category": "kind minimum order",
-    "date": "kind",
+    "date": "kind layout",
     "image": "kind size channels mirror mean deviation",
     "labels": "kind separator minimum",
     "match": "kind about score",

@@ -258,7 +258,9 @@ def _by_time(table: Table, column: str, validation: float, test: float) -> Parts
     table.require([column], setting="split.time")
     values = table.frame[column]
     moments = (
-        values.cast(pl.Float64).fill_nan(None) if values.dtype.is_numeric() else parse.dates(values).cast(pl.Int64)
+        values.cast(pl.Float64).fill_nan(None)
+        if values.dtype.is_numeric()
+        else parse.dates(values, utc=True).cast(pl.Int64)
     )
     lost = np.flatnonzero(moments.is_null().to_numpy())
     if len(lost) == len(table):

@@ -9,14 +9,16 @@ import numpy as np
 import polars as pl
 import pytest
 
+from netwright.errors import InputError
 from netwright.events import Event
 from netwright.kinds import parse
+from netwright.kinds.infer import infer
 
 from .fitting import encode, fit
 
 FORMS = [
     "2024-02-29", "2024/02/29", "20240229", "29.02.2024", "2024年02月29日", "29 Feb 2024", "Feb 29, 2024", "29 February 2024",
-    "2024-02-29 00:00:00", "2024-02-29T00:00:00", "2024-02-29 00:00", "2024-02-29T00:00:00Z", "2024-02-29T00:00:00.000+00:00",
+    "2024-02-29 00:00:00", "2024-02-29T00:00:00", "2024-02-29 00:00", "2024/2/29 0:00", "2024年2月29日 00:00", "29/02/2024 00:00", "2024.02.29", "2024-02-29T00:00:00Z", "2024-02-29T00:00:00.000+00:00",
 ]  # fmt: skip
 
 
@@ -84,3 +86,40 @@ def test_a_missing_date_is_missing_and_an_unreadable_one_is_said(said: list[Even
 def test_dates_before_1970_are_dates() -> None:
     old = [date(1815, 12, 10), date(1903, 12, 28), date(1912, 6, 23)]
     assert np.isfinite(values(fit("date", old), old)).all()
+
+
+def test_rows_to_be_answered_are_read_in_the_form_of_training() -> None:
+    kind = fit("date", ["01/02/2024", "31/12/2024"])
+    alone, beside = values(kind, ["05/03/2024"]), values(kind, ["05/03/2024", "31/12/2024"])
+    np.testing.assert_array_equal(alone[0], beside[0])
+    other = values(kind, ["2024-03-05"])
+    np.testing.assert_array_equal(alone, other)
+
+
+def test_dates_of_which_no_value_tells_day_from_month_are_doubted_and_can_be_named() -> None:
+    column = pl.Series("day", [f"{k % 12 + 1:02}/{k % 9 + 1:02}/2024" for k in range(40)])
+    assert infer(column, {}, "input").reason.endswith("no value tells day from month")
+    assert infer(column.replace(column[0], "12/31/2024"), {}, "input").reason == "100% of its values are dates"
+    named = values(fit("date", column.to_list(), layout="%d/%m/%Y"), ["05/03/2024"])
+    assert not np.array_equal(named, values(fit("date", column.to_list()), ["05/03/2024"]))
+
+
+@pytest.mark.parametrize("layout", ["dd/mm/yyyy", "%H", "%Q", ""])
+def test_a_layout_that_reads_nothing_is_refused(layout: str) -> None:
+    with pytest.raises(InputError, match=r"columns\.x\.layout: .* reads none of its values, such as '31/12/2024'"):
+        fit("date", ["31/12/2024", "01/02/2024"], layout=layout)
+
+
+def test_times_with_unlike_offsets_are_brought_to_utc_and_that_is_said() -> None:
+    texts = [
+        "2024-02-29T08:00:00+08:00",
+        "2024-02-29T00:00:00Z",
+        "2024-02-28T19:00:00-05:00",
+        "2024-03-01T00:00:00+0000",
+    ]
+    assert "brought to UTC" in infer(pl.Series("at", texts * 10), {}, "input").reason
+    out = values(fit("date", texts), texts)
+    np.testing.assert_array_equal(out[0], out[1])
+    np.testing.assert_array_equal(out[0], out[2])
+    local = ["2024-02-29T08:00:00+08:00", "2024-03-01T09:00:00+08:00"]
+    assert not fit("date", local).utc, "one clock for all stays that clock"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from netwright.arrays import Arrays
+from netwright.errors import InputError, Problem
 from netwright.events import say_rows
 from netwright.kinds import base
 
@@ -23,6 +24,9 @@ class Options(base.Options):
     """Settings of a date column."""
 
     kind: Literal["date"] = "date"
+    layout: str | None = Field(
+        default=None, description="how dates are written, such as %d/%m/%Y; left out, the form that reads most of them"
+    )
 
 
 class Date(base.Kind):
@@ -37,6 +41,8 @@ class Date(base.Kind):
     spread: float
     timed: bool
     missing: tuple[bool, ...]
+    layout: str | None = None
+    utc: bool = False
     _form: str | None = PrivateAttr(default=None)  # of a table that is encoded by slices; not saved: each has its own
 
     @classmethod
@@ -56,12 +62,24 @@ class Date(base.Kind):
             return None
         read = parse.dates(pl.Series(facts.sample, dtype=pl.String))
         share = 1 - read.null_count() / len(read)
-        return base.Guess(sure=0.9, reason=f"{share:.0%} of its values are dates") if share >= 0.95 else None
+        if share < 0.95:
+            return None
+        reason = f"{share:.0%} of its values are dates"
+        if parse.day_or_month(facts.present):
+            reason += ", the month first as far as can be told: no value tells day from month"
+        if parse.offsets_differ(facts.present):
+            reason += " with unlike offsets, all brought to UTC"
+        return base.Guess(sure=0.9, reason=reason)
 
     @classmethod
     def fit(cls, frame: pl.DataFrame, options: Any, role: base.Role) -> Date:
         """Learn the centre and spread of the moments, and whether they have a time of day."""
-        seconds = _seconds(frame.to_series(0))
+        from netwright.kinds import parse
+
+        column = frame.to_series(0)
+        layout = parse.date_form(lambda: [column]) if options.layout is None else _asked(options.layout, column)
+        utc = parse.offsets_differ(column)
+        seconds = _seconds(column, layout, utc=utc)
         present = seconds[np.isfinite(seconds)]
         return cls(
             columns=tuple(frame.columns),
@@ -69,6 +87,8 @@ class Date(base.Kind):
             spread=(float(present.std()) if len(present) else 0.0) or 1.0,
             timed=bool((present % DAY != 0).any()),
             missing=(bool(len(present) < len(seconds)),) * (9 if (present % DAY != 0).any() else 7),
+            layout=layout,
+            utc=utc,
         )
 
     @property
@@ -81,7 +101,9 @@ class Date(base.Kind):
         from netwright.kinds import parse
 
         column, known = frame[self.columns[0]], self.model_copy()
-        known._form = parse.date_form(lambda: (column.slice(at, size) for at in range(0, len(column), size)))
+        known._form = parse.date_form(
+            lambda: (column.slice(at, size) for at in range(0, len(column), size)), self.layout
+        )
         return known
 
     def form(self, column: str) -> dict[str, Any]:
@@ -91,7 +113,7 @@ class Date(base.Kind):
     def encode(self, frame: pl.DataFrame, ids: base.RowIds) -> Arrays:
         """{"values": (n, 7 or 9) float32}: scaled time, then sine and cosine of week, month, year (and day)."""
         column = frame[self.columns[0]]
-        seconds = _seconds(column, self._form)
+        seconds = _seconds(column, self._form, first=self.layout, utc=self.utc)
         lost = np.flatnonzero(np.isnan(seconds) & column.is_not_null().to_numpy())
         if len(lost):
             say_rows(
@@ -118,11 +140,22 @@ class Date(base.Kind):
         return {"values": out.astype(np.float32)}
 
 
-def _seconds(column: pl.Series, form: str | None = None) -> np.ndarray:
+def _asked(layout: str, column: pl.Series) -> str:
+    """The layout that the user names. Raises `InputError` where it reads none of the column's values."""
+    from netwright.kinds import parse
+
+    if parse.reads(column, layout):
+        return layout
+    what = f"{layout!r} reads none of its values, such as {column.drop_nulls().head(1).to_list()[0]!r}"
+    allowed = "%Y year, %m month, %d day, %H:%M:%S time, as in %d/%m/%Y"
+    raise InputError(Problem(f"columns.{column.name}.layout", what, allowed=allowed))
+
+
+def _seconds(column: pl.Series, form: str | None = None, *, first: str | None = None, utc: bool = False) -> np.ndarray:
     """(n,) seconds since 1970, NaN where there is no date."""
     import polars as pl
 
     from netwright.kinds import parse
 
-    micro = parse.dates(column, form).cast(pl.Int64)
+    micro = parse.dates(column, form, first=first, utc=utc).cast(pl.Int64)
     return micro.cast(pl.Float64).to_numpy() / 1e6

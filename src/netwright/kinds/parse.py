@@ -9,8 +9,9 @@ import polars as pl
 
 _DATE_FORMS = (
     "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d", "%Y/%m/%d %H:%M:%S",
-    "%Y/%m/%d", "%Y年%m月%d日", "%d.%m.%Y %H:%M", "%d.%m.%Y", "%m/%d/%Y %H:%M", "%m/%d/%Y", "%d/%m/%Y", "%d %b %Y",
-    "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%Y%m%d",
+    "%Y/%m/%d %H:%M", "%Y/%m/%d", "%Y年%m月%d日 %H:%M:%S", "%Y年%m月%d日 %H:%M", "%Y年%m月%d日", "%d.%m.%Y %H:%M:%S",
+    "%d.%m.%Y %H:%M", "%d.%m.%Y", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y", "%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M",
+    "%d/%m/%Y", "%d-%m-%Y", "%d %b %Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%Y.%m.%d", "%Y%m%d",
 )  # fmt: skip
 
 
@@ -108,10 +109,11 @@ def _where(condition: pl.Series, yes: pl.Series, no: pl.Series) -> pl.Series:
     return pl.select(pl.when(condition).then(yes).otherwise(no).alias(no.name)).to_series()
 
 
-def dates(values: pl.Series, form: str | None = None) -> pl.Series:
+def dates(values: pl.Series, form: str | None = None, *, first: str | None = None, utc: bool = False) -> pl.Series:
     """Read strings as moments in time (microseconds, no zone) with the one form that reads most of them.
 
-    `form`: the form to read them in, where `date_form` has found it for more values than these.
+    `form`: the form to read them in, where `date_form` has found it for more values than these. `first`: the form to
+    prefer where another reads as many. `utc`: an offset behind a time, as in `+08:00`, is taken off.
 
     >>> dates(pl.Series(["2024-02-29", "x"])).to_list()
     [datetime.datetime(2024, 2, 29, 0, 0), None]
@@ -122,20 +124,11 @@ def dates(values: pl.Series, form: str | None = None) -> pl.Series:
     if values.dtype == pl.Datetime:
         return values.dt.replace_time_zone(None).cast(moment)
     text = _bare(values)
-    if form is not None:
-        return _in_form(text, form)
-    best: pl.Series | None = None
-    for known in _DATE_FORMS:
-        read = _in_form(text, known)
-        if best is None or read.null_count() < best.null_count():
-            best = read
-        if best.null_count() == text.null_count():
-            break
-    assert best is not None
-    return best
+    read = _in_form(text, form or _best_form([text], first))
+    return read - _offsets(values) if utc else read
 
 
-def date_form(slices: Callable[[], Iterable[pl.Series]]) -> str | None:
+def date_form(slices: Callable[[], Iterable[pl.Series]], first: str | None = None) -> str | None:
     """Return the form in which `dates` would read all these slices together; None: they are no strings.
 
     >>> date_form(lambda: [pl.Series(["01/02/2024"]), pl.Series(["31/12/2024"])])
@@ -143,15 +136,60 @@ def date_form(slices: Callable[[], Iterable[pl.Series]]) -> str | None:
     """
     if any(part.dtype in (pl.Date, pl.Datetime) for part in slices()):
         return None
-    least, best = -1, _DATE_FORMS[0]
-    missing = sum(_bare(part).null_count() for part in slices())
-    for known in _DATE_FORMS:
-        lost = sum(_in_form(_bare(part), known).null_count() for part in slices())
-        if least < 0 or lost < least:
-            least, best = lost, known
-        if least == missing:
+    return _best_form((_bare(part) for part in slices()), first)
+
+
+def reads(values: pl.Series, form: str) -> bool:
+    """Whether a form reads any of these strings, or needs not to: there are none."""
+    if values.dtype != pl.String or not len(text := _bare(values).drop_nulls()):
+        return True
+    try:
+        return "%" in form and _in_form(text, form).null_count() < len(text)
+    except pl.exceptions.ComputeError:  # polars' word for a form that is none
+        return False
+
+
+def day_or_month(values: pl.Series) -> bool:
+    """Whether no value tells the day from the month, as in 03/04/2024.
+
+    >>> day_or_month(pl.Series(["03/04/2024"])), day_or_month(pl.Series(["03/14/2024"]))
+    (True, False)
+    """
+    if values.dtype != pl.String:
+        return False
+    text = _bare(values)
+    form = _best_form([text], None)
+    other = form.replace("%m/%d", "%d/%m")
+    return other != form and bool((_in_form(text, other).is_not_null() == _in_form(text, form).is_not_null()).all())
+
+
+def offsets_differ(values: pl.Series) -> bool:
+    """Whether times are written with unlike offsets from UTC, as 08:00Z and 08:00+02:00 are."""
+    return values.dtype == pl.String and _offsets(values.drop_nulls()).n_unique() > 1
+
+
+def _best_form(texts: Iterable[pl.Series], first: str | None) -> str:
+    """The form that reads most of these bare texts; of like ones the first."""
+    slices = list(texts)
+    most, best, there = -1, _DATE_FORMS[0], sum(len(part) - part.null_count() for part in slices)
+    for known in _DATE_FORMS if first is None else (first, *_DATE_FORMS):
+        read = sum(len(part) - _in_form(part, known).null_count() for part in slices)
+        if read > most:
+            most, best = read, known
+        if most == there:
             break
     return best
+
+
+_OFFSET = r"(\d\d:\d\d(?::\d\d(?:\.\d+)?)?)\s*(?:Z|([+-])(\d\d):?(\d\d))$"
+
+
+def _offsets(values: pl.Series) -> pl.Series:
+    """Durations that times written with an offset are ahead of UTC, 0 where there is none."""
+    found = values.cast(pl.String).str.strip_chars().str.extract_groups(_OFFSET).struct
+    parts = [found.field(str(place)).cast(pl.Int64, strict=False).fill_null(0) for place in (3, 4)]
+    minutes = (parts[0] * 60 + parts[1]) * _where(found.field("2") == "-", pl.Series([-1]), pl.Series([1]))
+    return (minutes.fill_null(0) * 60_000_000).cast(pl.Duration("us"))
 
 
 def _bare(values: pl.Series) -> pl.Series:

@@ -141,7 +141,9 @@ def _temperature(truth: np.ndarray, probability: np.ndarray, weight: np.ndarray 
 
     least = -1.5 if n >= MANY else 0.0
     best = math.exp(minimize_scalar(loss, bounds=(least, 1.5), method="bounded").x)
-    gain = losses(1.0) - losses(best)
+    gain = _losses(truth, probability) - _losses(
+        truth, tempered(probability, best)
+    )  # without the doubt: what is promised
     error = float(gain.std()) / math.sqrt(len(gain))
     return best if float(np.average(gain, weights=weight)) > SURE * error else 1.0
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from netwright.events import Event
+from netwright.kinds.infer import infer
 
 from .fitting import encode, fit
 
@@ -21,6 +23,21 @@ def test_labels_as_texts_and_as_lists(values: list[Any]) -> None:
     assert kind.values == ("a", "b", "c")
     assert arrays["hot"].tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0], [0, 0, 0], [1, 0, 1]]  # type: ignore[union-attr]
     assert kind.absent(arrays).tolist() == [False, False, False, True, False], "no label is an answer; no value is none"
+
+
+@pytest.mark.parametrize("mark", ["|", "; ", "、", "，", "；", ",", ", "])
+def test_the_mark_between_labels_is_found(mark: str) -> None:
+    rows = [mark.join(name for place, name in enumerate("体财科") if k >> place & 1) for k in range(1, 8)] * 6
+    found = infer(pl.Series("x", rows), {}, "target")
+    assert found.kind == "labels" and repr(mark.strip()) in found.reason
+    assert fit("labels", rows).values == ("体", "科", "财")
+
+
+@pytest.mark.parametrize(
+    "rows", [["Rome, Italy", "Bonn, Germany", "Oslo, Norway"] * 9, ["1,5", "2,5", "0,5", "2,0"] * 9]
+)
+def test_a_comma_within_a_name_or_a_number_parts_no_labels(rows: list[str]) -> None:
+    assert infer(pl.Series("x", rows), {}, "target").kind != "labels"
 
 
 def test_a_separator_of_the_users_own_and_numbers_as_labels() -> None:

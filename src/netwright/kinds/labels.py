@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     from netwright.kinds.facts import Facts
 
 
+MARKS = "|;；、，"  # what may part labels, the first of like ones
+
+
 class Options(base.Options):
     """Settings of a labels column."""
 
     kind: Literal["labels"] = "labels"
     separator: str = Field(
-        default="", description="what stands between two labels written in one text; | or ; if not given"
+        default="",
+        description="what stands between two labels written in one text; found among | ; ； 、 ， and , if not given",
     )
     minimum: int = Field(default=1, ge=1, description="rows that a label needs in training to be kept")
 
@@ -42,7 +46,7 @@ class Labels(base.Kind):
 
     @classmethod
     def sniff(cls, facts: Facts, role: base.Role) -> base.Guess | None:
-        """Lists of texts; texts with | or ; between parts that repeat."""
+        """Lists of texts; texts with a mark such as | or ; between parts that repeat."""
         import polars as pl
 
         dtype = facts.values.dtype
@@ -53,6 +57,8 @@ class Labels(base.Kind):
             with_it = sum(separator in value for value in facts.sample) / len(facts.sample)
             parts = Counter(part for value in facts.sample for part in _split(value, separator))
             short = all(len(part) <= 40 for part in parts)
+            if separator == "," and (facts.number_share > 0.5 or len(set(facts.sample)) <= len(parts)):
+                return None  # decimal commas; names such as Rome, Italy, whose parts are not combined freely
             if with_it >= 0.1 and short and len(parts) <= 1000 and parts.total() >= 5 * len(parts):
                 reason = f"{with_it:.0%} of its values hold several parts separated by {separator!r}, {len(parts):,} distinct"
                 return base.Guess(sure=0.75, reason=reason)
@@ -136,7 +142,9 @@ class Labels(base.Kind):
 
 
 def _separator(values: list[str]) -> str:
-    return max("|;", key=lambda mark: sum(mark in value for value in values))
+    """The mark that most values hold; a comma, which stands in names and numbers too, where there is no other."""
+    best = max(MARKS, key=lambda mark: sum(mark in value for value in values))
+    return "," if "," in "".join(values) and not any(best in value for value in values) else best
 
 
 def _split(value: str, separator: str) -> list[str]:

@@ -215,8 +215,19 @@ def test_unreadable_images_are_named(refused):
     assert refused("train", "photos", "--target", "label") == [
         "cats/3.png: this image cannot be read: it is no image in a known format.",
         "dogs/4.png: this image cannot be read: image file is truncated.",
-        "image: 2 of 20 images cannot be read. To mend it: repair these files, or take them out of the data.",
+        "image: 2 of 20 images cannot be read. To mend it: repair these files, or take them out of the data; "
+        "in training --read.bad_rows leave_out leaves them out.",
     ]
+
+
+def test_unreadable_images_are_left_out_where_the_user_says_so(cli):
+    (images() / "cats" / "3.png").write_bytes(b"not a picture")
+    said = cli("train", "photos", "--target", "label", "--training.epochs", "1", "--read.bad_rows", "leave_out")
+    assert said.code == 0, said.err
+    assert (
+        "1 row left out, because their images cannot be read, such as it is no image in a known format (cats/3.png)"
+        in said.err
+    )
 
 
 # --- the target -------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from netwright.arrays import Array, Arrays, Gapped, Ragged
 from netwright.events import Event, listening, say
 from netwright.run import replacing, unwritable, write_json
 
-VERSION = 1  # of what encoders give: raised when any of them changes
+VERSION = 2  # of what encoders give: raised when any of them changes
 WORTH = 32 * 2**20  # bytes of an encoded block from which keeping it saves more time than it takes
 CAP = 10 * 2**30  # bytes kept at most
 

@@ -6,6 +6,7 @@ settings, 130 interrupted. Only click is imported before a verb is known: `netwr
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -55,7 +56,7 @@ class Verbs(click.Group):
             return None
         command: click.Command = globals()[f"_{cmd_name}"]()
         command.name, command.short_help = cmd_name, VERBS[cmd_name]
-        command.help = f"{VERBS[cmd_name]}\n\n{command.help or ''}"
+        command.help = f"{VERBS[cmd_name]}\n\n{inspect.cleandoc(command.help or '')}"
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:

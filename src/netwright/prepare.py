@@ -17,6 +17,7 @@ from netwright.errors import InputError, Problem, nearest
 from netwright.events import say, say_rows
 from netwright.kinds.base import Kind, Role, kind_name
 from netwright.kinds.facts import LOOK, WIDE, Facts
+from netwright.kinds.image import Image
 from netwright.kinds.infer import Column, check_options, infer, kind_class, targets
 from netwright.recipe import Recipe
 from netwright.seeds import generator
@@ -27,6 +28,7 @@ from netwright.trunks.family import DataFacts, Family
 MOST = 1_000_000  # training rows that kinds are fitted on: a mean is then known within a thousandth of the deviation
 WRITTEN = ("text", "messages")  # targets that need no input: without one they are a language model
 LOOKED = 2_000  # rows by which the length of texts is judged
+LOOKED_FOR = 50  # names of files that are looked for beside the table
 FIRST = 100_000  # values looked at before all are
 
 
@@ -135,8 +137,8 @@ class Fitted:
 
 def located(column: pl.Series, folder: str) -> pl.Series:
     """Return names of files so that they open: those named from the table's own folder get it put before them."""
-    first = next(iter(column.drop_nulls().head(1)), None) if column.dtype == pl.String and folder else None
-    if first is None or Path(first).exists() or not (Path(folder) / first).exists():
+    look = column.drop_nulls().head(LOOKED_FOR).to_list() if column.dtype == pl.String and folder else []
+    if any(Path(name).exists() for name in look) or not any((Path(folder) / name).exists() for name in look):
         return column
     return pl.Series(
         column.name, [None if name is None else str(Path(folder) / name) for name in column], dtype=pl.String
@@ -189,6 +191,8 @@ def describe(table: Table, recipe: Recipe) -> Described:
     asked_of |= partners
     found = [_kind_of(table, name, recipe, "input", asked=asked_of.get(name)) for name in names]
     inputs = tuple(column for column in found if column.kind is not None)
+    if recipe.read.bad_rows == "leave_out":
+        table = _with_images(table, [column.name for column in inputs if column.kind == "image"])
     left_out = {column.name: column.reason for column in found if column.kind is None}
     asked = [name for name in left_out if recipe.inputs is not None]
     for name, reason in left_out.items():
@@ -255,6 +259,19 @@ def _with_target(table: Table, recipe: Recipe, always: set[str]) -> Table:
         )
         table = table.take(np.flatnonzero(~absent))
     return table
+
+
+def _with_images(table: Table, names: Iterable[str]) -> Table:
+    """The rows whose images can be read; the others are said."""
+    bad = dict[int, str]()
+    for name in names:
+        bad |= Image.unreadable(located(table.frame[name], table.folder))
+    rows = np.array(sorted(bad), np.int64)
+    if not len(rows) or len(rows) == len(table):  # where none can be read, encoding them names them
+        return table
+    text = f"{len(rows):,} row{'s' * (len(rows) > 1)} left out, because their images cannot be read, such as {bad[int(rows[0])]}"
+    say_rows("read.bad_rows", text, table.named(rows))
+    return table.take(np.setdiff1d(np.arange(len(table)), rows))
 
 
 def _gone(column: pl.Series) -> np.ndarray:

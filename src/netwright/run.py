@@ -24,7 +24,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Raises `InputError` where there is no room, no right or no such place to write.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=_folder(path.parent))
+    folder = _folder(path.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=folder)
+    except OSError as error:
+        raise unwritable(path, error) from error
     os.close(handle)
     temporary = Path(name)
     try:

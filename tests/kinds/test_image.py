@@ -13,6 +13,7 @@ from PIL import Image as Pillow
 
 from netwright.errors import InputError
 from netwright.events import Event
+from netwright.kinds.infer import infer
 
 from .fitting import encode, fit
 
@@ -55,6 +56,22 @@ def test_transparency_palettes_and_one_bit_are_read() -> None:
         buffer = io.BytesIO()
         Pillow.fromarray(GREY).convert(mode).save(buffer, "png")
         assert fit("image", [buffer.getvalue()]).channels == (3 if mode == "P" else 1)
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_a_drawing_on_nothing_is_seen_on_white(mode: str) -> None:
+    drawing = Pillow.new("RGBA", (4, 4), (0, 0, 0, 0))
+    drawing.putpixel((1, 2), (0, 0, 0, 255))
+    file = io.BytesIO()
+    drawing.convert(mode).save(file, "PNG")
+    seen = encode(fit("image", [file.getvalue()]), [file.getvalue()])["pixels"][0, :, :, 0]  # type: ignore[index]
+    assert seen[2, 1] == 0
+    assert (seen == 255).sum() == 15
+
+
+def test_bytes_that_are_no_pictures_are_not_taken_for_them() -> None:
+    found = infer(pl.Series("blob", [bytes([k, 7, 9]) for k in range(30)]), {}, "input")
+    assert found.kind is None and "Binary" in found.reason
 
 
 def test_sixteen_bits_become_eight_and_are_not_cut_to_white() -> None:

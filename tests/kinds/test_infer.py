@@ -16,6 +16,10 @@ RANDOM = np.random.default_rng(0)
 SPOKEN = "the film was long and dull but its end made up for all of it"
 WORDS = SPOKEN.split()
 SENTENCES = [" ".join(RANDOM.choice(WORDS, 9)) for _ in range(40)]
+PNG = bytes.fromhex(  # one white pixel
+    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a49444154789c63f80f0001010100b138f6140000000049454e44ae426082"
+)
+
 COLUMNS: list[tuple[str, Any, str | None, str]] = [
     ("size", RANDOM.normal(size=40), "number", "its values are numbers, 40 of them distinct"),
     ("count", RANDOM.integers(0, 30, 40), "number", "its values are numbers"),
@@ -34,7 +38,7 @@ COLUMNS: list[tuple[str, Any, str | None, str]] = [
     ("photo", [f"p/{k}.JPG" for k in range(40)], "image", "100% of its values are names of image files"),
     ("pixels", np.zeros((40, 4, 5), np.uint8), "image", "its values are pixels, 4×5"),
     ("nested", [[[1, 2], [3, 4]]] * 40, "image", "its values are lists of rows of pixels"),
-    ("bytes", [b"a", b"b"] * 20, "image", "its values are bytes of pictures"),
+    ("bytes", [PNG, PNG + b"\0"] * 20, "image", "its values are bytes of pictures"),
     ("id", list(range(100, 140)), None, "it looks like an identifier: all its values are distinct whole numbers"),
     ("row", list(range(40)), None, "it looks like an identifier: all its values are distinct whole numbers in a row"),
     ("code", [f"A{k:05d}" for k in range(40)], None, "it looks like an identifier: all its values are distinct codes"),

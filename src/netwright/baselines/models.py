@@ -53,6 +53,7 @@ def _fit(model: Any, features: Any, truth: np.ndarray, weight: np.ndarray | None
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%")  # netwright has said so
         model.fit(features, truth, sample_weight=weight)
     early = [warning for warning in caught if issubclass(warning.category, ConvergenceWarning)]
     if early:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 LOOK = 200  # images opened to find their size
+MEND = "repair these files, or take them out of the data; in training --read.bad_rows leave_out leaves them out"
 
 
 class Options(base.Options):
@@ -74,7 +75,9 @@ class Image(base.Kind):
         if isinstance(dtype, pl.List) and isinstance(dtype.inner, pl.List | pl.Array):
             return base.Guess(sure=0.95, reason="its values are lists of rows of pixels")
         if dtype == pl.Binary or (isinstance(dtype, pl.Struct) and {"bytes", "path"} <= {f.name for f in dtype.fields}):
-            return base.Guess(sure=0.9, reason="its values are bytes of pictures")
+            if any(isinstance(_opened(value), np.ndarray) for value in facts.present.head(LOOK // 10).to_list()):
+                return base.Guess(sure=0.9, reason="its values are bytes of pictures")
+            return None
         if facts.is_text and facts.sample:
             share = sum(value.lower().endswith(ENDINGS) for value in facts.sample) / len(facts.sample)
             if share >= 0.95:
@@ -149,10 +152,17 @@ class Image(base.Kind):
             rows = sorted(broken)
             shown = [Problem(ids([row])[0], f"this image cannot be read: {broken[row]}") for row in rows[:5]]
             total = f"{len(rows):,} of {len(column):,} images cannot be read"
-            raise InputError(
-                *shown, Problem(self.columns[0], total, fix="repair these files, or take them out of the data")
-            )
+            raise InputError(*shown, Problem(self.columns[0], total, fix=MEND))
         return {"pixels": out}
+
+    @classmethod
+    def unreadable(cls, column: pl.Series) -> dict[int, str]:
+        """Return, by row, why its image cannot be read."""
+        if _pixel_array(column) is not None:
+            return {}
+        with ThreadPoolExecutor() as pool:
+            found = list(pool.map(_why_not, column.to_list(), chunksize=64))
+        return {row: why for row, why in enumerate(found) if why is not None}
 
     def outside(self, frame: pl.DataFrame) -> str:
         """The sizes and times of the files that the column names."""
@@ -225,6 +235,21 @@ def _pixels(values: Any, *, axes: tuple[int, ...] = (2, 3)) -> np.ndarray | str:
     return array.astype(np.uint8)
 
 
+def _on_white(picture: Any, *, grey: bool) -> Any:
+    """What one sees of a picture on white paper: a black drawing on nothing would else be black on black."""
+    from PIL import Image as Pillow
+
+    if not picture.has_transparency_data:
+        return picture
+    seen = picture.convert("RGBA")
+    return Pillow.alpha_composite(Pillow.new("RGBA", seen.size, "white"), seen).convert("L" if grey else "RGB")
+
+
+def _why_not(value: Any) -> str | None:
+    found = "it is missing" if value is None else _opened(value)
+    return found if isinstance(found, str) else None
+
+
 def _opened(value: Any) -> np.ndarray | str:
     """(H, W, 1 or 3) uint8, or a text that says why it cannot be read."""
     from PIL import Image as Pillow
@@ -243,7 +268,8 @@ def _opened(value: Any) -> np.ndarray | str:
             if upright.mode.startswith("I"):  # 16 bits: Pillow would cut them to 255, which is white
                 array = (np.asarray(upright).clip(0, 65_535) // 257).astype(np.uint8)
             else:
-                array = np.asarray(upright.convert("L" if upright.mode in ("1", "L", "LA") else "RGB"))
+                grey = upright.mode in ("1", "L", "LA")
+                array = np.asarray(_on_white(upright, grey=grey).convert("L" if grey else "RGB"))
     except FileNotFoundError:
         return "there is no such file"
     except UnidentifiedImageError:

@@ -384,7 +384,11 @@ def _opened(row: int, value: Any) -> np.ndarray:
             upright = ImageOps.exif_transpose(picture)
             if upright.mode.startswith("I"):  # 16 bits
                 return (np.asarray(upright).clip(0, 65_535) // 257).astype(np.uint8)
-            return np.asarray(upright.convert("L" if upright.mode in ("1", "L", "LA") else "RGB"))
+            mode = "L" if upright.mode in ("1", "L", "LA") else "RGB"
+            if upright.has_transparency_data:  # as it looks on white paper
+                seen = upright.convert("RGBA")
+                upright = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
+            return np.asarray(upright.convert(mode))
     except OSError as error:
         raise Wrong(row, f"cannot be opened as an image: {error}") from None
 

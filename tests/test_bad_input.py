@@ -404,6 +404,32 @@ def test_a_flag_that_does_not_exist(refused, flag, near):
     ]
 
 
+@pytest.mark.parametrize("flag", ["--training.epochs", "--columns.age.kind", "--target"])
+def test_a_flag_without_its_value(refused, flag):
+    assert refused("train", table(), flag, "--output", "run") == [
+        f"{flag}: got '--output', which is a flag. To mend it: give it a value: {flag} VALUE."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"target": 1}, "target: got int. Allowed: a column's name, or a list of names."),
+        ({"target": [1]}, "target: got list of other things than texts. Allowed: a column's name, or a list of names."),
+        ({"target": np.array(["y"])}, "target: got ndarray. Allowed: a column's name, or a list of names."),
+        (
+            {"target": "y", "settings": "epochs=3"},
+            "settings: got str. Allowed: a dict, as in {'training': {'epochs': 3}}.",
+        ),
+        ({"target": "y", "settings": {"training": 3}}, "training: got 3. Allowed: settings by name."),
+    ],
+)
+def test_arguments_of_other_types(arguments, message):
+    with pytest.raises(nw.InputError) as caught:
+        nw.train({"x": [1, 2], "y": [1, 2]}, **arguments)
+    assert str(caught.value) == message
+
+
 def test_a_verb_that_does_not_exist(cli):
     said = cli("trian", "a.csv")
     assert (said.code, said.err) == (2, "Error: there is no verb 'trian'; did you mean train?\n")
@@ -422,10 +448,14 @@ def test_every_problem_of_a_recipe_is_named_at_once(refused):
     ("content", "message"),
     [
         (b"data: [a.csv\n", "r.yaml:2: is not YAML: expected ',' or ']', but got '<stream end>'."),
+        (
+            b"data: a.csv\ntraining: {epochs: 3}\ntraining: {seed: 1}\n",
+            "r.yaml:3: is not YAML: 'training' stands twice.",
+        ),
         (b"- 3\n", "r.yaml: holds no settings. Allowed: lines such as `target: price`."),
         (None, "r.yaml: there is no such recipe. To mend it: netwright recipe DATA --target COLUMN writes one."),
     ],
-    ids=["no YAML", "no settings", "no file"],
+    ids=["no YAML", "twice", "no settings", "no file"],
 )
 def test_a_recipe_that_cannot_be_read(refused, content, message):
     if content is not None:
@@ -441,7 +471,7 @@ def test_a_recipe_that_cannot_be_read(refused, content, message):
         (
             ("--training.epochs", "x", "--training.momentum", "1"),
             [
-                "training.epochs: got 'x'. Allowed: a valid integer, unable to parse string as an integer.",
+                "training.epochs: got 'x'. Allowed: a whole number.",
                 "training.momentum: got '1'. Allowed: less than 1.",
             ],
         ),
@@ -788,7 +818,12 @@ def test_no_room_for_the_predictions(refused, run, ending):
 def test_a_place_where_nothing_can_be_made(refused):
     Path("file").write_text("")
     (message,) = refused("train", table(), "--target", "y", *LINEAR, "--output", "file/run")
-    assert message.startswith("file/run: cannot be written: ")
+    assert message == "file/run: cannot be written: Not a directory. To mend it: name another --output."
+
+
+def test_predictions_to_a_place_where_nothing_can_be_made(refused, run):
+    (message,) = refused("predict", run, "a.csv", "--output", "/proc/p.csv")
+    assert message.startswith("/proc/p.csv: cannot be written: ")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])

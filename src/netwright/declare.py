@@ -27,6 +27,7 @@ def declare(
     """Return the recipe that the arguments of `train` declare. Raises `InputError` with all problems."""
     base = read_recipe(recipe) if isinstance(recipe, str | Path) else recipe
     values = base.model_dump(exclude_unset=True) if base is not None else {}
+    _check(target, settings)
     _merge(values, dict(settings or {}))
     if isinstance(data, str | Path):
         values["data"] = shown(data)
@@ -48,6 +49,21 @@ def declare(
     refuse_password(declared.split.validation_data, setting="split.validation_data")
     refuse_password(declared.split.test_data, setting="split.test_data")
     return declared
+
+
+def _check(target: Any, settings: Any) -> None:
+    """Raise `InputError` where arguments in Python are not of the types that they are to be."""
+    problems = []
+    if not isinstance(settings, Mapping | None):
+        got = f"got {type(settings).__name__}"
+        problems.append(Problem("settings", got, allowed="a dict, as in {'training': {'epochs': 3}}"))
+    if not isinstance(target, str | list | tuple | None) or not all(isinstance(name, str) for name in target or ()):
+        got = f"got {type(target).__name__}" + (
+            " of other things than texts" if isinstance(target, list | tuple) else ""
+        )
+        problems.append(Problem("target", got, allowed="a column's name, or a list of names"))
+    if problems:
+        raise InputError(*problems)
 
 
 def _as_model(values: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin
 
 import click
@@ -53,10 +54,18 @@ class Flags(click.Command):
             if match and ".".join(match.groups()[:3]) not in known:
                 known.add(".".join(match.groups()[:3]))
                 self._add(".".join(match.groups()[:3]), "VALUE", "")
+        self._refuse_lost_value(args)
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             raise InputError(Problem(error.option_name, "there is no such setting", fix=self._near(error))) from None
+
+    def _refuse_lost_value(self, args: list[str]) -> None:
+        """Raise `InputError` where a flag stands in the place of another one's value."""
+        known = {flag for parameter in self.params for flag in parameter.opts if flag.startswith("--")}
+        for flag, value in pairwise(args):
+            if flag in known and value.partition("=")[0] in known:
+                raise InputError(Problem(flag, f"got {value!r}, which is a flag", fix=f"give it a value: {flag} VALUE"))
 
     def _near(self, error: click.NoSuchOption) -> str:
         """The flag that ends alike, as --training.epochs does for --epochs, else the nearest."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -29,7 +29,7 @@ from netwright.kinds.language import Language
 from netwright.network import Network, build, head_settings
 from netwright.plan import Plan
 from netwright.prepare import Fitted
-from netwright.recipe import Execution, Read, Recipe
+from netwright.recipe import Execution, Read, Recipe, validate
 from netwright.recipe_file import read_recipe
 from netwright.run import Run
 from netwright.sources.stream import Stream
@@ -116,7 +116,7 @@ class Model:
                 yield self.decode(part, self.answers(encoded, len(part)))
         say_together(heard)
 
-    def generate(self, prompts: Any, *, manner: Manner | None = None) -> list[Text]:
+    def generate(self, prompts: Any, *, manner: Manner | Mapping[str, Any] | None = None) -> list[Text]:
         """Return what is written after each prompt, or after one: `[text.text for text in model.generate(["One day"])]`.
 
         A prompt is a text, for conversations also a list of messages, and where there are several input columns a dict of
@@ -125,12 +125,12 @@ class Model:
         one = not isinstance(prompts, list) or (prompts and isinstance(prompts[0], dict) and "content" in prompts[0])
         several = [prompts] if one else prompts
         with precisely(self.plan):
-            return self._scribe.texts(several, manner or Manner())
+            return self._scribe.texts(several, _manner(manner))
 
-    def stream(self, prompt: Any, *, manner: Manner | None = None) -> Iterator[str]:
+    def stream(self, prompt: Any, *, manner: Manner | Mapping[str, Any] | None = None) -> Iterator[str]:
         """Yield what is written after a prompt, as it comes, whole characters only."""
         with precisely(self.plan):
-            yield from self._scribe.stream(prompt, manner or Manner())
+            yield from self._scribe.stream(prompt, _manner(manner))
 
     @cached_property
     def _scribe(self) -> Scribe:
@@ -215,6 +215,11 @@ class Model:
                 kind_name(kind), truth, answered, weight=weighed, seed=self.recipe.training.seed or 0
             )
         return out if len(out) > 1 else next(iter(out.values()))
+
+
+def _manner(manner: Manner | Mapping[str, Any] | None) -> Manner:
+    """How to write, given as such or by its settings' names. Raises `InputError` with each one that is wrong."""
+    return manner if isinstance(manner, Manner) else validate(Manner, dict(manner or {}), where="manner")
 
 
 def _encoded_part(

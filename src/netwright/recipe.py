@@ -292,8 +292,15 @@ def _problem(model: type[BaseModel], prefix: str, entry: Any) -> Problem:
         return Problem(where, "there is no such setting", fix=nearest(str(entry["loc"][-1]), known))
     got = entry["input"]
     what = f"got {'NaN' if isinstance(got, float) and math.isnan(got) else repr(got)}"
-    allowed = entry["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    allowed = _WORDS.get(entry["type"]) or entry["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     return Problem(where, what, allowed=allowed)
+
+
+_WORDS = {  # for what pydantic says in programmers' words
+    "int_parsing": "a whole number", "int_type": "a whole number", "int_from_float": "a whole number",
+    "float_parsing": "a number", "float_type": "a number", "bool_parsing": "true or false", "bool_type": "true or false",
+    "string_type": "a text", "dict_type": "settings by name", "model_type": "settings by name", "tuple_type": "a list",
+}  # fmt: skip
 
 
 def _is_branch(part: Any) -> bool:

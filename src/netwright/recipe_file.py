@@ -17,7 +17,7 @@ def read_recipe(path: str | Path) -> Recipe:
     """Return the recipe in a YAML file. Raises `InputError` with the place of each problem."""
     path = Path(path)
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+        value = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
     except FileNotFoundError:
         raise InputError(
             Problem(str(path), "there is no such recipe", fix="netwright recipe DATA --target COLUMN writes one")
@@ -33,6 +33,20 @@ def read_recipe(path: str | Path) -> Recipe:
     if not isinstance(value, dict):
         raise InputError(Problem(str(path), "holds no settings", allowed="lines such as `target: price`"))
     return validate(Recipe, value)
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a setting that stands twice: the first would be passed over in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set[str]()
+        for key, _ in node.value:
+            if key.value in seen and isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    problem=f"{key.value!r} stands twice", problem_mark=key.start_mark
+                )
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else "")
+        return super().construct_mapping(node, deep)
 
 
 def to_yaml(recipe: Recipe, reasons: Mapping[str, str] | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -68,11 +69,9 @@ def standing(place: Path) -> Iterator[Path]:
 
 def unwritable(path: Path, error: OSError) -> InputError:
     """Return the user's error for a place that cannot be written."""
-    return InputError(
-        Problem(
-            str(path), f"cannot be written: {error.strerror or error}", fix="free some room, or name another --output"
-        )
-    )
+    full = error.errno in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    fix = "free some room, or name another --output" if full else "name another --output"
+    return InputError(Problem(str(path), f"cannot be written: {error.strerror or error}", fix=fix))
 
 
 def _folder(path: Path) -> Path:

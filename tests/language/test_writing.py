@@ -44,6 +44,16 @@ def test_the_cache_changes_nothing(poet: Model) -> None:
     assert [token for token in uncached if token not in ours.kind.ends] == text.tokens
 
 
+def test_a_manner_may_be_a_dict_of_its_settings(poet: Model) -> None:
+    known = poet.generate("the", manner=Manner(max_tokens=4))[0].text
+    assert poet.generate("the", manner={"max_tokens": 4})[0].text == known
+    with pytest.raises(
+        InputError,
+        match=r"manner\.temperature: got -1\. Allowed: greater than or equal to 0\.\nmanner\.max_token: .* max_tokens",
+    ):
+        poet.generate("the", manner={"temperature": -1, "max_token": 4})
+
+
 def test_a_beam_is_never_less_probable_than_greedy(translator: Model) -> None:
     greedy = translator.generate(PROMPTS, manner=Manner(max_tokens=12))
     beams = translator.generate(PROMPTS, manner=Manner(max_tokens=12, beams=4, length_penalty=0))

@@ -64,6 +64,16 @@ def changed_weights(place: Path) -> None:
     )
 
 
+def no_tokenizer(place: Path) -> None:
+    for file in [*place.glob("tokenizer*"), *place.glob("vocab*"), *place.glob("special_tokens*")]:
+        file.unlink()
+
+
+def another_width(place: Path) -> None:
+    config = json.loads((place / "config.json").read_text())
+    (place / "config.json").write_text(json.dumps({**config, "hidden_size": config["hidden_size"] * 2}))
+
+
 def truncated(place: Path) -> None:
     whole = (place / "model.safetensors").read_bytes()
     (place / "model.safetensors").write_bytes(whole[: len(whole) // 2])
@@ -89,7 +99,8 @@ def an_adapter(place: Path) -> None:
         (without_weights, "holds no weights"), (pickles_alone, "pickles alone"), (missing_shards, "1 of 2 parts of its weights are missing"),
         (another_tokenizer, "tokens up to number 899, and its embedding 300 rows"), (unknown_architecture, "no architecture 'zebra'; it brings code"),
         (changed_weights, "SHA256SUMS says"), (truncated, "damaged"), (lost_weights, "lacks 16 of its network's weights"),
-        (broken_config, "cannot be read"), (an_adapter, "an adapter alone"),
+        (broken_config, "cannot be read"), (an_adapter, "an adapter alone"), (no_tokenizer, "has no tokenizer.json, and none can be made"),
+        (another_width, "not of the shapes that config.json tells"),
     ],
 )  # fmt: skip
 def test_a_spoilt_checkpoint_is_refused(spoil: Callable[[Path], None], said: str, bert: Path, tmp_path: Path) -> None:
@@ -143,6 +154,17 @@ def test_plain_weights_are_told_by_their_names(tmp_path: Path) -> None:
     torch.save({"a": Path}, tmp_path / "code.pth")
     with pytest.raises(InputError, match="cannot be read as bare tensors"):
         pretrained.opened(tmp_path / "code.pth")
+
+
+@pytest.mark.parametrize(("name", "content", "said"), [
+    ("a.gguf", b"GGUF\x03\0\0\0" + b"\x05" * 30, "cannot be read as GGUF"), ("a.gguf", b"GGUF", "cannot be read as GGUF"),
+    ("a.gguf", b"", "cannot be read as GGUF"), ("a.pth", b"abc", "cannot be read as bare tensors"),
+    ("a.pth", b"", "cannot be read as bare tensors"), ("a.pth", b"PK\x03\x04" + b"\0" * 40, "cannot be read as bare tensors"),
+])  # fmt: skip
+def test_a_spoilt_file_is_refused(name: str, content: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=said):
+        pretrained.opened(tmp_path / name)
 
 
 def test_a_gguf_file_gives_the_weights_it_was_made_of(tmp_path: Path) -> None:

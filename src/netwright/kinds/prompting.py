@@ -72,8 +72,8 @@ def _content(item: dict[str, Any], number: int) -> str:
         if kinds:
             raise Unfit(f"message {number} holds parts of type {', '.join(map(str, sorted(kinds, key=str)))}, not text")
         content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    if content is None and item.get("tool_calls"):
-        content = json.dumps(item["tool_calls"], ensure_ascii=False)
+    if item.get("tool_calls") and isinstance(content or "", str):  # what it asks of tools is part of what it says
+        content = "\n".join(part for part in (content, json.dumps(item["tool_calls"], ensure_ascii=False)) if part)
     if not isinstance(content, str):
         raise Unfit(f"message {number} has no content")
     return content

@@ -86,6 +86,8 @@ def tokenizer(place: Path) -> str:
         from transformers import AutoTokenizer
 
         found: Any = AutoTokenizer.from_pretrained(place, local_files_only=True, trust_remote_code=False)
+        if len(found) <= len(found.all_special_tokens):  # what transformers makes of no file at all
+            raise ValueError("its vocabulary is empty")
         return _checked(found.backend_tokenizer.to_str(), place)
     except (OSError, ValueError, ImportError, AttributeError, KeyError, TypeError) as error:
         what = f"has no tokenizer.json, and none can be made of its other files ({str(error).splitlines()[0][:120]})"

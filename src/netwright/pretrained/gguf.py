@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,7 @@ def _asked(place: Path) -> dict[str, Any]:
     except ImportError as error:
         fix = "python -m pip install 'netwright[pretrained]'"
         raise InputError(Problem(str(place), f"GGUF files need more packages: {error}", fix=fix)) from error
-    except (OSError, ValueError, KeyError, IndexError, TypeError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, IndexError, TypeError, RuntimeError, MemoryError, struct.error) as error:
         what = f"cannot be read as GGUF: {str(error).splitlines()[0][:160]}"
         raise InputError(Problem(str(place), what, allowed="a GGUF file of an architecture that transformers reads")) from error  # fmt: skip
     backend = tokenizer.backend_tokenizer

@@ -39,8 +39,11 @@ def tensors(place: Path) -> dict[str, Any]:
 
     try:
         found: Any = load_file(place) if place.suffix == ".safetensors" else torch.load(place, map_location="cpu", weights_only=True)  # fmt: skip
-    except (pickle.UnpicklingError, RuntimeError, OSError, SafetensorError, EOFError, ValueError, KeyError) as error:
-        what = f"cannot be read as bare tensors: {str(error).splitlines()[0][:160]}"
+    except (
+        pickle.UnpicklingError, RuntimeError, OSError, SafetensorError, EOFError, ValueError, KeyError, IndexError,
+        AttributeError, TypeError,
+    ) as error:  # fmt: skip
+        what = f"cannot be read as bare tensors: {next(iter(str(error).splitlines()), type(error).__name__)[:160]}"
         raise InputError(Problem(str(place), what, allowed="a file of tensors by name")) from error
     for inner in ("state_dict", "model", "model_state_dict"):
         if isinstance(found, dict) and isinstance(found.get(inner), dict):

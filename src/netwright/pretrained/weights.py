@@ -68,7 +68,10 @@ def _through_transformers(checkpoint: Checkpoint, *, writes: bool) -> dict[str, 
                 dtype=torch.float32, output_loading_info=True, **where,
             )  # fmt: skip
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        what = f"its weights cannot be loaded: {str(error).splitlines()[0][:160]}"
+        why = str(error).splitlines()[0][:160]
+        if "mismatched_sizes" in why:  # transformers' word for its own developers
+            why = "they are not of the shapes that config.json tells"
+        what = f"its weights cannot be loaded: {why}"
         raise InputError(Problem(str(path), what, fix="take the checkpoint from its source again")) from error
     gone = [name for name in info["missing_keys"] if "pooler" not in name]
     if gone:

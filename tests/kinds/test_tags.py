@@ -30,6 +30,14 @@ def test_as_many_parts_as_a_text_has_words() -> None:
     assert kind_of(pl.Series("y", ["good", "bad", "good"]), words=texts) == "category", "a word a row is a class"
 
 
+def test_a_few_rows_that_do_not_fit_are_mistakes_and_no_other_kind() -> None:
+    texts = pl.Series("words", [["a", "cat", str(k)] if k % 2 else ["he", str(k)] for k in range(40)])
+    tags = [["D", "N", "M"] if k % 2 else ["P", "M"] for k in range(40)]
+    found = infer(pl.Series("y", [*tags[:38], ["M"], ["M"]]), {}, "target", beside={"words": texts})
+    assert found.kind == "tags" and found.reason == "95.0% of its values have as many parts as words has words"
+    assert kind_of(pl.Series("y", [*tags[:30], *[["M"]] * 10]), words=texts) == "labels"
+
+
 def test_lists_in_which_an_item_stands_twice() -> None:
     assert kind_of(pl.Series("y", [["O", "O", "N"], ["N", "O", "O"]] * 5)) == "tags"
     assert kind_of(pl.Series("y", [["red", "new"], ["new"]] * 5)) == "labels"

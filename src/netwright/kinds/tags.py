@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from netwright.kinds.facts import Facts
 
 LOOK = 1000  # rows whose words are counted to tell which column tags are about
+ALIKE = 0.9  # the share of rows whose parts are as many as the words: below, it is by chance
 UNSEEN = -1
 
 
@@ -53,14 +54,18 @@ class Tags(base.Kind):
 
     @classmethod
     def sniff(cls, facts: Facts, role: base.Role) -> base.Guess | None:
-        """As many parts as another column has words in every row; lists whose items repeat within a row."""
+        """As many parts as another column has words in nearly every row (the others are mistakes); lists whose items repeat within a row."""
         if role != "target" or not len(facts.present) or not (facts.is_text or _listed(facts.values)):
             return None
         there = facts.values.is_not_null().to_numpy().nonzero()[0][:LOOK]
         own = words.counts(facts.values[there])
         for name, column in facts.beside.items():
-            if own.mean() > 1.5 and column.dtype in _read() and np.array_equal(words.counts(column[there]), own):
-                reason = f"each of its values has as many parts as {name} has words"
+            if own.mean() <= 1.5 or column.dtype not in _read():
+                continue
+            alike = float((words.counts(column[there]) == own).mean())
+            if alike >= ALIKE:
+                which = "each" if alike == 1 else f"{alike:.1%}"
+                reason = f"{which} of its values {'has' if alike == 1 else 'have'} as many parts as {name} has words"
                 return base.Guess(sure=0.95, reason=reason)
         if not _listed(facts.values):
             return None

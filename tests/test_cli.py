@@ -20,6 +20,7 @@ import yaml
 from PIL import Image
 
 import netwright as nw
+from netwright import render
 from netwright.cli import VERBS, main
 
 MLP = ("--model", "mlp", "--model.width", "8", "--model.members", "2", "--training.epochs", "2")
@@ -114,6 +115,16 @@ def test_every_verb_has_help(cli):
     assert all(f"  {verb} " in out for verb in VERBS)
     for verb, text in VERBS.items():
         assert text in " ".join(cli(verb, "--help")[0].split())
+
+
+def test_help_is_not_torn_apart(capsys):
+    assert main(["train", "--help"]) == 0
+    lines = capsys.readouterr().out.partition("Options:")[0].splitlines()
+    assert not [line for line in lines if "  " in line.strip()]
+
+
+def test_scores_of_any_size_are_short():
+    assert [render._number(value) for value in (0.5, 1234.567, 1e33)] == ["0.5000", "1,234.57", "1e+33"]
 
 
 def test_help_of_train_shows_units_choices_and_the_users_own_columns(capsys):

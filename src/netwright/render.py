@@ -153,7 +153,7 @@ class Screen:
         self.bar.update(self.task, completed=done, text=event.text)
 
     def _score(self) -> str:
-        return "  ".join(f"{name} {value:.4f}" for name, value in self.last.items() if isinstance(value, float))
+        return "  ".join(f"{name} {_number(value)}" for name, value in self.last.items() if isinstance(value, float))
 
     def _stop_bar(self) -> None:
         if self.bar is not None:
@@ -191,6 +191,8 @@ def metrics_table(metrics: Mapping[str, Any], baselines: Mapping[str, Any] | Non
 def _number(value: float | None) -> str:
     if value is None:
         return "–"
+    if abs(value) >= 1e9:
+        return f"{value:.4g}"
     return f"{value:,.4f}" if abs(value) < 100 else f"{value:,.2f}"
 
 

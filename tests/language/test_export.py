@@ -23,7 +23,7 @@ from netwright.trunks.transformer.llama import taken
 )
 @pytest.mark.parametrize("run", ["poet", "talker"])
 def test_an_export_stands_once_it_is_proven(
-    to: str, stored: str, run: str, home: Path, request: pytest.FixtureRequest
+    to: str, stored: str, run: str, home: Path, request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str]
 ) -> None:
     request.getfixturevalue(run)
     place = home / "out" / f"{run}-{to}-{stored}"
@@ -31,6 +31,7 @@ def test_an_export_stands_once_it_is_proven(
     assert found["wrong"] == [] and found["rows"] > 5 and found["greedy"] > 5
     assert json.loads((place / "parity.json").read_text())["stored"] == stored
     if stored == "f32":
+        assert "Converting" not in capfd.readouterr().err, "no bar of another library's is drawn"
         assert found["largest"] < 1e-4 and found["greedy_equal"] == found["greedy"]
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +174,7 @@ def _by_transformers(folder: Path) -> Side:
     except ImportError as error:
         raise absent("transformers", EXTRA, where="netwright export --to gguf") from error
     try:
-        with quietly():
+        with quietly(), redirect_stderr(StringIO()):  # its bar over tensors heeds no setting
             model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=FILE, dtype=torch.float32, local_files_only=True)  # fmt: skip
     except (RuntimeError, ValueError, KeyError) as error:
         what = (

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -62,7 +63,7 @@ def _through_transformers(checkpoint: Checkpoint, *, writes: bool) -> dict[str, 
         else "AutoModelForSeq2SeqLM"
     )
     try:
-        with quietly():
+        with quietly(), redirect_stderr(StringIO()):  # the bar over a GGUF's tensors heeds no setting
             model, info = getattr(transformers, form).from_pretrained(
                 path.parent if path.is_file() else path, local_files_only=True, trust_remote_code=False,
                 dtype=torch.float32, output_loading_info=True, **where,

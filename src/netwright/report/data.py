@@ -105,12 +105,11 @@ def columns(found: Found) -> Markup:
     lines = [_line(column, every) for column in [*targets, *inputs]]
     kinds = Counter(column["kind"] for column in inputs)
     count = profile["count"]
-    told = (
-        f"{count:,} columns are used: "
-        if count <= len(profile["columns"])
-        else f"{count:,} columns are used, of which {len(profile['columns'])} are described: "
-    )
-    told += f"{len(targets)} to predict, " + ", ".join(f"{n:,} {kind}" for kind, n in kinds.most_common())
+    told = f"{count:,} columns are used" if count > 1 else "1 column is used"
+    if count > len(profile["columns"]):
+        told += f", of which {len(profile['columns'])} are described"
+    parts = [f"{len(targets)} to predict", *(f"{n:,} {kind}" for kind, n in kinds.most_common())]
+    told += ": " + ", ".join(parts)
     looked, sizes = profile["looked"], profile["rows"]
     if any(looked[name] < sizes[name] for name in sizes):
         told += f". Shares and histograms are of an even sample of {looked['train']:,} training rows; counts of missing values are of all"

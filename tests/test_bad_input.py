@@ -239,6 +239,16 @@ def test_a_target_of_one_class(refused):
     ]
 
 
+def test_classes_that_differ_in_their_spelling_alone_are_doubted(cli):
+    said = cli("train", column(*["yes", "Yes", "no", "ＮＯ", "maybe"] * 10), "--target", "y", *MLP)
+    assert said.code == 0
+    assert (
+        "y: classes that differ in their spelling alone are different classes: 'Yes' and 'yes'; 'no' and 'ＮＯ'"
+        in said.err
+    )
+    assert "spelling" not in cli("train", column(*["yes", "no"] * 20, name="b.csv"), "--target", "y", *MLP).err
+
+
 def test_a_number_that_is_always_the_same(refused):
     assert refused("train", column(*[1.5] * 20), "--target", "y", "--columns.y.kind", "number") == [
         "target y: is always 1.5. To mend it: give rows whose target differs."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -318,6 +319,8 @@ def _kind_of(
             what = f"all its {len(values):,} values are different texts, so that no class is seen twice"
             fix = f"name another --target; --columns.{name}.kind text writes it, category takes each as a class"
             raise InputError(Problem(f"target {name}", what, allowed="numbers, categories, labels", fix=fix))
+        if column.kind == "category" and values.dtype == pl.String:
+            _doubt_spellings(name, values)
         if column.kind == "number" and _alike(values):
             raise InputError(
                 Problem(f"target {name}", f"is always {values[0]!r}", fix="give rows whose target differs")
@@ -332,6 +335,18 @@ def _kind_of(
             column_kind=column.kind,
         )
     return column
+
+
+def _doubt_spellings(name: str, values: pl.Series) -> None:
+    """Say which classes differ in capitals, full width or blanks alone, as yes and Yes do: they are learnt as different."""
+    spelt: dict[str, list[str]] = {}
+    for value in values.unique().sort().to_list():
+        spelt.setdefault("".join(unicodedata.normalize("NFKC", value).casefold().split()), []).append(value)
+    several = [each for each in spelt.values() if len(each) > 1]
+    if several:
+        shown = "; ".join(" and ".join(map(repr, each)) for each in several[:3])
+        text = f"{name}: classes that differ in their spelling alone are different classes: {shown}"
+        say("warning", "target.spelling", text, column=name)
 
 
 def _alike(values: pl.Series) -> bool:

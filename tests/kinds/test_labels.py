@@ -43,6 +43,7 @@ def test_a_comma_within_a_name_or_a_number_parts_no_labels(rows: list[str]) -> N
 def test_a_separator_of_the_users_own_and_numbers_as_labels() -> None:
     assert fit("labels", ["a, b", "b,c"], separator=",").values == ("a", "b", "c")
     assert fit("labels", [[1, 2], [2, 10]]).values == ("1", "10", "2")
+    assert fit("labels", [["a", "b"], ["b", "c"]]).separator == "|", "what lists are written with, whatever they hold"
 
 
 def test_an_unseen_label_is_left_out_and_said(said: list[Event]) -> None:

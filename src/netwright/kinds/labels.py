@@ -68,7 +68,7 @@ class Labels(base.Kind):
     def fit(cls, frame: pl.DataFrame, options: Any, role: base.Role) -> Labels:
         """Learn the list of labels."""
         column = frame.to_series(0)
-        separator = options.separator or _separator([str(value) for value in column.drop_nulls().head(1000)])
+        separator = options.separator or _separator([v for v in column.drop_nulls().head(1000) if isinstance(v, str)])
         counts = Counter(label for row in _rows(column, separator) for label in row or ())
         kept = sorted(label for label, rows in counts.items() if rows >= options.minimum)
         return cls(columns=(column.name,), values=tuple(kept), separator=separator)

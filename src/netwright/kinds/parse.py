@@ -124,7 +124,7 @@ def dates(values: pl.Series, form: str | None = None, *, first: str | None = Non
     if values.dtype == pl.Datetime:
         return values.dt.replace_time_zone(None).cast(moment)
     text = _bare(values)
-    read = _in_form(text, form or _best_form([text], first))
+    read = _in_form(text, form or _best_form(lambda: [text], first))
     return read - _offsets(values) if utc else read
 
 
@@ -136,7 +136,7 @@ def date_form(slices: Callable[[], Iterable[pl.Series]], first: str | None = Non
     """
     if any(part.dtype in (pl.Date, pl.Datetime) for part in slices()):
         return None
-    return _best_form((_bare(part) for part in slices()), first)
+    return _best_form(lambda: map(_bare, slices()), first)
 
 
 def reads(values: pl.Series, form: str) -> bool:
@@ -158,7 +158,7 @@ def day_or_month(values: pl.Series) -> bool:
     if values.dtype != pl.String:
         return False
     text = _bare(values)
-    form = _best_form([text], None)
+    form = _best_form(lambda: [text], None)
     other = form.replace("%m/%d", "%d/%m")
     return other != form and bool((_in_form(text, other).is_not_null() == _in_form(text, form).is_not_null()).all())
 
@@ -168,12 +168,11 @@ def offsets_differ(values: pl.Series) -> bool:
     return values.dtype == pl.String and _offsets(values.drop_nulls()).n_unique() > 1
 
 
-def _best_form(texts: Iterable[pl.Series], first: str | None) -> str:
-    """The form that reads most of these bare texts; of like ones the first."""
-    slices = list(texts)
-    most, best, there = -1, _DATE_FORMS[0], sum(len(part) - part.null_count() for part in slices)
+def _best_form(slices: Callable[[], Iterable[pl.Series]], first: str | None) -> str:
+    """The form that reads most of these bare texts, a slice at a time; of like ones the first."""
+    most, best, there = -1, _DATE_FORMS[0], sum(len(part) - part.null_count() for part in slices())
     for known in _DATE_FORMS if first is None else (first, *_DATE_FORMS):
-        read = sum(len(part) - _in_form(part, known).null_count() for part in slices)
+        read = sum(len(part) - _in_form(part, known).null_count() for part in slices())
         if read > most:
             most, best = read, known
         if most == there:

@@ -27,7 +27,10 @@ def peak() -> float:
 
 
 def ours(work: str, folder: Path, model: str) -> dict[str, Any]:
-    """netwright through its ordinary `train`."""
+    """netwright through its ordinary `train`. The parts of transformers that it uses are imported before, as on the other side."""
+    from transformers import AutoConfig, AutoModel, AutoTokenizer  # noqa: F401
+    from transformers.models.bert import modeling_bert  # noqa: F401
+
     import netwright as nw
     from netwright.events import Event, listening
 
@@ -83,6 +86,7 @@ def theirs(work: str, folder: Path, model: str) -> dict[str, Any]:
         Trainer,
         TrainingArguments,
     )  # fmt: skip
+    from transformers.models.bert import modeling_bert  # noqa: F401
 
     kind, *ways = work.split("-")
     grouped = "grouped" in ways

@@ -82,3 +82,20 @@ def test_a_try_on_a_slice_encodes_no_other_rows(tmp_path: Path, monkeypatch: pyt
     nw.train(rows, target="y", model="auto", output=tmp_path / "run", settings=settings)
     *tries, kept = seen
     assert tries == [auto.LEAST + 225] * 2 and kept == 1500
+
+
+def test_what_grows_with_time_is_followed(tmp_path: Path) -> None:
+    """Rows divided by time: families are tried without being asked, and said; a named one is taken."""
+    random, days = np.random.default_rng(0), np.arange(900)
+    rows = {"day": days, "warm": random.normal(size=900), "sales": 20 + 0.3 * days + 3 * random.normal(size=900)}
+    settings = {
+        "split": {"time": "day"},
+        "training": {"epochs": 40, "patience": 5},
+        "columns": {"sales": "number", "day": "number"},
+    }
+    with listening(said := []):
+        model = nw.train(rows, target="sales", output=tmp_path / "run", settings=settings)
+    assert any(event.name == "model.family" and "divided by time" in event.text for event in said)
+    assert model.recipe.model["family"] == "linear" and model.metrics["test"]["r2"]["value"] > 0.8
+    named = nw.train(rows, target="sales", model="mlp", output=tmp_path / "named", settings=settings)
+    assert named.recipe.model["family"] == "mlp" and not named.metrics.get("tried")

@@ -29,6 +29,7 @@ GROWTH = 4
 FEW = 100  # rows to judge by, below which the luckiest of many families would win
 VALIDATION = 4000  # validation rows that are looked at
 LEAVE = 2.0  # seconds that every try may take
+TABLE = {"number", "category", "labels", "date"}
 OWN = ("module", "layers", "pretrained")  # they need more than rows: a module, a stack, a checkpoint
 
 
@@ -49,6 +50,22 @@ class Try:
 
 class _Enough(Exception):
     """A try has used up its time."""
+
+
+def called(described: Project) -> bool:
+    """Whether families are tried: where that is asked for, and for numbers of a table divided by time (then it is said).
+
+    What grows with time a linear model follows beyond the last row that it learnt, and hidden layers do not (docs/log.md).
+    """
+    recipe, columns = described.recipe, described.described
+    if "family" in recipe.model or not recipe.split.time:
+        return recipe.model.get("family") == NAME
+    table = {str(column.kind) for column in columns.inputs} <= TABLE
+    if not table or {str(column.kind) for column in columns.targets} != {"number"}:
+        return False
+    why = "rows are divided by time, and what grows with it is best followed by another family than what bends"
+    say("choice", "model.family", f"family: {NAME}, because {why}; --model names another")
+    return True
 
 
 def pick(described: Project, parts: Parts, world: World) -> tuple[Recipe, list[Try]]:

@@ -30,6 +30,7 @@ TRIAL = 0.4  # seconds spent on a candidate, about
 SHARE = 0.02  # of the estimated training that a candidate's trial may take
 SHORT = 5.0  # estimated seconds of training below which threads are not compared
 HEAVY = 1.0  # seconds of a step from which all threads are taken: comparing would cost more than it could save
+LONG = 0.2  # seconds of a step from which one alone is timed with one thread
 CLEARLY = 0.8  # of one thread's time that all threads together may take
 WORTH_COMPILING = 240.0  # estimated seconds from which a compilation (20 to 60 s here) may pay
 TRIED = 1000  # steps of an epoch from which a trial looks at a part of the rows
@@ -155,17 +156,17 @@ def _threads(
         torch.set_num_threads(plan.threads)
         return plan, _timed(Trial(network, data, settings, plan).gradient, _steps(data, settings))
     torch.set_num_threads(most)
-    trial, once = Trial(network, data, settings, plan), math.inf
-    for number in range(2):  # the first one warms up, and may take seconds
-        began = time.perf_counter()
-        trial.gradient(number)
-        once = min(once, time.perf_counter() - began)
+    trial = Trial(network, data, settings, plan)
+    once = min(_once(trial, 0) for _ in range(2))  # the first one warms up, and may take seconds
     if once > HEAVY:
         reasons["threads"] = f"a step takes about {once:.1f} s: its operations are large"
         return plan.model_copy(update={"threads": most}), once
     measured: dict[int, float] = {}
     for threads in sorted({1, most}):
         torch.set_num_threads(threads)
+        if once > LONG:
+            measured[threads] = once if threads == most else _once(trial, 0)
+            continue
         measured[threads] = _timed(trial.gradient, _steps(data, settings))
         if threads == 1 and measured[1] * _steps(data, settings) < SHORT:
             reasons["threads"] = f"about {measured[1] * _steps(data, settings):.1f} s of training: too short to compare"
@@ -176,6 +177,13 @@ def _threads(
         shown = ", ".join(f"{threads}: {seconds * 1e3:.2f} ms" for threads, seconds in measured.items())
         reasons["threads"] = f"measured a step: {shown}"
     return plan.model_copy(update={"threads": best}), measured[best]
+
+
+def _once(trial: Trial, number: int) -> float:
+    """The seconds of one step's gradient."""
+    began = time.perf_counter()
+    trial.gradient(number)
+    return time.perf_counter() - began
 
 
 def _recorded(

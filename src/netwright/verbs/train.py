@@ -220,7 +220,7 @@ def _prepared(recipe: Recipe, table: Table, clock: Clock) -> Ready:
         text = f"{recipe.split.folds} folds test every row once; the network that is kept learns from {len(own.train):,} rows"
         say("choice", "split.folds", f"{text}, and {len(own.validation):,} choose its weights")
     tried: list[auto.Try] = []
-    if recipe.model.get("family") == auto.NAME:
+    if auto.called(described):
         chosen, tried = auto.pick(described, own, World.joined())
         clock.lap("trying families")
         described = replace(described, recipe=chosen)

@@ -175,3 +175,15 @@ def test_a_run_that_writes_is_quantized_in_its_weights_alone(translator: Model, 
     together = small.generate(PROMPTS, manner=Manner(max_tokens=12))
     same = [text.text == large.text for text, large in zip(together, translator.generate(PROMPTS, manner=Manner(max_tokens=12)), strict=True)]  # fmt: skip
     assert sum(same) >= 3
+
+
+def test_a_language_model_is_quantized(poet: Model, tmp_path: Path) -> None:
+    """It has no rows to answer: what it writes is timed."""
+    assert poet.run is not None
+    found = quantize(poet.run.folder, output=tmp_path / "small")
+    assert found["tokens_a_second"]["after"] > 0
+    assert (
+        abs(found["score"]["after"]["bits_per_byte"]["value"] - found["score"]["before"]["bits_per_byte"]["value"])
+        < 0.05
+    )
+    assert nw.load(tmp_path / "small").generate("床前", manner=Manner(max_tokens=8))[0].tokens

@@ -18,7 +18,7 @@ from netwright.kinds.language import Language
 from netwright.model import Model, load
 from netwright.run import Run, standing, write_json
 from netwright.training import checkpoint
-from netwright.verbs.stopwatch import SCORED, fastest
+from netwright.verbs.stopwatch import SCORED, speed
 
 KEEPS = ("recipe.yaml", "plan.json", "kinds.json", "trust.json", "metrics.json", "rows.jsonl", "tokenizer.json", "texts.json", "predictions.csv", "events.jsonl")  # fmt: skip
 
@@ -53,10 +53,10 @@ def quantize(
     to = to or _form(model)
     place = Path(output or f"{str(run).rstrip('/')}-{to}")
     rows = rows_of(model, data, most=SCORED)
-    before = _measured(model, rows)
+    counted, before = _measured(model, rows)
     state = {name: value.detach().cpu() for name, value in model.network.state_dict().items()}
     small = _converted(model, state, to, rows)
-    after = _measured(small, rows)
+    _, after = _measured(small, rows)
     with standing(place) as folder:
         for name in KEEPS:
             if (opened.folder / name).exists():
@@ -66,7 +66,7 @@ def quantize(
         checkpoint.write(new.weights, {name: value.clone() for name, value in kept.items()}, {"weights": to})
         found = {
             "to": to, "rows": len(rows), "bytes": {"before": opened.weights.stat().st_size, "after": new.weights.stat().st_size},
-            "rows_a_second": {"before": before["rows_a_second"], "after": after["rows_a_second"]}, "score": {"before": before["metrics"], "after": after["metrics"]},
+            f"{counted}_a_second": {"before": before["speed"], "after": after["speed"]}, "score": {"before": before["metrics"], "after": after["metrics"]},
         }  # fmt: skip
         write_json(folder / "quantized.json", found)
         write_json(new.about, {**about, "weights": to})
@@ -103,16 +103,20 @@ def _converted(model: Model, state: dict[str, torch.Tensor], to: Any, rows: Any)
     return out
 
 
-def _measured(model: Model, rows: Any) -> dict[str, Any]:
-    """Metrics on the rows, and how many are answered a second."""
-    return {"metrics": model.evaluate(rows)["metrics"], "rows_a_second": fastest(model, rows)}
+def _measured(model: Model, rows: Any) -> tuple[str, dict[str, Any]]:
+    """What the speed counts, metrics on the rows, and the speed."""
+    counted, found = speed(model, rows)
+    return counted, {"metrics": model.evaluate(rows)["metrics"], "speed": found}
 
 
 def _sentence(found: dict[str, Any], place: Path) -> str:
-    size, speed = found["bytes"], found["rows_a_second"]
+    size = found["bytes"]
+    counted, rate = next(
+        (name, found[f"{name}_a_second"]) for name in ("rows", "tokens") if f"{name}_a_second" in found
+    )
     parts = [
         f"{size['before'] / 2**20:.1f} MB to {size['after'] / 2**20:.1f} MB",
-        f"{speed['before']:,.0f} rows a second before, {speed['after']:,.0f} now",
+        f"{rate['before']:,.0f} {counted} a second before, {rate['after']:,.0f} now",
     ]
     score = found["score"]
     for name, value in list(_flat(score["before"]).items())[:3]:

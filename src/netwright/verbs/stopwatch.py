@@ -1,14 +1,19 @@
-"""How fast a model answers rows."""
+"""How fast a model answers rows, and writes."""
 
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from netwright.export.parity import ROWS
+from netwright.heads.text.settings import Manner
+from netwright.kinds.language import Language
+from netwright.kinds.messages import Messages
 from netwright.model import Model
 from netwright.sources.table import Table
 
 TIMED, ENOUGH = 5, 20.0  # rounds of answering, of which the fastest counts; seconds after which there are no more
+WRITTEN = 64  # tokens of a text that is timed
 SCORED = 5_000  # rows that two models are compared by at most; the first ROWS of them are timed
 
 
@@ -21,3 +26,25 @@ def fastest(model: Model, rows: Table) -> float:
         model.predict(rows)
         times.append(time.perf_counter() - began)
     return len(rows) / min(times)
+
+
+def speed(model: Model, rows: Table) -> tuple[str, float]:
+    """Return what is counted, and how much of it a second: `tokens` of one text after another where it writes, else `rows`."""
+    kind = next((kind for kind in model.fitted.targets.values() if isinstance(kind, Language)), None)
+    if kind is None:
+        return "rows", fastest(model, rows)
+    best = 0.0
+    for seed in range(TIMED):
+        began = time.perf_counter()
+        text = model.generate(
+            [_prompt(model, kind, rows)], manner=Manner(max_tokens=WRITTEN, temperature=1.0, seed=seed)
+        )[0]
+        best = max(best, len(text.tokens) / (time.perf_counter() - began))
+    return "tokens", best
+
+
+def _prompt(model: Model, kind: Language, rows: Table) -> Any:
+    """Something to write after: a question, the first row's inputs, or nothing."""
+    if isinstance(kind, Messages):
+        return [{"role": "user", "content": "Hello."}]
+    return rows.frame.select(model.fitted.columns).row(0, named=True) if model.fitted.columns else ""

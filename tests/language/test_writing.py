@@ -187,3 +187,13 @@ def test_a_language_model_is_quantized(poet: Model, tmp_path: Path) -> None:
         < 0.05
     )
     assert nw.load(tmp_path / "small").generate("床前", manner=Manner(max_tokens=8))[0].tokens
+    with pytest.raises(InputError, match="nothing learns"):
+        nw.train([{"text": "床前明月光"}] * 9, target="text", model=str(tmp_path / "small"), output=tmp_path / "more")
+    for to in ("gguf", "transformers"):
+        with pytest.raises(InputError, match="8 bits"):
+            nw.export(tmp_path / "small", to=to, output=tmp_path / to)
+
+
+def test_a_language_model_has_no_vectors(poet: Model) -> None:
+    with pytest.raises(InputError, match="no columns"):
+        poet.embed([{"text": "床前"}])

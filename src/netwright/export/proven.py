@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from netwright import rooms
+from netwright import quantizing, rooms
 from netwright.errors import InputError, Problem, nearest
 from netwright.events import say
 from netwright.export import parity
@@ -24,6 +24,9 @@ def export(
     if to not in rooms.names("export"):
         raise InputError(Problem("--to", f"there is no exporter {to!r}", fix=nearest(to, rooms.names("export"))))
     exporter, model = rooms.find("export", to), load(run)
+    if any(quantizing.maps(model.network)):
+        fix = f"export the run that it was made of: netwright export RUN --to {to}"
+        raise InputError(Problem(str(run), "is computed with in 8 bits, as no other engine here does", fix=fix))
     stored = str(stored or exporter.TYPES[0])
     if stored not in exporter.TYPES:
         raise InputError(Problem("--type", f"{to} does not store {stored!r}", allowed=", ".join(exporter.TYPES)))

@@ -207,6 +207,9 @@ class Ready:
 def _prepared(recipe: Recipe, table: Table, clock: Clock) -> Ready:
     named = recipe.model.get("start")
     start = Run.open(named) if named and not pretrained.is_one(named) else None
+    if start is not None and (form := start.read(start.about).get("weights")):
+        fix = "name the run that it was made of"
+        raise InputError(Problem("model", f"the weights of {named} are {form}, and nothing learns in them", fix=fix))
     if start is not None and (words := _goes_on_writing(recipe, start)) is not None:
         recipe, start = words, None
     elif start is not None:

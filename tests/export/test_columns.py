@@ -10,8 +10,11 @@ import pytest
 import torch
 
 from netwright.export.onnx.columns import Categories, Columns, Dates, Grams, Numbers
+from netwright.export.onnx.run import Dates as DateReader
 from netwright.export.onnx.run import Grams as Reader
-from netwright.export.onnx.run import murmur
+from netwright.export.onnx.run import Numbers as NumberReader
+from netwright.export.onnx.run import Wrong, murmur
+from netwright.kinds import parse
 from netwright.kinds.category import Category
 from netwright.kinds.category import Options as CategoryOptions
 from netwright.kinds.date import Date
@@ -89,3 +92,38 @@ def test_bags_are_hashed_and_weighed_alike(lowercase: bool, tmp_path) -> None:
         }
         assert ours.keys() == theirs.keys()
         assert all(abs(ours[k] - theirs[k]) < 1e-6 for k in ours)
+
+
+WRITTEN = [
+    "1,234.5", "$5", "12 %", "65%", "３．５", "(3)", "3.2万", "7百万", "- 4", "-4", "€ 9", "9,50 €", "1.234,50", "1.234", "12 345",
+    "1\u00a0234,5", "1'234.5", "46 kg", "7.5kg", "1e5", ".5", "5.", "1_000", "x", "", "5 lb", "+3", "1,2,3", "２０%", "1,5e3", "￥300",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("written", [parse.Notation(), parse.Notation(comma=True), parse.Notation(unit="kg")])
+def test_numbers_written_as_text_are_read_alike(written: parse.Notation, tmp_path) -> None:
+    reader = NumberReader({"name": "x", **written._asdict()}, frozenset({""}), tmp_path)
+
+    def read(text: str) -> float | None:
+        try:
+            found = float(reader([text])["x"][0])
+        except Wrong:
+            return None
+        return None if np.isnan(found) else found
+
+    assert [read(text) for text in WRITTEN] == parse.numbers(pl.Series([*WRITTEN, "%"]), written)[0].to_list()[:-1]
+
+
+@pytest.mark.parametrize("column", [
+    ["05/03/2024", "17/03/2024"], ["05/03/2024", None], ["31-12-2024", "1-1-2024"], ["5.3.24", "17.12.69"], ["2024年3月5日"],
+    ["5 Mar 2024"], ["March 5, 2024"], ["2024-03-05 12:30:15.123456789", "2024-03-05 12:30:15"], ["2024/3/5 1:05"], ["20240305"],
+    ["2024-03-05T12:30:15+02:00", "2024-03-05T12:30:15Z"], ["2024-03-05T12:30Z"], ["2024-03-05 12:30:15.5-0330", "2024-03-05 12:30:15Z"],
+])  # fmt: skip
+def test_dates_are_read_alike(column: list[str | None], tmp_path) -> None:
+    frame = pl.DataFrame({"day": column}, schema={"day": pl.String})
+    kind = Date.fit(frame, DateOptions(), "input")
+    part = Dates(kind)
+    theirs = block(part, **DateReader(part.inputs[0], frozenset({""}), tmp_path)(column))
+    ours = kind.encode(frame, lambda rows: [])["values"]
+    assert isinstance(ours, np.ndarray) and np.isfinite(ours[0]).all()
+    np.testing.assert_allclose(np.nan_to_num(ours), theirs["values"].numpy(), atol=2e-6)

@@ -191,3 +191,22 @@ def test_rows_to_compare_on_must_be_there(mixed: Model, home: Path, tmp_path: Pa
 def test_no_artefact_holds_a_pickle(mixed: Model, exported: Path) -> None:
     for path in exported.rglob("*"):
         assert not path.read_bytes()[:4].startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK")), path
+
+
+def test_numbers_and_dates_written_as_text_pass_the_gate(tmp_path: Path) -> None:
+    rows = [{"share": f"{k % 97}%", "price": f"1.{k:03},50 €", "weight": f"{k} kg", "day": f"{k % 28 + 1:02}/03/24", "y": k * 1.5} for k in range(120)]  # fmt: skip
+    path = tmp_path / "rows.csv"
+    pl.DataFrame([*rows, rows[0] | {"share": "unknown"}]).write_csv(path)
+    asked = {
+        "share": {"kind": "number"},
+        "price": {"kind": "number"},
+        "weight": {"kind": "number"},
+        "day": {"kind": "date"},
+    }
+    ours = trained(path, "y", tmp_path / "run", "mlp", asked, width=8, depth=1, members=1)
+    found = export(tmp_path / "run", to="onnx", output=tmp_path / "out", data=path)
+    assert found["rows"] == 120  # the unknown share is refused there, and missing here
+    told = Folder(tmp_path / "out", threads=1)([{**row, "y": None} for row in rows[:5]])
+    assert [row["y_predicted"] for row in told] == pytest.approx(
+        ours.predict(rows[:5])["y_predicted"].to_list(), rel=1e-5
+    )

@@ -109,3 +109,16 @@ def test_requests_answered_together_are_what_they_are_alone(runs: Path) -> None:
         for one, two in zip(rows, answered(model, [part])[0], strict=True):
             assert math.isclose(one["price"]["predicted"], two["price"]["predicted"], rel_tol=1e-5)
             assert one["sold"]["predicted"] == two["sold"]["predicted"]
+
+
+def test_numbers_and_dates_written_as_text_are_read_as_training_read_them(tmp_path: Path) -> None:
+    rows = [
+        {"rate": f"{k % 90}%", "price": f"1.{k:03},50 €", "day": f"{k % 28 + 1:02}/03/2024", "y": float(k)}
+        for k in range(60)
+    ]
+    settings = {"training": {"epochs": 1}, "columns": {name: {"kind": kind} for name, kind in (("rate", "number"), ("price", "number"), ("day", "date"))}}  # fmt: skip
+    model = nw.train(rows, target="y", model="linear", settings=settings, output=tmp_path / "run")
+    asked = [{"rate": "65%", "price": "1.234,50 €", "day": "05/03/2024"}]
+    wanted = model.predict(asked)["y_predicted"][0]
+    for given in ({}, {"rate": 65}, {"price": 1234.5}, {"price": "1.234,5"}, {"day": "2024-03-05"}):
+        assert short(model, [asked[0] | given])[0]["y"]["predicted"] == pytest.approx(wanted, rel=1e-6), given

@@ -118,6 +118,12 @@ class Number(base.Kind):
         """How many values a row has."""
         return len(self.columns)
 
+    def notation(self, column: str) -> Notation:
+        """How a column's numbers were written in training."""
+        from netwright.kinds.parse import Notation
+
+        return self._notation(self.columns.index(column)) or Notation()
+
     def _notation(self, index: int) -> Notation | None:
         """How a column's numbers were written in training; None: older runs did not tell."""
         from netwright.kinds.parse import Notation
@@ -146,7 +152,8 @@ class Number(base.Kind):
         """A number, with the range that training saw."""
         at = self.columns.index(column)
         whole = bool(self.whole and self.whole[at])
-        return {"form": "number", "low": self.low[at], "high": self.high[at], "whole": whole}
+        held = {"low": self.low[at], "high": self.high[at], "whole": whole}
+        return {"form": "number", **held, **self.notation(column)._asdict()}
 
     @cached_property
     def _fit(self) -> tuple[np.ndarray, np.ndarray]:

@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 import polars as pl
 
-_DATE_FORMS = (
+DATE_FORMS = (
     "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d", "%Y/%m/%d %H:%M:%S",
     "%Y/%m/%d %H:%M", "%Y/%m/%d", "%Y年%m月%d日 %H:%M:%S", "%Y年%m月%d日 %H:%M", "%Y年%m月%d日", "%d.%m.%Y %H:%M:%S",
     "%d.%m.%Y %H:%M", "%d.%m.%Y", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y", "%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M",
-    "%d/%m/%Y", "%d-%m-%Y", "%d %b %Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%Y.%m.%d", "%Y%m%d",
+    "%d/%m/%Y", "%d-%m-%Y", "%d %b %Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%Y.%m.%d", "%Y%m%d", "%d.%m.%y", "%m/%d/%y",
+    "%d/%m/%y", "%d-%b-%Y", "%d-%b-%y",
 )  # fmt: skip
 
 
@@ -69,14 +70,11 @@ def numbers(values: pl.Series, written: Notation | None = None) -> tuple[pl.Seri
     bare = _bare_number(text, unit)
     tens = bare.str.extract(r"\d\s*(百万|千万|[千万萬亿億])$")
     bare = bare.str.replace(r"(\d)\s*(?:百万|千万|[千万萬亿億])$", "$1")
-    if comma:
-        bare = bare.str.replace(r"^([-+]?\d{1,3}(?:\.\d{3})+)((?:,\d+)?)$", "$1 $2")  # the space marks what is grouped
-        grouped = bare.str.contains(" ", literal=True)
-        ungrouped = _where(grouped, bare.str.replace_all(r"[. ]", ""), bare).str.replace(",", ".", literal=True)
-    else:
-        grouped = bare.str.contains(r"^[-+]?\d{1,3}([,\u00a0\u202f' ]\d{3})+(\.\d+)?$")
-        ungrouped = _where(grouped, bare.str.replace_all(r"[,\u00a0\u202f' ]", ""), bare)
-    read = ungrouped.cast(pl.Float64, strict=False) * tens.replace_strict(_TENS, default=1.0, return_dtype=pl.Float64)
+    thousands, decimal = (r"[.\u00a0\u202f' ]", ",") if comma else (r"[,\u00a0\u202f' ]", r"\.")
+    grouped = bare.str.contains(rf"^[-+]?\d{{1,3}}({thousands}\d{{3}})+({decimal}\d+)?$")
+    bare = _where(grouped, bare.str.replace_all(thousands, ""), bare)
+    bare = bare.str.replace(",", ".", literal=True) if comma else bare
+    read = bare.cast(pl.Float64, strict=False) * tens.replace_strict(_TENS, default=1.0, return_dtype=pl.Float64)
     if not comma:  # 1.234 is plain where the comma parts decimals, and is not what it looks
         read = _where(plain.is_not_null(), plain, read)
     return read.alias(values.name).fill_nan(None), True
@@ -170,8 +168,8 @@ def offsets_differ(values: pl.Series) -> bool:
 
 def _best_form(slices: Callable[[], Iterable[pl.Series]], first: str | None) -> str:
     """The form that reads most of these bare texts, a slice at a time; of like ones the first."""
-    most, best, there = -1, _DATE_FORMS[0], sum(len(part) - part.null_count() for part in slices())
-    for known in _DATE_FORMS if first is None else (first, *_DATE_FORMS):
+    most, best, there = -1, DATE_FORMS[0], sum(len(part) - part.null_count() for part in slices())
+    for known in DATE_FORMS if first is None else (first, *DATE_FORMS):
         read = sum(len(part) - _in_form(part, known).null_count() for part in slices())
         if read > most:
             most, best = read, known
@@ -192,11 +190,14 @@ def _offsets(values: pl.Series) -> pl.Series:
 
 
 def _bare(values: pl.Series) -> pl.Series:
-    return values.cast(pl.String).str.strip_chars().str.replace(r"(Z|[+-]\d\d:?\d\d)$", "")
+    """Texts without the offset behind a time; the year of 31-12-2024 is none."""
+    return values.cast(pl.String).str.strip_chars().str.replace(r"Z$|(:\d\d(?:\.\d+)?)\s*[+-]\d\d:?\d\d$", "$1")
 
 
 def _in_form(text: pl.Series, form: str) -> pl.Series:
+    """Moments; null also where a year is written with two digits and the form has four: 24 is not the year 24."""
     try:
-        return text.str.to_datetime(form, strict=False, time_unit="us")
+        read = text.str.to_datetime(form, strict=False, time_unit="us")
     except pl.exceptions.ComputeError:  # polars refuses a form without hours for datetimes: read it as a date
-        return text.str.to_date(form, strict=False).cast(pl.Datetime("us"))
+        read = text.str.to_date(form, strict=False).cast(pl.Datetime("us"))
+    return _where(read.dt.year() >= 100, read, pl.Series([None], dtype=read.dtype))

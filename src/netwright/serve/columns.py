@@ -22,6 +22,7 @@ Check = Callable[[Any], Any]
 """Returns a value as its kind reads it; raises `Wrong`."""
 
 MOST = 10**300  # no number is larger than what a float holds
+LONGEST = 100  # characters of a number that is written as text
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
 _NUMBERS = {int, float, type(None)}
 _DATA = re.compile(r"data:[\w/+.-]*(;[\w=.-]+)*;base64,")
@@ -60,7 +61,7 @@ class Reader:
         blocks |= {name: (kind, kind.form(name)) for kind in pairs for name in kind.columns}
         asked = {name: blocks.get(name, (None, {"form": "any"})) for name in fitted.columns}
         self.columns = [
-            Column(name, type(kind).model_fields["kind"].default if kind else "text", form, _CHECKS[form["form"]](settings))
+            Column(name, type(kind).model_fields["kind"].default if kind else "text", form, _CHECKS[form["form"]](settings, form))
             for name, (kind, form) in asked.items()
         ]  # fmt: skip
         self.checks = [(column.name, column.check) for column in self.columns]
@@ -194,7 +195,17 @@ def _got(value: Any) -> str:
     return _JSON.get(type(value), "something else")
 
 
-def _number(settings: Settings) -> Check:
+def _number(settings: Settings, form: dict[str, Any]) -> Check:
+    """A number; also a text that training would read as one, such as 65% or, where it had units, 46 kg."""
+
+    def written(text: str) -> float | None:
+        import polars as pl
+
+        from netwright.kinds.parse import Notation, numbers
+
+        found = numbers(pl.Series([text]), Notation(form["comma"], form["unit"]))[0][0]
+        return None if found is None or not math.isfinite(found) else float(found)
+
     def check(value: Any) -> Any:
         if type(value) is float:
             if math.isfinite(value):
@@ -206,12 +217,14 @@ def _number(settings: Settings) -> Check:
             raise Wrong("expected a number, got a whole number that is too large")
         if value is None:
             return None
+        if type(value) is str and len(value) <= LONGEST and (found := written(value)) is not None:
+            return found
         raise Wrong(f"expected a number or null, got {_got(value)}")
 
     return check
 
 
-def _text(settings: Settings) -> Check:
+def _text(settings: Settings, form: dict[str, Any]) -> Check:
     most = settings.characters
 
     def check(value: Any) -> Any:
@@ -230,7 +243,7 @@ def _text(settings: Settings) -> Check:
     return check
 
 
-def _scalar(settings: Settings) -> Check:
+def _scalar(settings: Settings, form: dict[str, Any]) -> Check:
     most = settings.characters
 
     def check(value: Any) -> Any:
@@ -245,7 +258,7 @@ def _scalar(settings: Settings) -> Check:
     return check
 
 
-def _date(settings: Settings) -> Check:
+def _date(settings: Settings, form: dict[str, Any]) -> Check:
     def check(value: Any) -> Any:
         if value is None or (type(value) is str and len(value) <= 100):
             return value
@@ -254,7 +267,7 @@ def _date(settings: Settings) -> Check:
     return check
 
 
-def _labels(settings: Settings) -> Check:
+def _labels(settings: Settings, form: dict[str, Any]) -> Check:
     def check(value: Any) -> Any:
         if value is None:
             return None
@@ -267,9 +280,9 @@ def _labels(settings: Settings) -> Check:
     return check
 
 
-def _any(settings: Settings) -> Check:
+def _any(settings: Settings, form: dict[str, Any]) -> Check:
     """A value that stands in a prompt: whatever it is, it is written out as a text."""
-    text = _text(settings)
+    text = _text(settings, form)
 
     def check(value: Any) -> Any:
         if value is None or type(value) in (int, bool) or (type(value) is float and math.isfinite(value)):
@@ -279,7 +292,7 @@ def _any(settings: Settings) -> Check:
     return check
 
 
-def _image(settings: Settings) -> Check:
+def _image(settings: Settings, form: dict[str, Any]) -> Check:
     def check(value: Any) -> Any:
         if value is None or value == "" or value == b"":
             raise Wrong("expected an image as base64, got none")
@@ -312,7 +325,7 @@ def looked_at(content: bytes, pixels: int) -> None:
         raise Wrong(f"is an image of {wide:,}×{high:,} pixels: {pixels:,} at most", 413)
 
 
-_CHECKS: Mapping[str, Callable[[Settings], Check]] = {
+_CHECKS: Mapping[str, Callable[[Settings, dict[str, Any]], Check]] = {
     "number": _number, "text": _text, "list": _scalar, "date": _date, "labels": _labels, "image": _image, "any": _any,
 }  # fmt: skip
 

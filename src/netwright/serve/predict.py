@@ -156,15 +156,12 @@ async def _form(reader: Reader, settings: Settings, scope: Scope, receive: Recei
 
 
 def _field(values: list[Any], form: str) -> Any:
-    """A form knows only texts: what a number's column is given is read as one; nothing stands for what is not known."""
+    """A form knows only texts: the check of a number's column reads it as one; nothing stands for what is not known."""
     if form == "labels":
         return values
     value = values[0]
     if isinstance(value, bytes) and form != "image":
         return value.decode("utf-8", "replace")
-    if form != "number" or not isinstance(value, str):
-        return value if value != "" or form in ("text", "any") else None
-    try:
-        return float(value) if value.strip() else None
-    except ValueError:
-        return value
+    if form == "number" and isinstance(value, str):
+        return value if value.strip() else None
+    return value if value != "" or form in ("text", "any") else None

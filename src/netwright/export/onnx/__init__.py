@@ -135,9 +135,20 @@ class Runtime:
         self.folder = folder
 
     def able(self, table: Table) -> np.ndarray:
-        """(n,) which rows the graph takes: texts that it reads at once are not to be longer than that."""
+        """(n,) which rows it takes: texts that it reads at once are not to be longer than that, and what training would take
+        as missing because it is no number or date is refused."""
+        from netwright.export.onnx.run import Wrong
+
         out = np.ones(len(table), bool)
         for item, reader in self.folder.readers:
+            if item["form"] in ("number", "date") and item["column"] in table.columns:
+                values = table.frame[item["column"]].to_list()
+                for _ in values:
+                    try:
+                        reader(values)
+                        break
+                    except Wrong as error:
+                        values[error.row - 1], out[error.row - 1] = None, False
             if item.get("windows") and item["column"] in table.columns:
                 rows = reader.rows(table.frame[item["column"]].to_list())
                 out &= np.array([row.shape[1] <= item["length"] for row in rows], bool)

@@ -21,6 +21,7 @@ from netwright.kinds.date import DAY, Date
 from netwright.kinds.image import Image
 from netwright.kinds.labels import Labels
 from netwright.kinds.number import LARGEST, QUANTILES, Number
+from netwright.kinds.parse import DATE_FORMS
 from netwright.kinds.span import Span
 from netwright.kinds.tags import Tags
 from netwright.kinds.text import PATTERNS, Text
@@ -56,7 +57,8 @@ class Numbers(Columns):
 
     def __init__(self, kind: Number) -> None:
         super().__init__([
-            {"name": name, "column": name, "form": "number", "type": "float64", "shape": ["rows"]} for name in kind.columns
+            {"name": name, "column": name, "form": "number", "type": "float64", "shape": ["rows"], **kind.notation(name)._asdict()}
+            for name in kind.columns
         ])  # fmt: skip
         self.scale, self.names = kind.scale, kind.columns
         for name, values in {"center": kind.center, "spread": kind.spread, "knots": kind.knots}.items():
@@ -78,7 +80,9 @@ class Dates(Columns):
 
     def __init__(self, kind: Date) -> None:
         (name,) = kind.columns
-        super().__init__([{"name": name, "column": name, "form": "date", "type": "float64", "shape": ["rows"]}])
+        layouts = list(dict.fromkeys([*([kind.layout] if kind.layout else []), *DATE_FORMS]))
+        about = {"form": "date", "layouts": layouts, "utc": kind.utc}
+        super().__init__([{"name": name, "column": name, "type": "float64", "shape": ["rows"], **about}])
         self.kind, self.name = kind, name
 
     def block(self, raw: dict[str, Tensor]) -> Block:

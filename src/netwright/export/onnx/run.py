@@ -14,6 +14,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,10 @@ import onnxruntime
 BESIDE = ("counts", "place")  # inputs that another input's reader gives
 Row = dict[str, Any]
 Feed = dict[str, np.ndarray]
+
+_WIDE = str.maketrans("０１２３４５６７８９．，％￥＋－（）", "0123456789.,%¥+-()")
+_TENS = {"千": 1e3, "万": 1e4, "萬": 1e4, "百万": 1e6, "千万": 1e7, "亿": 1e8, "億": 1e8}
+_PLAIN = re.compile(r"[-+]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|inf|infinity|nan)", re.IGNORECASE)
 
 
 class Model:
@@ -99,24 +104,47 @@ class Wrong(Exception):
 
 
 class Numbers:
-    """float64, NaN where missing; a column of categories that were numbers or booleans likewise."""
+    """float64, NaN where missing, of numbers and of texts such as 1,234.5, 65% or 3.2万, with a decimal comma or a unit where
+    training had them; a column of categories that were numbers or booleans likewise."""
 
     def __init__(self, item: Row, missing: frozenset[str], folder: Path) -> None:
         self.name, self.missing = item["name"], missing
+        self.comma, self.unit = item.get("comma", False), item.get("unit", "")
 
     def __call__(self, values: list[Any]) -> Feed:
-        try:
-            return {self.name: np.array(values, np.float64)}  # None becomes NaN
-        except (TypeError, ValueError):
-            return {self.name: np.array([self._one(at, value) for at, value in enumerate(values, 1)], np.float64)}
+        if not any(isinstance(value, str) for value in values):
+            try:
+                return {self.name: np.array(values, np.float64)}  # None becomes NaN
+            except (TypeError, ValueError):
+                pass  # it is now looked which
+        return {self.name: np.array([self._one(at, value) for at, value in enumerate(values, 1)], np.float64)}
 
     def _one(self, row: int, value: Any) -> float:
         if value is None or (isinstance(value, str) and value.strip() in self.missing):
             return np.nan
         try:
-            return float({"true": 1, "false": 0}.get(value.strip().lower(), value) if isinstance(value, str) else value)
+            return self._read(value.strip()) if isinstance(value, str) else float(value)
         except (TypeError, ValueError):
             raise Wrong(row, f"{value!r} is no number") from None
+
+    def _read(self, text: str) -> float:
+        """A number as people write it; 65% is 65. Raises `ValueError`."""
+        if text.lower() in ("true", "false"):
+            return float(text.lower() == "true")
+        if not self.comma and _PLAIN.fullmatch(text):
+            return float(text)
+        bare = text.removesuffix(self.unit).strip().translate(_WIDE).strip()
+        bare = re.sub(r"^\((.*)\)$", r"-\1", bare)
+        bare = re.sub(r"^([-+]?)\s*[$€£¥₹]\s*|\s*[$€£¥₹%元円]$", r"\1", bare).strip()
+        tens = re.search(r"(?<=\d)\s*(百万|千万|[千万萬亿億])$", bare)
+        bare = bare[: tens.start()] if tens else bare
+        thousands, decimal = (r"[.\u00a0\u202f' ]", ",") if self.comma else (r"[,\u00a0\u202f' ]", r"\.")
+        if re.fullmatch(rf"[-+]?\d{{1,3}}({thousands}\d{{3}})+({decimal}\d+)?", bare):
+            bare = re.sub(thousands, "", bare)
+        bare = bare.replace(",", ".", 1) if self.comma else bare
+        if not _PLAIN.fullmatch(bare):
+            raise ValueError(text)
+        return float(bare) * (_TENS[tens[1]] if tens else 1)
 
 
 class Names:
@@ -135,22 +163,51 @@ class Names:
 
 
 class Dates:
-    """Seconds since 1970 as float64, NaN where missing, of dates and of texts such as 2024-02-29 or 2024-02-29T12:30."""
+    """Seconds since 1970 as float64, NaN where missing, of dates and of texts, in the one of `layouts` that reads most of
+    them, of like ones the first."""
 
     def __init__(self, item: Row, missing: frozenset[str], folder: Path) -> None:
         self.name, self.missing = item["name"], missing
+        self.layouts, self.utc = item["layouts"], item["utc"]
 
     def __call__(self, values: list[Any]) -> Feed:
-        return {self.name: np.array([self._one(at, value) for at, value in enumerate(values, 1)], np.float64)}
+        bare = [self._bare(value) for value in values]
+        layout = self._layout([text for text, _ in bare if text])
+        return {self.name: np.array([self._one(at, value, *each, layout) for at, (value, each) in enumerate(zip(values, bare, strict=True), 1)], np.float64)}  # fmt: skip
 
-    def _one(self, row: int, value: Any) -> float:
-        if value is None or (isinstance(value, str) and value.strip() in self.missing):
+    def _bare(self, value: Any) -> tuple[str, float]:
+        """A text without the offset from UTC behind its time, and how many seconds are to be taken off."""
+        if not isinstance(value, str) or value.strip() in self.missing:
+            return "", 0.0
+        text = value.strip()
+        found = re.search(r"Z$|(?<=:\d\d)(\.\d+)?\s*([+-])(\d\d):?(\d\d)$", text)
+        if not found:
+            return text, 0.0
+        ahead = 3600 * int(found[3]) + 60 * int(found[4]) if found[2] else 0
+        return text[: found.start()] + (found[1] or ""), float(-ahead if found[2] == "-" else ahead) * self.utc
+
+    def _layout(self, texts: list[str]) -> str:
+        best, most = self.layouts[0], -1
+        for layout in self.layouts:
+            read = sum(_moment(text, layout) is not None for text in texts)
+            if read > most:
+                best, most = layout, read
+            if most == len(texts):
+                break
+        return best
+
+    def _one(self, row: int, value: Any, text: str, ahead: float, layout: str) -> float:
+        if text:
+            found = _moment(text, layout)
+            if found is None:
+                example = datetime(2024, 12, 31, 12, 30).strftime(layout.removesuffix("%.f"))
+                raise Wrong(row, f"{value!r} is no date such as {example}")
+            moment = np.datetime64(found, "us")
+        elif value is None or isinstance(value, str):
             return np.nan
-        try:
-            moment = np.datetime64(value.strip().replace(" ", "T") if isinstance(value, str) else value, "us")
-        except ValueError:
-            raise Wrong(row, f"{value!r} is no date such as 2024-02-29 or 2024-02-29T12:30") from None
-        return np.nan if np.isnat(moment) else int(moment.astype(np.int64)) / 1e6
+        else:
+            moment = np.datetime64(value.replace(tzinfo=None) if isinstance(value, datetime) else value, "us")
+        return np.nan if np.isnat(moment) else int(moment.astype(np.int64)) / 1e6 - ahead
 
 
 class Labels:
@@ -338,6 +395,19 @@ def _letters(text: str) -> Iterator[str]:
                 yield word[at : at + size]
             if size >= len(word):
                 break
+
+
+def _moment(text: str, layout: str) -> datetime | None:
+    """The moment that a text means in a layout such as %d.%m.%Y; %.f is a fraction of a second that may lack."""
+    if layout.endswith("%.f"):
+        text, point, fraction = text.partition(".")
+        layout = layout.removesuffix("%.f") + (".%f" if point else "")
+        text += point + fraction[:6]
+    try:
+        found = datetime.strptime(text, layout)
+    except ValueError:
+        return None
+    return found.replace(year=2069) if "%y" in layout and found.year == 1969 else found  # as chrono reads it
 
 
 def _padded(rows: list[list[int]], filler: int) -> np.ndarray:

@@ -239,6 +239,34 @@ def test_a_target_of_one_class(refused):
     ]
 
 
+def test_a_text_that_is_always_the_same(refused):
+    assert refused("train", write("a.txt", *["The cat sat on the mat."] * 20), "--target", "text") == [
+        "target text: has one value only: 'The cat sat on the mat.'. To mend it: give rows of at least two classes; texts to be "
+        "written, which --columns.text.kind text makes of it, are to differ too."
+    ]
+
+
+def test_a_number_far_from_all_others_is_doubted(cli):
+    said = cli("train", column(*range(60), 1e35), "--target", "y", "--columns.y.kind", "number", *MLP)
+    assert "y: 1e+35 is so far from the other values, mostly 6 to 54, that they can hardly be told apart" in said.err
+    assert "(a.csv:62)" in said.err
+    assert "so far" not in cli("train", column(*range(60), 1e4, name="b.csv"), "--target", "y", *MLP).err
+
+
+def test_several_files(refused, cli):
+    write("a.csv", "x,y", "1,2")
+    assert refused("train", "*.csv", "--target", "y") == [
+        "*.csv: is a pattern, and a table is one file. To mend it: put the files together under one header, or give "
+        "polars.read_csv('*.csv') in Python."
+    ]
+    assert "put several together under one header" in cli("train", "a.csv", "b.csv", "--target", "y").err
+
+
+def test_a_column_in_other_capitals_is_the_nearest(refused):
+    table = write("a.csv", "PRICE,rice", *(f"{k},{k % 7}" for k in range(30)))
+    assert "did you mean PRICE?" in refused("train", table, "--target", "price")[0]
+
+
 def test_classes_that_differ_in_their_spelling_alone_are_doubted(cli):
     said = cli("train", column(*["yes", "Yes", "no", "ＮＯ", "maybe"] * 10), "--target", "y", *MLP)
     assert said.code == 0

@@ -477,6 +477,10 @@ def _guarded(work: Callable[[], Any]) -> int:
         return 2
     except click.ClickException as error:
         error.show()
+        if "extra argument" in error.message:
+            click.echo(
+                "A table is one file: put several together under one header. A value with blanks is quoted.", err=True
+            )
         return 2
     except (KeyboardInterrupt, click.Abort) as error:
         cause = error.__cause__ or error  # click makes an Abort of what stopped the work

@@ -72,11 +72,14 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
     >>> nearest("epocs", ["epochs", "seed"])
     'did you mean epochs?'
+    >>> nearest("PRICE", ["Price", "rice"])
+    'did you mean Price?'
     >>> nearest("zzz", ["epochs", "seed"])
     'there is: epochs, seed'
     """
     known = list(names)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    plain = {each.casefold(): each for each in known}  # names that differ in capitals are the nearest
+    close = difflib.get_close_matches(name.casefold(), plain, n=1, cutoff=0.6)
     if close:
-        return f"did you mean {close[0]}?"
+        return f"did you mean {plain[close[0]]}?"
     return f"there is: {', '.join(known[:30])}{', ...' if len(known) > 30 else ''}" if known else "there is none"

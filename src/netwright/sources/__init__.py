@@ -118,6 +118,9 @@ def existing(text: str) -> Path:
         raise InputError(Problem(repr(text[:60]), f"is not a path: {error}", fix="give a file's path")) from error
     if there:
         return path
+    if any(mark in text for mark in "*?["):
+        fix = "put the files together under one header, or give polars.read_csv('" + text + "') in Python"
+        raise InputError(Problem(text, "is a pattern, and a table is one file", fix=fix))
     if not beside:
         raise InputError(Problem(text, f"there is no such file, nor a folder {path.parent}", fix="check the path"))
     visible = [name for name in names if not name.startswith(".")]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from netwright.errors import InputError
-from netwright.events import say
+from netwright.events import Event, listening, quiet, say, say_rows
 from netwright.heads.text.settings import Manner
 from netwright.kinds.language import Language
 from netwright.kinds.messages import Messages
@@ -32,25 +33,33 @@ def texts(model: Model, work: Work, table: Table, rows: np.ndarray) -> dict[str,
     most = min(WRITTEN, max(1, kind.length - 1)) if not asked else min(LONGEST, max(1, kind.longest))
     greedy = asked or isinstance(kind, Messages)
     manner = Manner(max_tokens=most, temperature=0.0 if greedy else FREELY)
+    written = _written(model, [each[1] for each in told], manner, some.ids())
     samples = [
-        {"id": name, "prompt": shown, "truth": truth, "written": written}
-        for (name, _, shown, truth), written in zip(
-            told, _written(model, [each[1] for each in told], manner), strict=True
-        )
-        if written is not None
+        {"id": name, "prompt": shown, "truth": truth, "written": text}
+        for (name, _, shown, truth), text in zip(told, written, strict=True)
+        if text is not None
     ]
     return {"target": kind.columns[0], "freely": not greedy, "samples": samples}
 
 
-def _written(model: Model, prompts: list[Any], manner: Manner) -> list[str | None]:
+def _written(model: Model, prompts: list[Any], manner: Manner, ids: Sequence[str]) -> list[str | None]:
     """What is written after each prompt, side by side; None where there is no room after it."""
+    heard: list[Event] = []
     try:
-        return [text.text for text in model.generate(prompts, manner=manner)]
+        with quiet(), listening(heard):
+            found: list[str | None] = [text.text for text in model.generate(prompts, manner=manner)]
     except InputError as error:
         if len(prompts) == 1:
-            say("notice", "report.no_room", f"the report shows no text for one row: {error}")
+            say_rows("report.no_room", f"the report shows no text for one row: {error}", ids, kind="notice")
             return [None]
-        return [_written(model, [prompt], manner)[0] for prompt in prompts]
+        return [_written(model, [prompt], manner, [name])[0] for prompt, name in zip(prompts, ids, strict=True)]
+    for event in heard:
+        if event.name != "text.cut":
+            say(event.kind, event.name, event.text, **event.data)
+            continue
+        rows = [ids[int(name.removeprefix("prompt ")) - 1] for name in event.data["rows"]]
+        say_rows("text.cut", "the report's examples: what is asked is cut to leave the answer its room", rows)
+    return found
 
 
 def _asked(kind: Language, work: Work, some: Table, number: int) -> tuple[Any, str, str]:

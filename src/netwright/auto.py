@@ -22,6 +22,7 @@ from netwright.seeds import generator
 from netwright.splitting import Parts
 from netwright.training.state import Score
 from netwright.training.world import World
+from netwright.trunks.family import TABLE
 
 NAME = "auto"
 SHARE, LEAST, MOST = 3, 600, 4000  # the first slice: a third of the rows, but at least and at most so many
@@ -29,7 +30,6 @@ GROWTH = 4
 FEW = 100  # rows to judge by, below which the luckiest of many families would win
 VALIDATION = 4000  # validation rows that are looked at
 LEAVE = 2.0  # seconds that every try may take
-TABLE = {"number", "category", "labels", "date"}
 OWN = ("module", "layers", "pretrained")  # they need more than rows: a module, a stack, a checkpoint
 
 
@@ -60,7 +60,7 @@ def called(described: Project) -> bool:
     recipe, columns = described.recipe, described.described
     if "family" in recipe.model or not recipe.split.time:
         return recipe.model.get("family") == NAME
-    table = {str(column.kind) for column in columns.inputs} <= TABLE
+    table = {str(column.kind) for column in columns.inputs} <= set(TABLE)
     if not table or {str(column.kind) for column in columns.targets} != {"number"}:
         return False
     why = "rows are divided by time, and what grows with it is best followed by another family than what bends"

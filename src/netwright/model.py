@@ -145,10 +145,8 @@ class Model:
         table = sources.read(data, settings=read or self.recipe.read)
         fitted = self.fitted
         if not fitted.columns:
-            where, fix = (
-                self.run.folder if self.run else "RUN",
-                "embed by a pretrained checkpoint, or by a run that reads columns",
-            )
+            where = self.run.folder if self.run else "RUN"
+            fix = "embed by a pretrained checkpoint, or by a run that reads columns"
             raise InputError(Problem(str(where), "a language model reads no columns to make vectors of", fix=fix))
         for kind in fitted.targets.values() if self.network.paired else ():
             fitted = replace(fitted, targets={})

@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from contextlib import redirect_stderr
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +17,9 @@ import numpy as np
 from netwright.errors import InputError, Problem, absent
 from netwright.export import llama
 from netwright.export.side import Side, written
-from netwright.export.transformers import Theirs, chat_template, quietly
+from netwright.export.transformers import Theirs, chat_template
 from netwright.model import Model
+from netwright.pretrained.weights import quietly
 from netwright.trunks.transformer.net import frequencies
 
 EXTRA = "export"
@@ -174,7 +173,7 @@ def _by_transformers(folder: Path) -> Side:
     except ImportError as error:
         raise absent("transformers", EXTRA, where="netwright export --to gguf") from error
     try:
-        with quietly(), redirect_stderr(StringIO()):  # its bar over tensors heeds no setting
+        with quietly():
             model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=FILE, dtype=torch.float32, local_files_only=True)  # fmt: skip
     except (RuntimeError, ValueError, KeyError) as error:
         what = (

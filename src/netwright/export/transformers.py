@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from netwright.export.side import Side, written
 from netwright.kinds.messages import Messages
 from netwright.kinds.tokenizing import ANSWER, BEGIN, SPECIAL
 from netwright.model import Model
+from netwright.pretrained.weights import quietly
 
 EXTRA = "export"
 TYPES = ("f32", "f16")
@@ -80,20 +79,6 @@ def load(folder: Path) -> Side:
     with quietly():
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
     return Theirs(model.eval(), AutoTokenizer.from_pretrained(folder, local_files_only=True))
-
-
-@contextmanager
-def quietly() -> Iterator[None]:
-    """Within the block transformers draws no bars."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 class Theirs:

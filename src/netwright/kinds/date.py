@@ -60,12 +60,13 @@ class Date(base.Kind):
             facts.sample
         ):
             return None
-        read = parse.dates(pl.Series(facts.sample, dtype=pl.String))
+        sample = pl.Series(facts.sample, dtype=pl.String)
+        read = parse.dates(sample)
         share = 1 - read.null_count() / len(read)
         if share < 0.95:
             return None
         reason = f"{share:.0%} of its values are dates"
-        if parse.day_or_month(facts.present):
+        if parse.day_or_month(sample) and parse.day_or_month(facts.present):  # few are looked at before all are
             reason += ", the month first as far as can be told: no value tells day from month"
         if parse.offsets_differ(facts.present):
             reason += " with unlike offsets, all brought to UTC"

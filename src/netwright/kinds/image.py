@@ -140,7 +140,7 @@ class Image(base.Kind):
 
         def one(item: tuple[int, Any]) -> None:
             row, value = item
-            image = "it is missing" if value is None else _opened(value)
+            image = _opened(value)
             if isinstance(image, str):
                 broken[row] = image
             else:
@@ -235,18 +235,18 @@ def _pixels(values: Any, *, axes: tuple[int, ...] = (2, 3)) -> np.ndarray | str:
     return array.astype(np.uint8)
 
 
-def _on_white(picture: Any, *, grey: bool) -> Any:
+def _on_white(picture: Any) -> Any:
     """What one sees of a picture on white paper: a black drawing on nothing would else be black on black."""
     from PIL import Image as Pillow
 
     if not picture.has_transparency_data:
         return picture
     seen = picture.convert("RGBA")
-    return Pillow.alpha_composite(Pillow.new("RGBA", seen.size, "white"), seen).convert("L" if grey else "RGB")
+    return Pillow.alpha_composite(Pillow.new("RGBA", seen.size, "white"), seen)
 
 
 def _why_not(value: Any) -> str | None:
-    found = "it is missing" if value is None else _opened(value)
+    found = _opened(value)
     return found if isinstance(found, str) else None
 
 
@@ -257,6 +257,8 @@ def _opened(value: Any) -> np.ndarray | str:
 
     if isinstance(value, dict):
         value = value.get("bytes") or value.get("path")
+    if value is None:
+        return "it is missing"
     try:
         if isinstance(value, list):
             array = _pixels(value)
@@ -268,8 +270,8 @@ def _opened(value: Any) -> np.ndarray | str:
             if upright.mode.startswith("I"):  # 16 bits: Pillow would cut them to 255, which is white
                 array = (np.asarray(upright).clip(0, 65_535) // 257).astype(np.uint8)
             else:
-                grey = upright.mode in ("1", "L", "LA")
-                array = np.asarray(_on_white(upright, grey=grey).convert("L" if grey else "RGB"))
+                mode = "L" if upright.mode in ("1", "L", "LA") else "RGB"
+                array = np.asarray(_on_white(upright).convert(mode))
     except FileNotFoundError:
         return "there is no such file"
     except UnidentifiedImageError:

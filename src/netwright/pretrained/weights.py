@@ -63,7 +63,7 @@ def _through_transformers(checkpoint: Checkpoint, *, writes: bool) -> dict[str, 
         else "AutoModelForSeq2SeqLM"
     )
     try:
-        with quietly(), redirect_stderr(StringIO()):  # the bar over a GGUF's tensors heeds no setting
+        with quietly():
             model, info = getattr(transformers, form).from_pretrained(
                 path.parent if path.is_file() else path, local_files_only=True, trust_remote_code=False,
                 dtype=torch.float32, output_loading_info=True, **where,
@@ -98,7 +98,7 @@ def quietly() -> Iterator[None]:
     theirs.disable_progress_bar()
     logging.captureWarnings(False)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stderr(StringIO()):  # the bar over a GGUF's tensors heeds no setting
             warnings.simplefilter("ignore")
             yield
     finally:

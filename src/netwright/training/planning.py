@@ -157,7 +157,7 @@ def _threads(
         return plan, _timed(Trial(network, data, settings, plan).gradient, _steps(data, settings))
     torch.set_num_threads(most)
     trial = Trial(network, data, settings, plan)
-    once = min(_once(trial, 0) for _ in range(2))  # the first one warms up, and may take seconds
+    once = min(_once(trial) for _ in range(2))  # the first one warms up, and may take seconds
     if once > HEAVY:
         reasons["threads"] = f"a step takes about {once:.1f} s: its operations are large"
         return plan.model_copy(update={"threads": most}), once
@@ -165,7 +165,7 @@ def _threads(
     for threads in sorted({1, most}):
         torch.set_num_threads(threads)
         if once > LONG:
-            measured[threads] = once if threads == most else _once(trial, 0)
+            measured[threads] = once if threads == most else _once(trial)
             continue
         measured[threads] = _timed(trial.gradient, _steps(data, settings))
         if threads == 1 and measured[1] * _steps(data, settings) < SHORT:
@@ -179,10 +179,10 @@ def _threads(
     return plan.model_copy(update={"threads": best}), measured[best]
 
 
-def _once(trial: Trial, number: int) -> float:
-    """The seconds of one step's gradient."""
+def _once(trial: Trial) -> float:
+    """The seconds of the first step's gradient."""
     began = time.perf_counter()
-    trial.gradient(number)
+    trial.gradient(0)
     return time.perf_counter() - began
 
 

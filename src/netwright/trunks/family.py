@@ -11,6 +11,8 @@ from pydantic import Field, field_validator, model_validator
 from netwright.recipe import Settings
 from netwright.shapes import Want
 
+TABLE = ("number", "category", "labels", "date")  # kinds of a table's columns
+
 
 class Choice(NamedTuple):
     """A value that was chosen, and why."""

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from netwright.shapes import Want
-from netwright.trunks.family import Choice, Choices, DataFacts, Family
+from netwright.trunks.family import TABLE, Choice, Choices, DataFacts, Family
 
 FEW = 2000  # training rows below which more is done against overfitting
 LARGE = 4000  # training rows from which one cycle of the learning rate replaced early stopping (measured: docs/log.md)
@@ -27,7 +27,6 @@ TABM = {
     "gradient_clip": Choice(1.0, "TabM's default"),
 }
 WIDE = 1024  # sums of n-grams so wide that their cosines are those of the bags within a thirtieth
-TABLE = ("number", "category", "labels", "date")
 
 
 class Settings(Family):

@@ -28,10 +28,10 @@ from netwright.training.world import World
 Make = Callable[[Plan], tuple[torch.nn.Module, Data]]
 TRIAL = 0.4  # seconds spent on a candidate, about
 SHARE = 0.02  # of the estimated training that a candidate's trial may take
-SHORT = 5.0  # estimated seconds of training below which threads are not compared
+SHORT = 0.5  # estimated seconds of training below which threads are not compared
 HEAVY = 1.0  # seconds of a step from which all threads are taken: comparing would cost more than it could save
-LONG = 0.2  # seconds of a step from which one alone is timed with one thread
-CLEARLY = 0.8  # of one thread's time that all threads together may take
+LONG = 0.02  # seconds of a step from which one alone is timed with one thread
+CLEARLY = 0.9  # of one thread's time that all threads together may take
 WORTH_COMPILING = 240.0  # estimated seconds from which a compilation (20 to 60 s here) may pay
 TRIED = 1000  # steps of an epoch from which a trial looks at a part of the rows
 STEPS_A_CALL = 16  # of a recorded step: one look at the clock for all; compiled, one program

@@ -79,11 +79,23 @@ class Tape:
                 self._compiled = self._program(self._rehearsed(rows).function(direct=False))
             with torch.no_grad():
                 return self._compiled(rows.view(len(rates), -1), torch.tensor(rates, dtype=torch.float64))
-        losses = []
-        for part, rate in zip(rows.split(self.step.rows), rates, strict=True):
+        parts = rows.split(self.step.rows)
+        losses: list[Tensor] = []
+        if self._replay is not None and self._alike and len(parts[-1]) == self.step.rows:
+            with torch.no_grad():
+                each = torch.tensor(rates, dtype=torch.float64).unbind()
+                losses = [self._replay(part, rate) for part, rate in zip(parts, each, strict=True)]
+            self.step.set_rate(rates[-1])
+            return torch.stack(losses)
+        for part, rate in zip(parts, rates, strict=True):
             self.step.set_rate(rate)
             losses.append(self(part))
         return torch.stack(losses)
+
+    @property
+    def _alike(self) -> bool:
+        """Whether all weights learn at one rate."""
+        return not self.step.own
 
     def _rehearsed(self, rows: Tensor) -> Recorded:
         """Record a step and undo it, so that all whole calls are compiled ones: a resumed training gives the same bits."""
@@ -179,6 +191,7 @@ def _written(calls: list[Call], rows: Tensor, rate: Tensor, loss: Tensor) -> Rec
     for number, (func, args, kwargs, out) in enumerate(calls):
         if func is aten.detach.default or _whole(func, args, out):
             names[id(out)] = shown(args[0])
+            constants |= {id(out)} if id(args[0]) in constants else set()
             continue
         if func is aten.t.default and shown(args[0]) in turned:
             names[id(out)] = turned[shown(args[0])]

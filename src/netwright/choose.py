@@ -69,7 +69,7 @@ def family(recipe: Recipe, facts: DataFacts) -> tuple[Family, Reasons]:
     """Choose the family where the recipe names none, and fill in its settings."""
     model, reasons = dict(recipe.model), {}
     if "family" not in model:
-        model["family"], why = _family_for(facts)
+        model["family"], why = usual(facts)
         reasons["model.family"] = why
         say("choice", "model.family", f"family: {model['family']}, because {why}; --model names another")
     settings = family_settings(model)
@@ -104,7 +104,8 @@ def fits(name: str, facts: DataFacts) -> bool:
     return rooms.find("trunks", name, "settings").Settings().refuse(facts) is None
 
 
-def _family_for(facts: DataFacts) -> tuple[str, str]:
+def usual(facts: DataFacts) -> tuple[str, str]:
+    """Return the family that is taken where none is named, and why."""
     kinds = set(facts.kinds)
     if {"text", "messages"} & set(facts.targets):
         return "transformer", "there is text to be written"

@@ -89,7 +89,7 @@ def _classifier(folder: Path, model: Path) -> None:
     from netwright.verbs.export import export
 
     export(folder / "run", to="onnx", output=folder / "onnx", data=folder / "test.csv")
-    quantize(folder / "run", to="int8", output=folder / "run-int8", data=folder / "test.csv")
+    quantize(folder / "run", output=folder / "run-int8", data=folder / "test.csv")  # the form that suits this machine
 
 
 def table(kept: dict[str, Any]) -> str:

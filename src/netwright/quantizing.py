@@ -3,7 +3,8 @@
 int8: each output's weights w ≈ s · q with q from -127 to 127 and s = max|w| / 127; inputs likewise, row by row as they come
 (`int8`), or all by one scale found on some rows (`int8_static`); products are sums of whole numbers (Dettmers et al. 2022,
 arXiv 2208.07339, without its outliers' part). `int8_weights`: weights alone, with inputs and sums rounded to bfloat16, which
-loses a third of what rounding inputs to 8 bits does (docs/log.md) and is as fast for a few rows. int4: groups of 32 weights, w ≈ a · q + b with
+loses less than rounding inputs to 8 bits does (docs/log.md) and is as fast for a few rows, and for many where products of
+such floats are fast. int4: groups of 32 weights, w ≈ a · q + b with
 q from 0 to 15, and a and b of a row's groups in 8 bits: 4.5 bits a weight, made floats again when a run is loaded. Tables of
 tokens, to which a language model owes most of what 4 bits cost (docs/log.md), have q from 0 to 31: 5.5 bits.
 """
@@ -18,6 +19,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from netwright import halves
 
 Form = Literal["int8", "int8_static", "int8_weights", "int4"]
 FORMS: tuple[Form, ...] = ("int8", "int8_static", "int8_weights", "int4")
@@ -38,19 +41,26 @@ def whole_products(x: Tensor, weight: Tensor) -> Tensor:
         return (x.float() @ weight.float().t()).round().to(torch.int32)
 
 
-def part_products(x: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
+def part_products(x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None = None) -> Tensor:
     """(N, I) floats, (O, I) int8, (O,) bfloat16 -> (N, O): inputs and answers in bfloat16, sums in 32 bits.
 
+    Many rows are multiplied in bfloat16 where the processor is fast at it, with weights rounded to it that are made anew.
     torch's own operation is private too, and reads past the end of rows that are no multiple of 16 long (torch 2.13).
     """
-    x = x.bfloat16()
-    if len(x) <= FEW and weight.device.type == "cpu" and not weight.shape[1] % 32:
+    x, plain = x.bfloat16(), x.device.type == "cpu"
+    if len(x) > FEW and (halves.fast() if plain else x.device.type == "cuda"):
+        rounded = weight.float().mul_(scale[:, None]).bfloat16()
+        return F.linear(x, rounded, None if bias is None else bias.bfloat16()).float()
+    out: Tensor | None = None
+    if len(x) <= FEW and plain and not weight.shape[1] % 32:
         try:
             product: Any = torch
-            return product._weight_int8pack_mm(x, weight, scale).float()
+            out = product._weight_int8pack_mm(x, weight, scale).float()
         except (AttributeError, RuntimeError):  # no such kernel here
             pass
-    return F.linear(x.float(), weight.float()).mul_(scale).bfloat16().float()
+    if out is None:
+        out = F.linear(x.float(), weight.float()).mul_(scale).bfloat16().float()
+    return out if bias is None else out.add_(bias)
 
 
 class Map(nn.Module):
@@ -97,11 +107,10 @@ class Map(nn.Module):
             return F.linear(x, self.weight, self.bias)
         flat = x.reshape(-1, x.shape[-1])
         if self.floats:
-            out = part_products(flat, self.q, self.scale)
+            out = part_products(flat, self.q, self.scale, self.bias)
         else:
             out = self._whole(flat)
-        if self.bias is not None:
-            out += self.bias
+            out = out if self.bias is None else out.add_(self.bias)
         return out.view(*x.shape[:-1], -1)
 
     def _whole(self, flat: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import netwright as nw
-from netwright import quantizing
+from netwright import halves, quantizing
 from netwright.errors import InputError
 from netwright.events import listening
 from netwright.verbs.distill import distill
@@ -63,9 +63,11 @@ def test_whole_products_are_exact() -> None:
     assert torch.equal(quantizing.whole_products(x, w).long(), x.long() @ w.long().T)
 
 
+@pytest.mark.parametrize("fast", [True, False])
 @pytest.mark.parametrize("inputs", [1, 5, 33, 40, 64, 576])
-def test_few_rows_and_many_are_multiplied_alike(inputs: int) -> None:
+def test_few_rows_and_many_are_multiplied_alike(inputs: int, fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The operation for few rows of 16 bits reads past the end of rows of some lengths: those never reach it."""
+    monkeypatch.setattr(halves, "fast", lambda: fast)
     torch.manual_seed(0)
     part = quantizing.Map.of(torch.randn(7, inputs), torch.randn(7), "int8_weights")
     x = torch.randn(quantizing.FEW + 1, inputs)
@@ -73,6 +75,23 @@ def test_few_rows_and_many_are_multiplied_alike(inputs: int) -> None:
     torch.testing.assert_close(part(x), one, atol=0.02 * float(one.abs().max()), rtol=0.01)
     exact = F.linear(x, part.weight, part.bias)
     assert (one - exact).abs().max() < 0.01 * exact.abs().max()
+
+
+def test_the_trial_of_half_floats_is_kept_and_a_killed_one_is_no(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a processor is fast at is measured once a machine; an illegal instruction ends the trial alone."""
+    monkeypatch.setenv("NETWRIGHT_CACHE", str(tmp_path))
+    for trial, wanted in (("print(3.5)", True), ("print(1.1)", False), ("import os; os.abort()", False)):
+        monkeypatch.setattr(halves, "TRIAL", trial)
+        halves.fast.cache_clear()
+        assert halves.fast() is wanted
+        monkeypatch.setattr(halves, "TRIAL", "raise SystemExit('run again')")
+        halves.fast.cache_clear()
+        assert halves.fast() is wanted
+        for kept in tmp_path.glob("halves-*.json"):
+            kept.unlink()
+    halves.fast.cache_clear()
 
 
 def test_four_bits_of_a_matrix() -> None:

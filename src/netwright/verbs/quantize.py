@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from netwright import quantizing
+from netwright import halves, quantizing
 from netwright.errors import InputError, Problem, nearest
 from netwright.events import say
 from netwright.export.parity import ROWS
@@ -29,8 +29,8 @@ def quantize(
     """Write a run with its weights in fewer bits, and return what that cost and gave.
 
     `to`: int8 (weights and, as they come, inputs), int8_static (inputs by scales found on rows), int8_weights (weights
-    alone) or int4 (kept in 4 bits, computed with as floats); left out, int8, or int8_weights for a run that writes, which writes
-    as fast so and better. `data`: rows to measure on; left out, rows that the run never
+    alone) or int4 (kept in 4 bits, computed with as floats); left out, int8_weights for a run that writes and where
+    products of 16-bit floats are fast (`halves`), else int8. `data`: rows to measure on; left out, rows that the run never
     learnt. Raises `InputError` where nothing in the run is large enough, or it is in fewer bits already.
     """
     to = to and to.replace("-", "_")
@@ -76,10 +76,11 @@ def quantize(
 
 def _form(model: Model) -> str:
     """The form of 8 bits that suits a run, said."""
-    writes = any(isinstance(kind, Language) for kind in model.fitted.targets.values())
-    form, why = (
-        ("int8_weights", "it writes, a few rows at a time") if writes else ("int8", "it answers many rows at a time")
-    )
+    form, why = "int8", "it answers many rows at a time"
+    if any(isinstance(kind, Language) for kind in model.fitted.targets.values()):
+        form, why = "int8_weights", "it writes, a few rows at a time"
+    elif halves.fast():
+        form, why = "int8_weights", "products of 16-bit floats are fast on this processor"
     say("notice", "quantize.form", f"--to {form}: {why}")
     return form
 

@@ -82,3 +82,20 @@ def test_ten_thousand_rows_of_ten_classes_take_seconds_not_minutes() -> None:
     assert set(got) == set(metrics_of("category", 10))
     assert got["roc_auc"]["value"] == pytest.approx(roc_auc_score(truth, probability, multi_class="ovr"))
     assert all(each["low"] < each["value"] < each["high"] for each in got.values())
+
+
+def test_few_rows_that_are_all_right_or_all_wrong_have_an_interval_all_the_same() -> None:
+    """12 of 12 rows right: Wilson's interval (1927) begins at 0.758, while each drawing of these rows is right."""
+    right = {"probability": np.eye(2)[[0, 1] * 6]}
+    got = measure("category", np.array([0, 1] * 6), right)
+    assert {name: (round(got[name]["low"], 3), got[name]["high"]) for name in ("accuracy", "f1_macro", "recall")} == {
+        "accuracy": (0.758, 1.0), "f1_macro": (0.758, 1.0), "recall": (0.758, 1.0),
+    }  # fmt: skip
+    wrong = measure("category", np.array([0]), {"probability": np.array([[0.2, 0.8]])}, names=["accuracy"])["accuracy"]
+    assert (wrong["low"], round(wrong["high"], 2)) == (0.0, 0.79)
+
+
+def test_rows_that_weigh_little_count_for_little() -> None:
+    answer, weight = {"probability": np.eye(2)[[0, 1] * 6]}, np.array([1.0, 1.0] + [1e-6] * 10)
+    got = measure("category", np.array([0, 1] * 6), answer, weight=weight, names=["accuracy"])["accuracy"]
+    assert round(got["low"], 2) == 0.34  # as two rows have

@@ -94,7 +94,7 @@ def measure(
     """Return {name: {"value", "low", "high"}} of all measures, or of those named.
 
     `low` and `high` bound a 95 % percentile bootstrap interval over rows of 1,000 resamples (fewer for many rows or
-    classes: `bootstrap.resamples`), the same for the same seed. It tells how much another test set of this size would
+    classes: `bootstrap.resamples`), the same for the same seed, and of shares of rows at least Wilson's. It tells how much another test set of this size would
     move the value, not how much another training would. Where a measure is undefined all three are None, and `reason`
     says why.
     """
@@ -115,6 +115,8 @@ def measure(
     defined = {name: ready[name] for name, value in values.items() if np.isfinite(value)}
     counts = {name: bootstrap.resamples(len(truth), classes=form.passes, sorts=chosen[name].sorts) for name in defined}
     bounds = bootstrap.intervals(defined, counts, weight=weights, seed=seed)
+    shares = {name: bootstrap.widened(bounds[name], values[name], weights) for name in defined if chosen[name].share}
+    bounds = {**bounds, **shares}
     return {
         name: {"value": values[name], "low": bounds[name][0], "high": bounds[name][1]}
         if name in defined

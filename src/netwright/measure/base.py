@@ -27,6 +27,7 @@ class Metric:
     a function of the weights. `formula` is for people; `undefined` says when there is no value; `sorts` tells that it
     goes through the rows in order, once for each class, so that its interval costs more. `decides`: it looks at the
     class that is answered alone, which a threshold may move. `needs`: the answer's array without which it is left out.
+    `share`: it is a share of rows, or a mean of shares, and has at least Wilson's interval.
 
     >>> from netwright.measure import metric
     >>> metric("number", "mae").value(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
@@ -41,6 +42,7 @@ class Metric:
     sorts: bool = False
     decides: bool = False
     needs: str = ""
+    share: bool = False
 
     def value(self, truth: Any, answer: Any, weight: np.ndarray | None = None) -> float:
         """Return the measure over all rows, NaN where it is undefined."""

@@ -1,7 +1,8 @@
 """Intervals by the percentile bootstrap over rows (Efron & Tibshirani 1993, An Introduction to the Bootstrap, ch. 13).
 
 n rows drawn n at a time with replacement, R times: how often each row was drawn, (n, R), times the row's own weight,
-is a weighting, and a measure takes all of them at once.
+is a weighting, and a measure takes all of them at once. Where all of few rows are right, every drawing is: shares of
+rows have at least Wilson's interval.
 """
 
 from __future__ import annotations
@@ -48,6 +49,29 @@ def intervals(
             if (left := counts[name] - start) > 0:
                 found[name].append(over(weights if left >= width else np.ascontiguousarray(weights[:, :left])))
     return {name: _bounds(np.concatenate(values)) for name, values in found.items()}
+
+
+def wilson(part: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return 95 % intervals of shares (Wilson 1927): they stay within 0 and 1, and hold for few rows.
+
+    >>> low, high = wilson(np.array([0.0]), np.array([10]))
+    >>> round(float(low[0]), 2), round(float(high[0]), 2)
+    (0.0, 0.28)
+    """
+    z = 1.959964
+    middle = (part + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z / (1 + z**2 / count) * np.sqrt(part * (1 - part) / count + z**2 / (4 * count**2))
+    return (middle - half).clip(0, 1), (middle + half).clip(0, 1)
+
+
+def widened(bounds: tuple[float, float], share: float, weight: np.ndarray) -> tuple[float, float]:
+    """Return the bounds of a share of rows, no narrower than Wilson's for (Σ w)² / Σ w² rows.
+
+    >>> [round(end, 2) for end in widened((1.0, 1.0), 1.0, np.ones(12))]
+    [0.76, 1.0]
+    """
+    low, high = wilson(np.array([share]), np.array([weight.sum() ** 2 / (weight**2).sum()]))
+    return min(bounds[0], float(low[0])), max(bounds[1], float(high[0]))
 
 
 def _bounds(values: np.ndarray) -> tuple[float, float]:

@@ -142,9 +142,9 @@ def f1(truth: np.ndarray, answer: np.ndarray) -> Weighted:
 
 
 METRICS = (
-    Metric("accuracy", "higher", "share of rows answered rightly", accuracy, decides=True),
-    Metric("balanced_accuracy", "higher", "mean of the classes' recalls", balanced_accuracy, decides=True),
-    Metric("f1_macro", "higher", "mean of the classes' F1", f1_macro, decides=True),
+    Metric("accuracy", "higher", "share of rows answered rightly", accuracy, decides=True, share=True),
+    Metric("balanced_accuracy", "higher", "mean of the classes' recalls", balanced_accuracy, decides=True, share=True),
+    Metric("f1_macro", "higher", "mean of the classes' F1", f1_macro, decides=True, share=True),
     Metric("log_loss", "lower", "mean of -ln p(true class)", log_loss),
     Metric("brier", "lower", "mean squared error of the probabilities", brier),
     Metric("ece", "lower", "expected calibration error: how far probabilities are from shares", ece),
@@ -158,11 +158,26 @@ BINARY = (
         precision,
         NO_SECOND,
         decides=True,
+        share=True,
     ),
     Metric(
-        "recall", "higher", "of the rows of the second class, the share answered so", recall, NO_SECOND, decides=True
+        "recall",
+        "higher",
+        "of the rows of the second class, the share answered so",
+        recall,
+        NO_SECOND,
+        decides=True,
+        share=True,
     ),
-    Metric("f1", "higher", "harmonic mean of precision and recall of the second class", f1, NO_SECOND, decides=True),
+    Metric(
+        "f1",
+        "higher",
+        "harmonic mean of precision and recall of the second class",
+        f1,
+        NO_SECOND,
+        decides=True,
+        share=True,
+    ),
     Metric("pr_auc", "higher", "average precision of the second class", pr_auc, NO_SECOND, True),
 )
 

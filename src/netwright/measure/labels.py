@@ -77,7 +77,7 @@ ALL_OR_NONE = "every label stands in all rows or in none"
 METRICS = (
     Metric("f1_micro", "higher", "F1 over all labels together", f1_micro, NO_LABEL),
     Metric("f1_macro", "higher", "mean of the labels' F1", f1_macro, NO_LABEL),
-    Metric("accuracy", "higher", "share of rows whose labels are all right", accuracy),
+    Metric("accuracy", "higher", "share of rows whose labels are all right", accuracy, share=True),
     Metric("hamming_loss", "lower", "share of wrong labels", hamming_loss),
     Metric("log_loss", "lower", "mean of -ln p(truth) over rows and labels", log_loss),
     Metric("roc_auc", "higher", "mean area under the labels' ROC curves", roc_auc, ALL_OR_NONE, True),

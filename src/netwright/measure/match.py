@@ -93,8 +93,8 @@ def cosine(truth: Any, answer: Pairs) -> Weighted:
 
 METRICS = (
     Metric("mrr", "higher", "mean over rows of 1 / the place of its own partner among all", mrr, "no row has a partner to find"),
-    Metric("found_1", "higher", "share of rows whose own partner is the nearest", _found(1), "no row has a partner to find"),
-    Metric("found_10", "higher", "share of rows whose own partner is among the nearest ten", _found(10), "no row has a partner to find"),
+    Metric("found_1", "higher", "share of rows whose own partner is the nearest", _found(1), "no row has a partner to find", share=True),
+    Metric("found_10", "higher", "share of rows whose own partner is among the nearest ten", _found(10), "no row has a partner to find", share=True),
     Metric("spearman", "higher", "correlation of the ranks of cosines and scores", spearman, "scores or cosines are all alike", needs="scored"),
     Metric("cosine", "higher", "mean cosine of pairs", cosine),
 )  # fmt: skip

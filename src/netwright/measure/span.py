@@ -102,9 +102,9 @@ def unanswerable(truth: Any, answer: Scores) -> Weighted:
 
 METRICS = (
     Metric("f1", "higher", "mean over rows of the F1 of words in common", f1),
-    Metric("exact_match", "higher", "share of rows answered word for word", exact_match),
+    Metric("exact_match", "higher", "share of rows answered word for word", exact_match, share=True),
     Metric("answered_f1", "higher", "mean F1 of the rows that have an answer", answered_f1, "no row has an answer", needs="unanswerable"),
-    Metric("unanswerable", "higher", "of the rows without an answer, the share left unanswered", unanswerable, "all rows have an answer", needs="unanswerable"),
+    Metric("unanswerable", "higher", "of the rows without an answer, the share left unanswered", unanswerable, "all rows have an answer", needs="unanswerable", share=True),
 )  # fmt: skip
 
 

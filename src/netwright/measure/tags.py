@@ -155,7 +155,7 @@ NO_WORD = "no word has a tag that counts"
 METRICS = (
     Metric("accuracy", "higher", "share of words tagged rightly", accuracy, NO_WORD),
     Metric("f1_macro", "higher", "mean of the tags' F1", f1_macro, NO_WORD),
-    Metric("row_accuracy", "higher", "share of rows all of whose words are tagged rightly", row_accuracy, NO_WORD),
+    Metric("row_accuracy", "higher", "share of rows all of whose words are tagged rightly", row_accuracy, NO_WORD, share=True),
     Metric("entity_f1", "higher", "harmonic mean of entity precision and recall", partial(_entity, share="f1"), NO_ENTITY, needs="entities"),
     Metric("entity_precision", "higher", "share of answered entities that are right", partial(_entity, share="precision"), NO_ENTITY, needs="entities"),
     Metric("entity_recall", "higher", "share of the entities that are answered rightly", partial(_entity, share="recall"), NO_ENTITY, needs="entities"),

@@ -59,7 +59,7 @@ METRICS = (
     Metric("rouge_l", "higher", "F1 of the longest common subsequence of words", partial(rouge, order=0), needs="text"),
     Metric("rouge_1", "higher", "F1 of the words shared with the truth", partial(rouge, order=1), needs="text"),
     Metric("rouge_2", "higher", "F1 of the word pairs shared with the truth", partial(rouge, order=2), needs="text"),
-    Metric("exact_match", "higher", "share of answers that are the truth", exact, needs="text"),
+    Metric("exact_match", "higher", "share of answers that are the truth", exact, needs="text", share=True),
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from netwright.measure.bootstrap import wilson
 from netwright.report.page.figure import ACCENT, MUTED, OTHER, Figure, side_by_side
 from netwright.report.page.found import Answered, Found
 from netwright.report.page.html import cut, facts, joined, note, table, tag
@@ -115,19 +116,6 @@ def _diagram(given: np.ndarray, right: np.ndarray, what: str) -> Markup:
     least = min(len(part) for part in bins)
     told = f". A dot is {least:,} to {least + 1:,} rows, its line the 95 % interval. Dashed: right."
     return figure.html(joined([tag("b", "Reliability"), told]))
-
-
-def wilson(part: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return 95 % intervals of shares (Wilson 1927): they stay within 0 and 1, and hold for few rows.
-
-    >>> low, high = wilson(np.array([0.0]), np.array([10]))
-    >>> round(float(low[0]), 2), round(float(high[0]), 2)
-    (0.0, 0.28)
-    """
-    z = 1.959964
-    middle = (part + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z / (1 + z**2 / count) * np.sqrt(part * (1 - part) / count + z**2 / (4 * count**2))
-    return (middle - half).clip(0, 1), (middle + half).clip(0, 1)
 
 
 def _sureness(answered: Answered) -> Markup:

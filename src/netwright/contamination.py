@@ -1,4 +1,4 @@
-"""Contamination: which held texts also stand, whole or for a long stretch, in the training texts. n texts.
+"""Contamination: which held texts also stand, whole or for a long stretch, in the training texts; which rows do. n texts.
 
 A text counts where the whole of it is a training text, or a stretch of it of SPAN characters stands in one (Brown et al.
 2020, arXiv 2005.14165, appendix C, look for stretches of 13 words). Blanks and case are left aside. Stretches are told
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+import polars as pl
 
 SPAN = 50  # characters, with blanks left out: about 10 English words
 _BASE = np.uint64(0x9E3779B97F4A7C15)
@@ -33,6 +34,15 @@ def shared(training: Iterable[str], held: list[str]) -> np.ndarray:
         place = np.searchsorted(table, found).clip(max=max(len(table) - 1, 0))
         out[number] = len(table) > 0 and bool((table[place] == found).any())
     return out
+
+
+def repeated(training: pl.DataFrame, held: pl.DataFrame) -> np.ndarray:
+    """(n,) bool: which of the held rows also stand among the training rows, by a hash of 64 bits of all their values.
+
+    >>> repeated(pl.DataFrame({"a": [1, 2]}), pl.DataFrame({"a": [2, 3]})).tolist()
+    [True, False]
+    """
+    return np.isin(held.hash_rows().to_numpy(), training.hash_rows().to_numpy())
 
 
 def _bare(text: str) -> str:

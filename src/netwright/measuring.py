@@ -27,6 +27,7 @@ from netwright.training.world import World
 from netwright.trust import Trust
 
 BASELINE_ROWS = 300_000  # what a baseline learns of more rows hardly shows in the third digit (assumed)
+MOST_COMPARED = 1_000_000  # training rows among which measuring rows are looked for
 
 
 def measured(work: Work, table: Table, model: Model) -> tuple[dict[str, Any], pl.DataFrame]:
@@ -51,6 +52,7 @@ def measured(work: Work, table: Table, model: Model) -> tuple[dict[str, Any], pl
         say("warning", "measure.none", "no rows are left to measure on: nothing is known of how good the network is")
         return {**out, "baseline": {}}, pl.DataFrame()
     _say_shared(work, table, shown)
+    _say_repeated(work, table, shown)
     out["baseline"] = _baselines(work, table, shown)
     out["trust"] = _checked(work, work.parts.test, found if len(work.parts.test) else None, model)
     _say_verdict(out, work, "test" if len(work.parts.test) else "validation")
@@ -166,6 +168,19 @@ def _say_shared(work: Work, table: Table, shown: np.ndarray) -> None:
                 f"{name}: no measuring text also stands in training texts",
                 of=len(found),
             )
+
+
+def _say_repeated(work: Work, table: Table, shown: np.ndarray) -> None:
+    """Say which measuring rows also stand among the training rows, in all columns used; of at most a million rows."""
+    targets = [kind.columns[0] for kind in work.fitted.targets.values() if not kind.written]
+    if not targets or len(work.learnt) > MOST_COMPARED:
+        return
+    columns = table.frame.select([*dict.fromkeys([*work.fitted.columns, *targets])])
+    found = contamination.repeated(columns[work.learnt], columns[shown])
+    if found.any():
+        text = f"{found.sum():,} of {len(found):,} measuring rows also stand among the training rows, value for value: if they are copies, the scores flatter"
+        kind = "warning" if found.mean() > 0.05 else "notice"
+        say_rows("rows.repeated", text, table.named(shown[found]), kind=kind, of=len(found))
 
 
 def _told(kind: Kind, table: Table, target: Arrays, rows: np.ndarray) -> list[str]:

@@ -66,8 +66,10 @@ def _rows(found: Found) -> Iterator[tuple[str, Content]]:
         perfect = len(answered) and answered.truth.ndim == 1 and answered.probability is not None
         if perfect and bool((answered.truth == answered.chosen).all()):  # Hanley & Lippman-Hand 1983: the rule of three
             most = share(min(1.0, 3 / len(answered)))
-            text = f"A resampling of {rows(len(answered))} without a wrong one has none either, so that the interval has no width; up to {most} of new rows may still be answered wrongly."
+            text = f"{rows(len(answered)).capitalize()} without a wrong one are no proof: up to {most} of new rows may still be answered wrongly."
             yield f"No answer for {cut(target, 60)} was wrong", text
+    for event in found.said("rows.repeated"):
+        yield "Some measured rows were learnt", f"{event['text']}."
     how = found.said("split")
     divided = how[-1]["text"] if how else ""
     if "at random" in divided or "seeded" in divided:

@@ -310,7 +310,10 @@ def _kind_of(
         if column.kind is None:
             raise InputError(
                 Problem(
-                    f"target {name}", f"cannot be predicted: {column.reason}", allowed="numbers, categories, labels"
+                    f"target {name}",
+                    f"cannot be predicted: {column.reason}",
+                    allowed="numbers, categories, labels",
+                    fix="give days since a day, as a number" if table.frame[name].dtype.is_temporal() else "",
                 )
             )
         values = table.frame[name].drop_nulls()

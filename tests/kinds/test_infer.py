@@ -76,3 +76,15 @@ def test_the_users_word_stands() -> None:
 def test_wrong_settings_are_named(given: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         infer(pl.Series("x", RANDOM.normal(size=40)), given, "input")
+
+
+@pytest.mark.parametrize(
+    ("values", "called"),
+    [
+        (pl.Series("a", [[1.0, 2.0], [3.0, 4.0]]), "lists of numbers"),
+        (pl.Series("a", [{"b": 1, "c": 2}]), "objects (with b, c)"),
+        (pl.Series("a", [b"x", b"y"]), "bytes"),
+    ],
+)
+def test_what_no_kind_reads_is_told_in_words(values, called):
+    assert infer(values, {}, "input").reason == f"no kind reads {called}"

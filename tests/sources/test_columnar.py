@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, time, timedelta
 
 import polars as pl
 import pytest
@@ -39,6 +39,14 @@ def test_categories_become_texts_decimals_floats_and_nan_missing(tmp_path, said)
     assert table.frame.dtypes == [pl.String, pl.Float64, pl.Float64, pl.String]
     assert table.frame.rows() == [("x", 1.5, None, None), ("y", 2.5, 1.0, None)]
     assert said[0].text == "a.parquet: read as missing: NaN 1 times (f 1)"
+
+
+def test_durations_are_seconds_and_times_of_day_texts(tmp_path, said):
+    pl.DataFrame({"d": [timedelta(minutes=1.5), None], "t": [time(9, 5), None]}).write_parquet(tmp_path / "a.parquet")
+    assert sources.read(tmp_path / "a.parquet").frame.rows() == [(90.0, "09:05:00"), (None, None)]
+    assert [event.text for event in said] == [
+        "a.parquet: d: durations are read as seconds", "a.parquet: t: times of day are read as text"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", WRITERS)

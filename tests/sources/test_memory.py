@@ -7,6 +7,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+import scipy.sparse
 
 from netwright import sources
 
@@ -159,6 +160,31 @@ def test_a_taken_name_is_refused(refused):
 def test_columns_of_one_name_are_refused(refused):
     frame = pd.DataFrame([[1, 2]], columns=["a", "a"])
     assert refused(sources.read, frame).startswith("rows: the column name 'a' stands at the positions 1, 2")
+
+
+def test_pandas_own_types_are_read_and_said(said):
+    frame = pd.DataFrame({
+        "sparse": pd.arrays.SparseArray([0, 1, 0]), "month": pd.period_range("2024-01", periods=3, freq="M"),
+        "cut": pd.cut([1.0, 2.0, np.nan], [0, 1, 2]), "took": pd.to_timedelta([90, None, 1.5], "s"),
+        "ordered": pd.Categorical(["b", "a", None], ordered=True), "whole": pd.array([1, None, 3], dtype="Int64"),
+    })  # fmt: skip
+    table = sources.read(frame).frame
+    assert table.drop("month").rows() == [
+        (0, "(0, 1]", 90.0, "b", 1), (1, "(1, 2]", None, "a", None), (0, None, 1.5, None, 3)
+    ]  # fmt: skip
+    assert table["month"].dt.to_string("%Y-%m-%d").to_list() == ["2024-01-01", "2024-02-01", "2024-03-01"]
+    assert [event.text for event in said if event.name == "read.turned"] == [
+        "rows: month: periods are read as the day they begin",
+        "rows: cut: intervals are read as text",
+        "rows: took: durations are read as seconds",
+    ]
+
+
+def test_what_no_column_can_hold_is_refused(refused):
+    text = refused(sources.read, pd.DataFrame({"wave": [1j, 2j]}))
+    assert text.startswith("rows, column 'wave': holds values of type complex128, which no column can hold. Allowed: ")
+    text = refused(sources.read, (scipy.sparse.csr_array(np.eye(2)), [0, 1]))
+    assert text == "X: is sparse (a csr_array). To mend it: give X.toarray()."
 
 
 def test_objects_are_refused(refused):

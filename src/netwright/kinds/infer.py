@@ -75,10 +75,30 @@ def infer(
     guesses = [(name, kind_class(name, role).sniff(facts, role)) for name in choices]
     found: list[tuple[str, Guess]] = [(name, guess) for name, guess in guesses if guess is not None]
     if not found:
-        return Column(column.name, None, settings, f"no kind reads values of type {column.dtype}")
+        return Column(
+            column.name, None, settings, f"no kind {'reads' if role == 'input' else 'answers'} {_called(column.dtype)}"
+        )
     name, guess = max(found, key=lambda pair: pair[1].sure)
     check_options(name, settings, where, role)
     return Column(column.name, name, settings, guess.reason)
+
+
+def _called(dtype: Any) -> str:
+    """Return what a column's values are called in messages: polars' own names are nobody's words."""
+    if isinstance(dtype, pl.List | pl.Array):
+        return f"lists of {_called(dtype.inner)}"
+    if isinstance(dtype, pl.Struct):
+        return f"objects (with {', '.join(field.name for field in dtype.fields[:3])}{', ...' if len(dtype.fields) > 3 else ''})"
+    if dtype.is_numeric():
+        return "numbers"
+    called = {
+        pl.Date: "dates",
+        pl.Datetime: "dates",
+        pl.String: "texts",
+        pl.Binary: "bytes",
+        pl.Boolean: "true and false",
+    }
+    return called.get(type(dtype), f"values of type {dtype}")
 
 
 def check_options(kind: str, settings: Mapping[str, Any], where: str, role: Role = "input") -> Options:

@@ -133,7 +133,10 @@ def existing(text: str) -> Path:
 def _unclaimed(data: Any, forms: list[str]) -> Problem:
     """Return the problem of data that no source reads, naming what is read of its sort."""
     if not isinstance(data, Path):
-        return Problem("data", f"no source reads a {type(data).__name__} like this", allowed="; ".join(forms))
+        from netwright.sources import memory
+
+        allowed = "; ".join(("the path of a file or folder", "a database's address", *memory.FORMS))
+        return Problem("data", f"data of type {type(data).__name__} is not read like this", allowed=allowed)
     allowed = "; ".join(form for form in forms if ("folder" in form if data.is_dir() else form.startswith(".")))
     if data.is_dir():
         held = sorted(entry.name for entry in data.iterdir() if not entry.name.startswith("."))

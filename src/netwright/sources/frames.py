@@ -50,7 +50,8 @@ def unique_names(names: Sequence[str], *, where: str, fix: str = "name each colu
 
 
 def finished(frame: pl.DataFrame, *, name: str) -> pl.DataFrame:
-    """Return the frame in the form that every table has: NaN missing, categories as texts, decimals as floats.
+    """Return the frame in the form that every table has: NaN missing, categories as texts, decimals as floats,
+    durations as seconds, times of day as texts.
 
     Raises `InputError` where there is no column or no row, and for columns of Python objects.
 
@@ -77,8 +78,22 @@ def finished(frame: pl.DataFrame, *, name: str) -> pl.DataFrame:
         text = f"{name}: read as missing: NaN {sum(nans.values()):,} times ({where})"
         say("notice", "read.missing", text, counts={"NaN": nans})
     texts = {c: pl.String() for c, t in frame.schema.items() if isinstance(t, pl.Categorical | pl.Enum | pl.Null)}
+    frame = _timed(frame, name)
     decimals = {c: pl.Float64() for c, t in frame.schema.items() if isinstance(t, pl.Decimal)}
     return frame.with_columns(pl.col(c).fill_nan(None) for c in nans).cast({**texts, **decimals})
+
+
+def _timed(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Return the frame with durations as seconds and times of day as text, as databases' are."""
+    import polars as pl
+
+    spans = [column for column, dtype in frame.schema.items() if isinstance(dtype, pl.Duration)]
+    hours = [column for column, dtype in frame.schema.items() if isinstance(dtype, pl.Time)]
+    for columns, what in ((spans, "durations are read as seconds"), (hours, "times of day are read as text")):
+        for column in columns:
+            say("notice", "read.turned", f"{name}: {column}: {what}", column=column)
+    seconds = [pl.col(c).dt.total_microseconds() / 1e6 for c in spans]
+    return frame.with_columns(*seconds, *(pl.col(c).cast(pl.String) for c in hours))
 
 
 def content(frame: pl.DataFrame) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from netwright.errors import InputError, Problem
+from netwright.events import say
 
 if TYPE_CHECKING:
     import polars as pl
@@ -124,8 +125,31 @@ def _from_pandas(data: Any) -> pl.DataFrame:
             values = [value if there else None for value, there in zip(series.tolist(), known, strict=True)]
             out.append(column(name, values, where=_NAME))
         else:
-            out.append(pl.from_pandas(series).alias(name))
+            out.append(_typed(series, name))
     return pl.DataFrame(out)
+
+
+def _typed(series: Any, name: str) -> pl.Series:
+    """Return a pandas column of a type of its own as a column: sparse ones filled, periods by when they begin."""
+    import pandas as pd
+    import polars as pl
+
+    dtype = series.dtype
+    held = dtype.categories.dtype if isinstance(dtype, pd.CategoricalDtype) else dtype
+    if isinstance(dtype, pd.SparseDtype):
+        series = series.sparse.to_dense()
+    elif isinstance(dtype, pd.PeriodDtype):
+        series = series.dt.to_timestamp()
+        say("notice", "read.turned", f"{_NAME}: {name}: periods are read as the day they begin", column=name)
+    elif isinstance(held, pd.IntervalDtype):
+        series = series.astype(object).map(str, na_action="ignore")
+        say("notice", "read.turned", f"{_NAME}: {name}: intervals are read as text", column=name)
+    try:
+        return pl.from_pandas(series).alias(name)
+    except (TypeError, ValueError, NotImplementedError) as error:  # as pyarrow's own errors are
+        allowed = "numbers, booleans, texts, dates, categories"
+        what = f"holds values of type {dtype}, which no column can hold"
+        raise InputError(Problem(f"{_NAME}, column {name!r}", what, allowed=allowed)) from error
 
 
 def _columns(data: Mapping[Any, Any]) -> pl.DataFrame:
@@ -228,6 +252,8 @@ def _inputs(inputs: Any) -> pl.DataFrame:
 
     if _library(inputs) in _FRAMES:
         return _framed(inputs, "X")
+    if _library(inputs) == "scipy":
+        raise InputError(Problem("X", f"is sparse (a {type(inputs).__name__})", fix="give X.toarray()"))
     try:
         array = _array(inputs)
     except ValueError as error:  # rows of unlike length

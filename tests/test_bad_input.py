@@ -225,7 +225,7 @@ def test_unreadable_images_are_left_out_where_the_user_says_so(cli):
     said = cli("train", "photos", "--target", "label", "--training.epochs", "1", "--read.bad_rows", "leave_out")
     assert said.code == 0, said.err
     assert (
-        "1 row left out, because their images cannot be read, such as it is no image in a known format (cats/3.png)"
+        "1 row left out, because their images cannot be read; of the first, it is no image in a known format (cats/3.png)"
         in said.err
     )
 

@@ -35,6 +35,15 @@ class Problem:
         return text if text.endswith("?") else text + "."
 
 
+def quoted(value: object, length: int = 60) -> str:
+    """Return a value as messages show it: a long one is cut, for a cell may hold a whole text.
+
+    >>> quoted("a" * 100, 5), quoted(3.5)
+    ("'aaaaa...'", '3.5')
+    """
+    return repr(value[:length] + "...") if isinstance(value, str) and len(value) > length else repr(value)
+
+
 class InputError(ValueError):
     """The user's input or settings cannot be used; carries every problem found, not only the first.
 

@@ -14,7 +14,7 @@ import polars as pl
 
 from netwright import about, encoding
 from netwright.arrays import Arrays
-from netwright.errors import InputError, Problem, nearest
+from netwright.errors import InputError, Problem, nearest, quoted
 from netwright.events import say, say_rows
 from netwright.kinds import parse
 from netwright.kinds.base import Kind, Role, kind_name
@@ -273,7 +273,7 @@ def _with_images(table: Table, names: Iterable[str]) -> Table:
     rows = np.array(sorted(bad), np.int64)
     if not len(rows) or len(rows) == len(table):  # where none can be read, encoding them names them
         return table
-    text = f"{len(rows):,} row{'s' * (len(rows) > 1)} left out, because their images cannot be read, such as {bad[int(rows[0])]}"
+    text = f"{len(rows):,} row{'s' * (len(rows) > 1)} left out, because their images cannot be read; of the first, {bad[int(rows[0])]}"
     say_rows("read.bad_rows", text, table.named(rows))
     return table.take(np.setdiff1d(np.arange(len(table)), rows))
 
@@ -321,7 +321,7 @@ def _kind_of(
             fix = "give rows of at least two classes"
             if " " in (value := str(values[0])) or len(value) > 20:
                 fix += f"; texts to be written, which --columns.{name}.kind text makes of it, are to differ too"
-            raise InputError(Problem(f"target {name}", f"has one value only: {value!r}", fix=fix))
+            raise InputError(Problem(f"target {name}", f"has one value only: {quoted(value)}", fix=fix))
         if column.kind == "category" and "kind" not in recipe.columns.get(name, {}) and _all_differ(values):
             what = f"all its {len(values):,} values are different texts, so that no class is seen twice"
             fix = f"name another --target; --columns.{name}.kind text writes it, category takes each as a class"
@@ -330,7 +330,7 @@ def _kind_of(
             _doubt_spellings(name, values)
         if column.kind == "number" and _alike(values):
             raise InputError(
-                Problem(f"target {name}", f"is always {values[0]!r}", fix="give rows whose target differs")
+                Problem(f"target {name}", f"is always {quoted(values[0])}", fix="give rows whose target differs")
             )
         if column.kind == "number":
             _doubt_far(table, name)

@@ -78,6 +78,19 @@ def test_wrong_settings_are_named(given: dict[str, Any], message: str) -> None:
         infer(pl.Series("x", RANDOM.normal(size=40)), given, "input")
 
 
+def test_clauses_of_sentences_are_no_labels() -> None:
+    clauses = ["味道很好", "服务不错", "等了很久", "下次还来", "价格太贵", "环境优美"]
+    reviews = [
+        "，".join(RANDOM.choice(clauses, 3, replace=False)) + RANDOM.choice(["。", "！", "", "😀"]) for _ in range(90)
+    ]
+    assert infer(pl.Series("评论", reviews), {}, "input").kind == "text"
+    assert infer(pl.Series("标签", [review.rstrip("。！😀") for review in reviews]), {}, "input").kind == "labels"
+
+
+def test_a_long_value_is_cut_in_a_message() -> None:
+    assert infer(pl.Series("a", ["word " * 99] * 9), {}, "input").reason == f"all its values are '{'word ' * 12}...'"
+
+
 @pytest.mark.parametrize(
     ("values", "called"),
     [

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from netwright.arrays import Arrays
+from netwright.errors import quoted
 from netwright.events import say_rows
 from netwright.kinds import base
 
@@ -202,7 +203,7 @@ class Category(base.Kind):
 
 
 def _say_unseen(name: str, first: str | None, rows: Sequence[str]) -> None:
-    text = f"{name}: values not known from training, such as {first!r}; read as unknown"
+    text = f"{name}: values not known from training, such as {quoted(first)}; read as unknown"
     say_rows("category.unseen", text, rows, column=name)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, PrivateAttr
 
 from netwright.arrays import Arrays
-from netwright.errors import InputError, Problem
+from netwright.errors import InputError, Problem, quoted
 from netwright.events import say_rows
 from netwright.kinds import base
 
@@ -119,7 +119,7 @@ class Date(base.Kind):
         if len(lost):
             say_rows(
                 "date.unreadable",
-                f"{column.name}: not dates, such as {column[int(lost[0])]!r}; taken as missing",
+                f"{column.name}: not dates, such as {quoted(column[int(lost[0])])}; taken as missing",
                 ids(lost.tolist()),
                 column=column.name,
             )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from netwright import rooms
-from netwright.errors import InputError, Problem
+from netwright.errors import InputError, Problem, quoted
 from netwright.kinds.base import Guess, Kind, Options, Role
 from netwright.kinds.facts import Facts
 from netwright.recipe import validate
@@ -114,7 +114,7 @@ def useless(facts: Facts) -> str | None:
     if facts.nested:
         return None
     if facts.constant:
-        return f"all its values are {facts.present[0]!r}"
+        return f"all its values are {quoted(facts.present[0])}"
     if facts.distinct < n or n < 10:
         return None
     named = bool(_ID_NAME.search(facts.name))

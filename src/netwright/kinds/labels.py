@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from netwright.arrays import Arrays
+from netwright.errors import quoted
 from netwright.events import say_rows
 from netwright.kinds import base
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 
 MARKS = "|;；、，"  # what may part labels, the first of like ones
+SENTENCE = re.compile(r"[。！？!?]|\.(\s|$)")
+PROSE = 0.05  # share of values that hold a sentence's end, from which commas part its clauses and not labels (assumed)
 
 
 class Options(base.Options):
@@ -59,6 +62,9 @@ class Labels(base.Kind):
             short = all(len(part) <= 40 for part in parts)
             if separator == "," and (facts.number_share > 0.5 or len(set(facts.sample)) <= len(parts)):
                 return None  # decimal commas; names such as Rome, Italy, whose parts are not combined freely
+            ended = sum(bool(SENTENCE.search(value)) for value in facts.sample)
+            if separator != "|" and ended > PROSE * len(facts.sample):
+                return None
             if with_it >= 0.1 and short and len(parts) <= 1000 and parts.total() >= 5 * len(parts):
                 reason = f"{with_it:.0%} of its values hold several parts separated by {separator!r}, {len(parts):,} distinct"
                 return base.Guess(sure=0.75, reason=reason)
@@ -91,7 +97,7 @@ class Labels(base.Kind):
             first = next(iter(unknown.values()))
             say_rows(
                 "labels.unseen",
-                f"{column.name}: labels not known from training, such as {first!r}; left out",
+                f"{column.name}: labels not known from training, such as {quoted(first)}; left out",
                 ids(list(unknown)),
             )
         return {"hot": hot, "absent": absent}

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from netwright.arrays import Arrays
-from netwright.errors import InputError, Problem
+from netwright.errors import InputError, Problem, quoted
 from netwright.events import say, say_rows
 from netwright.kinds import base
 
@@ -244,7 +244,7 @@ def _floats(column: pl.Series, written: Notation | None = None, ids: base.RowIds
             first = column[int(lost[0])]
             say_rows(
                 "number.unreadable",
-                f"{column.name}: not numbers, such as {first!r}; taken as missing",
+                f"{column.name}: not numbers, such as {quoted(first)}; taken as missing",
                 ids(lost.tolist()),
                 column=column.name,
             )
@@ -260,7 +260,7 @@ def _say_read(column: pl.Series, read: pl.Series) -> None:
 
     odd = column.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False).is_null() & read.is_not_null()
     row = odd.arg_max() or 0
-    text = f"{column.name}: numbers written as text were read as numbers, such as {column[row]!r} as {read[row]:,.10g}"
+    text = f"{column.name}: numbers written as text were read as numbers, such as {quoted(column[row])} as {read[row]:,.10g}"
     say("notice", "number.text", text, column=column.name)
 
 

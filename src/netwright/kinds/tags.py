@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from netwright.arrays import Arrays, Ragged
-from netwright.errors import InputError, Problem
+from netwright.errors import InputError, Problem, quoted
 from netwright.events import say_rows
 from netwright.kinds import base, words
 
@@ -136,7 +136,7 @@ class Tags(base.Kind):
         if unseen:
             count = sum(int((row == UNSEEN).sum()) for row in rows)
             first = next(iter(unseen.values()))
-            text = f"{column.name}: {count:,} tags not known from training, such as {first!r}; these words do not count"
+            text = f"{column.name}: {count:,} tags not known from training, such as {quoted(first)}; these words do not count"
             say_rows("tags.unseen", text, ids(list(unseen)))
         counted = np.array([bool((row != UNSEEN).any()) for row in rows], bool)
         return {"tags": Ragged.of(rows, np.int64), "absent": ~counted}

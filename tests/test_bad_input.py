@@ -23,7 +23,9 @@ import torch
 from PIL import Image
 
 import netwright as nw
+from netwright import measuring
 from netwright.cli import main
+from netwright.run import Run
 
 LINEAR = ("--model", "linear")
 MLP = ("--model", "mlp", "--model.width", "8", "--model.members", "2", "--training.epochs", "2")
@@ -670,6 +672,26 @@ def test_a_folder_that_is_no_run(refused):
     Path("empty").mkdir()
     assert refused("show", "empty") == [
         "empty: this folder is no run (it has no run.json). To mend it: name the folder that netwright train wrote."
+    ]
+
+
+def test_a_run_that_another_process_trains(refused, run):
+    halve(run)
+    with Run(Path(run)).alone():
+        assert refused("train", "--resume", run) == [
+            "run: another process trains this run. To mend it: wait until it has ended, or name another --output."
+        ]
+
+
+def test_a_run_folder_that_is_taken_away_while_it_trains(refused, monkeypatch):
+    monkeypatch.setattr(measuring, "compare", lambda *_, **__: shutil.rmtree("run") or {})
+    (message,) = refused("train", table(), "--target", "y", *LINEAR, "--output", "run")
+    assert message.startswith("run/events.jsonl: cannot be written: No such file or directory")
+
+
+def test_a_file_in_the_place_of_a_run(refused, run):
+    assert refused("predict", "a.csv", run) == [
+        "a.csv: this is a file, and a run is a folder. To mend it: name the folder that netwright train wrote."
     ]
 
 

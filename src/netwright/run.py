@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import shutil
@@ -132,8 +133,28 @@ class Run:
         _folder(folder)
         return cls(folder)
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Within the block no other process trains this run. Raises `InputError` where one does."""
+        try:
+            handle = os.open(self.folder, os.O_RDONLY)
+        except OSError as error:
+            raise unwritable(self.folder, error) from error
+        try:
+            with suppress(OSError):  # a file system without locks
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    fix = "wait until it has ended, or name another --output"
+                    raise InputError(Problem(str(self.folder), "another process trains this run", fix=fix)) from None
+            yield
+        finally:
+            os.close(handle)
+
     def clear(self) -> None:
         """Delete what was written, and the folder where nothing else is in it."""
+        if not self.folder.is_dir():  # another process took it away
+            return
         for entry in self.folder.iterdir():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         with suppress(OSError):  # the working folder, say, named by a dot; or runs holds other runs
@@ -146,9 +167,12 @@ class Run:
         """Open an existing run folder. Raises `InputError` where it is none, or was made by a newer version."""
         run = cls(Path(folder))
         if not run.about.exists():
-            what = (
-                "there is no such folder" if not run.folder.exists() else "this folder is no run (it has no run.json)"
-            )
+            if run.folder.is_file():
+                what = "this is a file, and a run is a folder"
+            elif run.folder.exists():
+                what = "this folder is no run (it has no run.json)"
+            else:
+                what = "there is no such folder"
             raise InputError(Problem(str(folder), what, fix="name the folder that netwright train wrote"))
         about = run.read(run.about)
         if about.get("version", 0) > VERSION:

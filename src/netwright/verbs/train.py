@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ def train(
                 Problem("model.family", "module is your own network, which Python alone can give", fix=fix)
             )
     source = declared.data if data is None else data
-    folder = _free_folder(source, output)
+    _free_folder(source, output)
     clock = Clock()
     with listening(said := []):
         table = project.read(declared, source)
@@ -96,8 +96,8 @@ def train(
         ready = _prepared(declared, table, clock)
     if world.rank:
         return _finished(ready, None, None, module, world)
-    run = Run.create(folder)
-    with _left(run, fresh=True), listening(run.log):
+    run = Run.create(_free_folder(source, output))  # another training may have begun in the meantime
+    with run.alone(), _left(run, fresh=True), listening(run.log):
         _begun(run, table, ready, said)
         return _finished(ready, run, None, module, world)
 
@@ -170,7 +170,12 @@ def _write_about(run: Run, table: Table) -> None:
 
 def _resumed(folder: Path, data: Any, module: torch.nn.Module | None, world: World) -> Model:
     run = Run.open(folder)
-    about = run.read(run.about)
+    with nullcontext() if world.rank else run.alone():
+        return _gone_on(run, data, module, world)
+
+
+def _gone_on(run: Run, data: Any, module: torch.nn.Module | None, world: World) -> Model:
+    folder, about = run.folder, run.read(run.about)
     if about["state"] == "done" and run.weights.exists():
         say("result", "run.done", f"{folder} is complete: nothing is left to train")
         return load(folder, module=module)

@@ -15,7 +15,7 @@ import polars as pl
 from netwright import about, encoding
 from netwright.arrays import Arrays
 from netwright.errors import InputError, Problem, nearest, quoted
-from netwright.events import say, say_rows
+from netwright.events import quiet, say, say_rows
 from netwright.kinds import parse
 from netwright.kinds.base import Kind, Role, kind_name
 from netwright.kinds.facts import LOOK, WIDE, Facts
@@ -401,7 +401,8 @@ def facts(described: Described, training_rows: int) -> DataFacts:
             # the image's size decides whether dense layers can read it: look before fitting
             options = check_options("image", column.given, f"columns.{column.name}")
             look = located(values.head(50), described.table.folder).to_frame()
-            fitted: Any = kind_class("image").fit(look, options, "input")
+            with quiet():
+                fitted: Any = kind_class("image").fit(look, options, "input")
             pixels = max(pixels, fitted.width)
     targets = tuple(column.kind or "" for column in described.targets)
     written = [column.name for column in described.targets if column.kind in WRITTEN]

@@ -96,12 +96,20 @@ def test_the_fingerprint_is_of_names_and_bytes(folder):
     assert len({before, renamed, sources.read(path).fingerprint}) == 3
 
 
-def test_images_directly_in_the_folder_alone_are_refused(folder, refused):
+def test_images_directly_in_the_folder_have_no_label_which_is_said(folder, said):
     path = folder("1.png", "2.png")
-    assert refused(sources.read, path) == (
-        f"{path}: its 2 images stand directly in it (1.png, 2.png), and no sub-folder holds images. "
-        "To mend it: put them into a sub-folder for each class, such as cats/1.png, or list them in a CSV file."
+    table = sources.read(path)
+    assert (table.columns, table.ids()) == (["image"], ["1.png", "2.png"])
+    assert said[0].text == (
+        f"{path}: its images stand in no class folder, and have no label; "
+        "training needs a sub-folder for each class, such as cats/1.png (1.png, 2.png)"
     )
+
+
+def test_a_single_image_is_a_row(folder):
+    table = sources.read(folder("cats/1.png", "cats/2.PNG") / "cats" / "1.png")
+    assert (table.columns, table.ids(), table.name) == (["image"], ["1.png"], "cats")
+    Image.open(table.frame["image"][0]).verify()
 
 
 def test_splits_beside_classes_are_refused(folder, refused):

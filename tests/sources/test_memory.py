@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -178,6 +180,10 @@ def test_pandas_own_types_are_read_and_said(said):
         "rows: cut: intervals are read as text",
         "rows: took: durations are read as seconds",
     ]
+
+
+def test_paths_are_read_as_text():
+    assert sources.read([{"image": Path("cats") / "1.png"}]).frame.rows() == [("cats/1.png",)]
 
 
 def test_what_no_column_can_hold_is_refused(refused):

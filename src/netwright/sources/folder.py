@@ -10,7 +10,6 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from netwright.errors import InputError, Problem
 from netwright.events import say_rows
 from netwright.sources.splits import split_of
 from netwright.sources.tree import LOOKED_AT, divided, files, fingerprint
@@ -19,24 +18,26 @@ if TYPE_CHECKING:
     from netwright.recipe import Read
     from netwright.sources.table import Table
 
-FORMS = ("a folder of images with a sub-folder for each class",)
+FORMS = ("a folder of images with a sub-folder for each class", "an image, or a folder of them, to answer")
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 
 
 def claims(data: Any) -> bool:
-    """Say whether `data` is the path of a folder with images in it, at any depth.
+    """Say whether `data` is the path of an image, or of a folder with images in it, at any depth.
 
     >>> claims(Path("a.csv"))
     False
     """
-    return isinstance(data, Path) and data.is_dir() and any(map(_is_image, islice(files(data), LOOKED_AT)))
+    if not isinstance(data, Path):
+        return False
+    return any(map(_is_image, islice(files(data), LOOKED_AT))) if data.is_dir() else _is_image(data.name)
 
 
 def read(data: Path, settings: Read) -> Table:
     """Read a folder of images into a table: `image` (a path that opens) and `label` (the class folder's name).
 
     The id of a row is its path within the folder, such as `cats/1.png`. Files that are no images, and images outside
-    the class folders, are left out and said. Raises `InputError` where no sub-folder holds images.
+    the class folders, are left out and said. Where no sub-folder holds images there is no `label`, nor for a single image.
 
     >>> import tempfile
     >>> from PIL import Image
@@ -48,11 +49,8 @@ def read(data: Path, settings: Read) -> Table:
     >>> read(folder, Read()).frame["label"].to_list()
     ['cats', 'dogs']
     """
-    import numpy as np
-    import polars as pl
-
-    from netwright.sources.table import Table
-
+    if not data.is_dir():
+        return _table(data.parent, [(data.name,)], {}, [])
     names = sorted(files(data))
     images = [name for name in names if _is_image(name)]
     others = [name for name in names if not _is_image(name)]
@@ -60,20 +58,28 @@ def read(data: Path, settings: Read) -> Table:
         say_rows("read.skipped", f"{data}: {len(others):,} files that are no images skipped", others, kind="notice")
     above = 1 if divided(images, data, what="images") else 0  # how many folders stand above the class folders
     classed = [name for name in images if len(PurePosixPath(name).parts) > above + 1]
-    _leave_out(sorted(set(images) - set(classed)), len(classed), data)
-    parts = [PurePosixPath(name).parts for name in classed]
+    _say_bare(sorted(set(images) - set(classed)), len(classed), data)
+    parts = [PurePosixPath(name).parts for name in classed or images]
     splits = [split_of(part[0]) for part in parts] if above else []
-    frame = pl.DataFrame(
-        {"image": [os.path.join(data, *part) for part in parts], "label": [part[above] for part in parts]}
-    )
+    return _table(data, parts, {"label": [part[above] for part in parts]} if classed else {}, splits)
+
+
+def _table(folder: Path, parts: list[tuple[str, ...]], labels: dict[str, list[str]], splits: list[str | None]) -> Table:
+    """Images of a folder, their names in parts, as a table."""
+    import numpy as np
+    import polars as pl
+
+    from netwright.sources.table import Table
+
+    names = tuple("/".join(part) for part in parts)
     return Table(
-        frame,
-        tuple(classed),
-        np.arange(len(classed), dtype=np.int32),
-        np.zeros(len(classed), np.int64),
-        fingerprint=fingerprint(data, classed),
+        pl.DataFrame({"image": [os.path.join(folder, *part) for part in parts], **labels}),
+        names,
+        np.arange(len(names), dtype=np.int32),
+        np.zeros(len(names), np.int64),
+        fingerprint=fingerprint(folder, list(names)),
         splits=np.array(splits) if len(set(splits)) > 1 else None,
-        name=data.resolve().name,
+        name=folder.resolve().name,
     )
 
 
@@ -81,12 +87,10 @@ def _is_image(name: str) -> bool:
     return name.lower().endswith(IMAGES)
 
 
-def _leave_out(images: list[str], kept: int, data: Path) -> None:
-    """Say which images stand in no class folder; raise if that leaves none."""
-    if not kept:
-        first = ", ".join(images[:3])
-        what = f"its {len(images):,} images stand directly in it ({first}{', ...' if len(images) > 3 else ''})"
-        fix = "put them into a sub-folder for each class, such as cats/1.png, or list them in a CSV file"
-        raise InputError(Problem(str(data), f"{what}, and no sub-folder holds images", fix=fix))
-    if images:
+def _say_bare(images: list[str], kept: int, data: Path) -> None:
+    """Say which images stand in no class folder: they are left out where others do."""
+    if images and kept:
         say_rows("read.unlabelled", f"{data}: {len(images):,} images in no class folder left out", images)
+    elif images:
+        text = f"{data}: its images stand in no class folder, and have no label; training needs a sub-folder for each class, such as cats/1.png"
+        say_rows("read.unlabelled", text, images, kind="notice")

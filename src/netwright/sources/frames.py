@@ -69,7 +69,7 @@ def finished(frame: pl.DataFrame, *, name: str) -> pl.DataFrame:
     frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
     objects = [column for column in frame.columns if frame[column].dtype == pl.Object]
     if objects:
-        allowed = "texts, numbers, booleans, dates, lists and dicts of these, arrays of numbers"
+        allowed = "texts, numbers, booleans, dates, lists and dicts of these, arrays of numbers; images as paths, bytes or arrays"
         raise InputError(*(Problem(name, f"the column {c!r} holds Python objects", allowed=allowed) for c in objects))
     floats = [column for column in frame.columns if frame[column].dtype.is_float()]
     nans = {c: int(n) for c in floats if (n := frame[c].is_nan().sum())}

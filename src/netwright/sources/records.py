@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -55,6 +56,7 @@ def _column(name: str, values: Sequence[Any], *, where: str) -> pl.Series:
         if stacked is not None:
             return pl.Series(name, stacked)
         values = [value.tolist() if isinstance(value, np.ndarray | np.generic) else value for value in values]
+    values = [os.fspath(value) if isinstance(value, os.PathLike) else value for value in values]
     dtype = type_of(values)
     if dtype is not None:
         return pl.Series(name, values, dtype=dtype)

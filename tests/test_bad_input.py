@@ -725,6 +725,29 @@ def test_a_damaged_or_missing_file_of_a_run(refused, run, name):
         )
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "what"),
+    [
+        ("run.json", "[]", "it lacks version, netwright, state, source, rows"),
+        ("run.json", '{"version": 1, "netwright": "0.1.0", "source": "a.csv", "rows": 9}', "it lacks state"),
+        ("kinds.json", '{"inputs": {}}', "it lacks targets, left_out"),
+    ],
+)
+def test_a_file_of_a_run_that_lacks_something(refused, run, name, text, what):
+    Path(run, name).write_text(text)
+    for command in (("predict", run, "a.csv"), ("show", run)):
+        (message,) = refused(*command)
+        assert message == f"run/{name}: this file is damaged: {what}. To mend it: take it from a copy, or train again."
+
+
+def test_a_line_of_events_that_a_kill_has_cut(cli, refused, run):
+    with Path(run, "events.jsonl").open("a") as file:
+        file.write('{"kind": "notice", "na')
+    assert cli("show", run).code == 0 and cli("report", run).code == 0
+    Path(run, "metrics.json").unlink()
+    assert refused("show", run)[0].startswith("run/metrics.json: this file is missing from the run")
+
+
 def test_a_damaged_checkpoint(refused, run):
     halve(run)
     Path(run, "checkpoints", "last.safetensors").write_bytes(b"garbage")

@@ -19,6 +19,12 @@ from netwright.events import Event
 
 VERSION = 1  # of the run folder's schema: raised when an older netwright could not read it
 
+HELD = {
+    "run.json": ("version", "netwright", "state", "source", "rows"),
+    "kinds.json": ("inputs", "targets", "left_out"),
+}
+"""What a run's JSON files hold at least: without it they are damaged."""
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -185,7 +191,11 @@ class Run:
     def read(self, path: Path) -> Any:
         """Read one of the run's JSON files. Raises `InputError` where it is missing or damaged."""
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            found = json.loads(path.read_text(encoding="utf-8"))
+            lacking = [key for key in HELD.get(path.name, ()) if not isinstance(found, dict) or key not in found]
+            if lacking and not ("version" in found and found["version"] > VERSION):
+                raise ValueError(f"it lacks {', '.join(lacking)}")
+            return found
         except FileNotFoundError:
             if self.weights.exists():
                 fix = "take it from a copy, or train again"
@@ -196,6 +206,15 @@ class Run:
             raise InputError(
                 Problem(str(path), f"this file is damaged: {error}", fix="take it from a copy, or train again")
             ) from error
+
+    def said(self) -> list[dict[str, Any]]:
+        """Return the events of `events.jsonl`; a line that a kill has cut is passed over."""
+        lines = self.events.read_text(encoding="utf-8").split("\n") if self.events.exists() else []
+        found = []
+        for line in lines:
+            with suppress(ValueError):
+                found.append(json.loads(line))
+        return found
 
     def log(self, event: Event) -> None:
         """Append an event to `events.jsonl` (progress is not kept)."""

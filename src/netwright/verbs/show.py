@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,11 @@ def show(folder: str | Path) -> dict[str, Any]:
     run = Run.open(folder)
     about = run.read(run.about)
     kinds = run.read(run.kinds) if run.kinds.exists() else {"inputs": {}, "targets": {}, "left_out": {}}
-    events = (
-        [json.loads(line) for line in run.events.read_text(encoding="utf-8").split("\n") if line]
-        if run.events.exists()
-        else []
-    )
     return {
         "folder": str(folder),
         "about": about,
         "kinds": kinds,
         "plan": run.read(run.plan) if run.plan.exists() else None,
-        "metrics": run.read(run.metrics) if run.metrics.exists() else None,
-        "events": events,
+        "metrics": run.read(run.metrics) if run.metrics.exists() or about["state"] == "done" else None,
+        "events": run.said(),
     }

@@ -84,10 +84,8 @@ class Found:
             path.stem: run.read(path) if path.exists() else {}
             for path in (run.plan, run.profile, run.worst, run.cost, run.texts)
         }
-        lines = run.events.read_text(encoding="utf-8").split("\n") if run.events.exists() else []
         recipe = run.recipe.read_text(encoding="utf-8") if run.recipe.exists() else ""
-        events = [json.loads(line) for line in lines if line]
-        return cls(run, run.read(run.about), parts.pop("plan"), metrics, fitted, events, recipe, **parts)
+        return cls(run, run.read(run.about), parts.pop("plan"), metrics, fitted, run.said(), recipe, **parts)
 
     @property
     def targets(self) -> list[str]:

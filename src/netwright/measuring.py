@@ -27,6 +27,7 @@ from netwright.training.world import World
 from netwright.trust import Trust
 
 BASELINE_ROWS = 300_000  # what a baseline learns of more rows hardly shows in the third digit (assumed)
+LOOKED_AT, FEW_VALUES = 10_000, 20  # first rows, among which a column that tells rows apart has more values than these
 MOST_COMPARED = 1_000_000  # training rows among which measuring rows are looked for
 
 
@@ -176,6 +177,9 @@ def _say_repeated(work: Work, table: Table, shown: np.ndarray) -> None:
     if not targets or len(work.learnt) > MOST_COMPARED:
         return
     columns = table.frame.select([*dict.fromkeys([*work.fitted.columns, *targets])])
+    inputs = columns[work.fitted.columns]
+    if not any(values.dtype.is_nested() or values.head(LOOKED_AT).n_unique() > FEW_VALUES for values in inputs):
+        return  # rows of few values are alike by chance
     found = contamination.repeated(columns[work.learnt], columns[shown])
     if found.any():
         text = f"{found.sum():,} of {len(found):,} measuring rows also stand among the training rows, value for value: if they are copies, the scores flatter"

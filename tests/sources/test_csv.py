@@ -308,3 +308,11 @@ def test_any_text_is_read_or_refused(read, seed):
     except InputError:
         return
     assert len(table) == len(table.line) == len(set(table.ids()))
+
+
+@pytest.mark.parametrize("above", ["Sales of 2024\n", "# made by hand\n# in 2024\n", "Sales\n\n"])
+def test_titles_above_the_header_are_told(read, refused, above):
+
+    line = above.count("\n") + 1
+    text = refused(read, "a.csv", above + "x,y\n" + "1,2\n" * 20)
+    assert text.endswith(f"title or a remark, where the header is line {line}: delete the lines above it.")

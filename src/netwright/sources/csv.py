@@ -236,13 +236,24 @@ def judge_uneven(lines: np.ndarray, cells: np.ndarray, count: int, width: int, s
             Problem(
                 name,
                 f"{len(lines):,} of {count:,} rows do not have {wanted}: {first}{more}",
-                fix="mend these lines, name another --read.delimiter, or leave them out with --read.bad_rows leave_out",
+                fix=_mending(lines, cells, count, width, settings),
             )
         )
     if len(lines) == count:
         raise InputError(Problem(name, f"no row has {wanted}", fix="name another --read.delimiter"))
     text = f"{len(lines):,} rows left out, because they do not have {wanted}"
     say_rows("read.bad_rows", text, Ids(len(lines), lambda place: f"{name}:{lines[place]}"))
+
+
+def _mending(lines: np.ndarray, cells: np.ndarray, count: int, width: int, settings: Read) -> str:
+    """What to do about uneven lines: a first line of one cell above many that are alike is a title or a remark."""
+    import numpy as np
+
+    usual = int(np.bincount(cells).argmax())
+    alike = lines[cells == usual]
+    if settings.header and width == 1 and len(alike) >= 0.9 * count:
+        return f"line 1 is no header but a title or a remark, where the header is line {alike[0]}: delete the lines above it"
+    return "mend these lines, name another --read.delimiter, or leave them out with --read.bad_rows leave_out"
 
 
 def _parse(raw: bytes, rows: Rows, names: list[str], delimiter: str, quotes: bool) -> pl.DataFrame:

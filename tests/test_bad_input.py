@@ -128,6 +128,15 @@ def test_a_target_that_is_not_there_and_none(refused):
     assert refused("train", "a.csv") == ["--target: no target is named. Allowed: columns to predict: age, city, y."]
 
 
+def test_a_column_whose_name_holds_a_comma(refused, cli):
+    write("a.csv", '"size, m2",y', *(f"{k / 7},{k / 3}" for k in range(40)))
+    assert refused("train", "a.csv", "--target", "size, m2", *LINEAR) == [
+        f"target: a.csv has no column '{part}'. To mend it: a name with a comma stands in quotes, as in '\"size, m2\"'."
+        for part in ("size", "m2")
+    ]
+    assert cli("train", "a.csv", "--target", '"size, m2"', *LINEAR).code == 0
+
+
 def test_every_setting_that_names_a_missing_column_is_named_at_once(refused):
     args = ("--inputs", "ag", "--leave_out", "q", "--weight", "w", "--split.group", "g", "--columns.cty.kind", "text")
     assert refused("train", table(), "--target", "y", *args, "--heads.z.share", "2") == [

@@ -25,7 +25,7 @@ from netwright.kinds.number import LARGEST
 from netwright.recipe import Recipe
 from netwright.seeds import generator
 from netwright.sources.stream import Stream
-from netwright.sources.table import Table
+from netwright.sources.table import Table, meant
 from netwright.trunks.family import DataFacts, Family
 
 MOST = 1_000_000  # training rows that kinds are fitted on: a mean is then known within a thousandth of the deviation
@@ -225,7 +225,7 @@ def _check_names(table: Table, recipe: Recipe) -> None:
     given += [(setting, name) for setting, name in {"weight": recipe.weight, **split}.items() if name]
     given += [(f"columns.{name}", name) for name in recipe.columns if name not in {name for _, name in given}]
     problems = [
-        Problem(setting, f"{table.name} has no column {name!r}", fix=nearest(name, table.columns))
+        Problem(setting, f"{table.name} has no column {name!r}", fix=meant(name, table.columns))
         for setting, name in given
         if name not in table.columns
     ]

@@ -6,6 +6,7 @@ Flags, YAML, JSON schema and the page's form all come from these types: each fie
 from __future__ import annotations
 
 import codecs
+import csv
 import math
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -17,8 +18,11 @@ T = TypeVar("T", bound=BaseModel)
 
 
 def _names(value: Any) -> Any:
-    """Accept `a,b` for a list of names."""
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    """Accept `a,b` for a list of names; in quotes, as in `"a, b",c`, a name may hold a comma."""
+    if not isinstance(value, str):
+        return value
+    parts = next(csv.reader([value], skipinitialspace=True), []) if '"' in value else value.split(",")
+    return tuple(part.strip() for part in parts if part.strip())
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]

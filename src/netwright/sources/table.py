@@ -41,6 +41,16 @@ class Ids(Sequence[str]):
         return self.make(range(self.n)[place])
 
 
+def meant(name: str, columns: Sequence[str]) -> str:
+    """Return what to do about a name that is no column: it may be a part of one whose name holds a comma.
+
+    >>> meant("prise", ["price"]), meant("size", ["size, m2"])
+    ('did you mean price?', 'a name with a comma stands in quotes, as in \'"size, m2"\'')
+    """
+    whole = [column for column in columns if "," in column and name in map(str.strip, column.split(","))]
+    return f"a name with a comma stands in quotes, as in '\"{whole[0]}\"'" if whole else nearest(name, columns)
+
+
 @dataclass(frozen=True)
 class Table:
     """Rows with named columns.
@@ -131,7 +141,7 @@ class Table:
         if missing:
             raise InputError(
                 *(
-                    Problem(setting, f"{self.name} has no column {name!r}", fix=nearest(name, self.frame.columns))
+                    Problem(setting, f"{self.name} has no column {name!r}", fix=meant(name, self.columns))
                     for name in missing
                 )
             )

@@ -421,7 +421,7 @@ def test_names_with_dots_spaces_chinese_emoji_and_line_breaks(cli):
     kinds = [part for name in NAMES[:6] for part in (f"--columns.{name}.kind", "category")]
     said = cli("train", write("a.csv", header, *rows), "--target", "y", *MLP, *kinds, "--output", "run")
     assert said.code == 0, said.err
-    assert "1 columns without a name were named by their position: column_7" in said.err
+    assert "1 column without a name named by position: column_7" in said.err
     fitted = json.loads(Path("run/kinds.json").read_text())["inputs"]
     assert fitted["category"]["columns"] == list(NAMES[:6]) and fitted["number"]["columns"] == ["column_7"]
     assert cli("predict", "run", "a.csv", "--output", "p.csv").code == 0

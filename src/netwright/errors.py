@@ -44,6 +44,15 @@ def quoted(value: object, length: int = 60) -> str:
     return repr(value[:length] + "...") if isinstance(value, str) and len(value) > length else repr(value)
 
 
+def counted(count: int, what: str) -> str:
+    """Return a number of things in words.
+
+    >>> counted(1, "row"), counted(2000, "row")
+    ('1 row', '2,000 rows')
+    """
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 class InputError(ValueError):
     """The user's input or settings cannot be used; carries every problem found, not only the first.
 

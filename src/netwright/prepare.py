@@ -14,7 +14,7 @@ import polars as pl
 
 from netwright import about, encoding
 from netwright.arrays import Arrays
-from netwright.errors import InputError, Problem, nearest, quoted
+from netwright.errors import InputError, Problem, counted, nearest, quoted
 from netwright.events import quiet, say, say_rows
 from netwright.kinds import parse
 from netwright.kinds.base import Kind, Role, kind_name
@@ -258,7 +258,7 @@ def _with_target(table: Table, recipe: Recipe, always: set[str]) -> Table:
         lost = np.flatnonzero(absent)
         say_rows(
             "target.missing",
-            f"{len(lost):,} rows without {' and '.join(recipe.target)} are left out",
+            f"{counted(len(lost), 'row')} without {' and '.join(recipe.target)} {'is' if len(lost) == 1 else 'are'} left out",
             table.named(lost),
         )
         table = table.take(np.flatnonzero(~absent))

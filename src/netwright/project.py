@@ -16,7 +16,7 @@ from netwright import choose, features, measure, prepare, pretrained, sources, s
 from netwright.arrays import Arrays, Ragged, take
 from netwright.batch import Block, Lists, Rows, tensors
 from netwright.encoding import SLICE
-from netwright.errors import InputError, Problem
+from netwright.errors import InputError, Problem, counted
 from netwright.events import quiet, say, say_rows
 from netwright.kinds.base import kind_name
 from netwright.kinds.category import Category
@@ -103,7 +103,7 @@ def read(recipe: Recipe, data: Any) -> Table:
     say(
         "step",
         "data.read",
-        f"{table.name}: {len(table):,} rows, {len(table.columns)} column{'s' if len(table.columns) != 1 else ''}",
+        f"{table.name}: {counted(len(table), 'row')}, {counted(len(table.columns), 'column')}",
         rows=len(table),
         fingerprint=table.fingerprint,
     )
@@ -112,7 +112,7 @@ def read(recipe: Recipe, data: Any) -> Table:
             continue
         other = sources.read(path, settings=recipe.read)
         other.require([column for column in table.columns if column != recipe.weight], setting=f"split.{name}_data")
-        say("step", "data.read", f"{other.name}: {len(other):,} rows for {name}")
+        say("step", "data.read", f"{other.name}: {counted(len(other), 'row')} for {name}")
         table = _joined(table, other, name)
     if recipe.unlabelled is not None:
         table = _joined(table, teaching.answered(recipe, table), splitting.UNLABELLED)

@@ -64,7 +64,7 @@ def test_a_column_without_any_value_is_text(read):
 def test_blanks_round_cells_and_names_are_stripped_and_said(read, said):
     table = read("adult.csv", "age, work\n39, State-gov\n50, ?\n")
     assert table.frame.to_dict(as_series=False) == {"age": [39, 50], "work": ["State-gov", None]}
-    assert said[0].text == "adult.csv: blanks round the cells of 1 columns were stripped (work)"
+    assert said[0].text == "adult.csv: blanks round the cells of 1 column were stripped (work)"
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -217,7 +217,7 @@ def test_the_fingerprint_is_of_the_bytes(read):
 
 def test_a_column_without_a_name_is_named_by_its_position_and_said(read, said):
     assert read("a.csv", "a,b,\n1,2,3\n").columns == ["a", "b", "column_3"]
-    assert said[0].text == "a.csv:1: 1 columns without a name were named by their position: column_3"
+    assert said[0].text == "a.csv:1: 1 column without a name named by position: column_3"
 
 
 def test_columns_of_one_name_are_refused_with_their_positions(read, refused):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from netwright.errors import counted
 from netwright.events import say
 
 _PADDED = r"^[+-]?0[0-9]"  # 007: the zeros carry meaning, so the column is a name and not a number
@@ -125,7 +126,7 @@ def say_mended(mended: Mended, columns: list[str], name: str) -> None:
     """Say where blanks were stripped, and which texts were read as missing, empty cells aside."""
     touched = [column for column in columns if column in mended.blanks]
     if touched:
-        text = f"{name}: blanks round the cells of {len(touched)} columns were stripped ({_few(touched)})"
+        text = f"{name}: blanks round the cells of {counted(len(touched), 'column')} were stripped ({_few(touched)})"
         say("notice", "read.blanks", text, columns=touched)
     found: dict[str, dict[str, int]] = {}
     for column in columns:

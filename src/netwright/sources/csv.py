@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netwright.errors import InputError, Problem
+from netwright.errors import InputError, Problem, counted
 from netwright.events import say, say_rows
 from netwright.sources.content import ends, load, to_utf8
 from netwright.sources.frames import unique_names
@@ -165,7 +165,7 @@ def say_blank(lines: np.ndarray, name: str) -> None:
     if len(lines):
         say_rows(
             "read.blank_lines",
-            f"{len(lines):,} blank lines are no rows",
+            f"{counted(len(lines), 'blank line')} {'is no row' if len(lines) == 1 else 'are no rows'}",
             Ids(len(lines), lambda place: f"{name}:{lines[place]}"),
             kind="notice",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from netwright.errors import InputError, Problem
+from netwright.errors import InputError, Problem, counted
 from netwright.events import say
 from netwright.sources.content import hasher
 
@@ -44,7 +44,7 @@ def unique_names(names: Sequence[str], *, where: str, fix: str = "name each colu
         out[position - 1] = name
     if "" in places:
         given = [out[position - 1] for position in places[""]]
-        text = f"{where}: {len(given)} columns without a name were named by their position: {', '.join(given[:5])}"
+        text = f"{where}: {counted(len(given), 'column')} without a name named by position: {', '.join(given[:5])}"
         say("notice", "read.names", text + (", ..." if len(given) > 5 else ""), columns=given)
     return out
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netwright.errors import InputError, Problem
+from netwright.errors import InputError, Problem, counted
 from netwright.events import say_rows
 from netwright.sources.content import ends, load, to_utf8
 
@@ -120,7 +120,12 @@ def say_blank(blank: list[int], lines: list[int], name: str) -> None:
     """Say that blank lines are no rows; behind the last row they may stand."""
     ids = [f"{name}:{line}" for line in blank if line < lines[-1]]
     if ids:
-        say_rows("read.blank_lines", f"{len(ids):,} blank lines are no rows", ids, kind="notice")
+        say_rows(
+            "read.blank_lines",
+            f"{counted(len(ids), 'blank line')} {'is no row' if len(ids) == 1 else 'are no rows'}",
+            ids,
+            kind="notice",
+        )
 
 
 def _whole(text: str) -> bool:

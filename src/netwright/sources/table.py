@@ -44,8 +44,8 @@ class Ids(Sequence[str]):
 def meant(name: str, columns: Sequence[str]) -> str:
     """Return what to do about a name that is no column: it may be a part of one whose name holds a comma.
 
-    >>> meant("prise", ["price"]), meant("size", ["size, m2"])
-    ('did you mean price?', 'a name with a comma stands in quotes, as in \'"size, m2"\'')
+    >>> print(meant("size", ["size, m2"]))
+    a name with a comma stands in quotes, as in '"size, m2"'
     """
     whole = [column for column in columns if "," in column and name in map(str.strip, column.split(","))]
     return f"a name with a comma stands in quotes, as in '\"{whole[0]}\"'" if whole else nearest(name, columns)

@@ -12,7 +12,7 @@ from typing import Any
 from netwright import output as out
 from netwright import sources
 from netwright.encoding import SLICE
-from netwright.errors import Interrupted
+from netwright.errors import Interrupted, counted
 from netwright.events import say
 from netwright.model import Model, flat, load
 from netwright.sources.stream import Stream
@@ -38,7 +38,7 @@ def predict(run: str | Path, data: Any, *, output: str | Path | None = None) -> 
         _streamed(
             model, stream, path, _job(Path(run), data, stream), f"netwright predict {run} {data} --output {output}"
         )
-    say("result", "predict.saved", f"{len(stream):,} predictions in {output}", rows=len(stream))
+    say("result", "predict.saved", f"{counted(len(stream), 'prediction')} in {output}", rows=len(stream))
     return None
 
 

@@ -57,6 +57,35 @@ def test_a_matrix_takes_torchs_step_within_bfloat16() -> None:
     torch.testing.assert_close(weight, other, atol=0.02, rtol=0)
 
 
+def test_a_kernel_takes_the_step_of_its_matrix_and_one_of_a_single_input_adamws() -> None:
+    draw = torch.Generator().manual_seed(3)
+    kernel = nn.Parameter(torch.randn(8, 4, 3, 3, generator=draw).contiguous(memory_format=torch.channels_last))
+    matrix = nn.Parameter(kernel.detach().flatten(1).clone())
+    ours, theirs = (Muon([weight], [], lr=0.1, decay=0.1, betas=(0.9, 0.99), eps=1e-8) for weight in (kernel, matrix))
+    for _ in range(3):
+        gradient = torch.randn(8, 4, 3, 3, generator=draw)
+        kernel.grad, matrix.grad = gradient.contiguous(memory_format=torch.channels_last), gradient.flatten(1)
+        ours.step()
+        theirs.step()
+    torch.testing.assert_close(kernel.flatten(1), matrix, atol=1e-6, rtol=1e-5)
+
+    network = nn.Module()
+    network.trunk = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3, groups=4), nn.Conv2d(4, 8, 3))
+    groups = make(network, Training(optimizer="muon", learning_rate=0.01)).param_groups
+    (by_matrix,) = [group["params"] for group in groups if group["muon"]]
+    assert [tuple(weight.shape) for weight in by_matrix] == [(8, 4, 3, 3)]
+
+
+def test_long_matrices_take_their_steps_together_to_the_same_end() -> None:
+    for shape in ((6, 40), (40, 6), (64, 576)):
+        matrix = torch.randn(shape, generator=torch.Generator().manual_seed(4))
+        wide = matrix.double() if shape[0] < shape[1] else matrix.double().T
+        x = wide / wide.norm()
+        for _ in range(5):
+            x = 3.4445 * x - 4.775 * x @ x.T @ x + 2.0315 * x @ x.T @ x @ x.T @ x
+        torch.testing.assert_close(orthogonal(matrix), (x if shape[0] < shape[1] else x.T).float(), atol=1e-5, rtol=0)
+
+
 def test_orthogonal_of_either_shape_has_singular_values_near_one() -> None:
     for shape in ((12, 5), (5, 12), (7, 7)):
         values = torch.linalg.svdvals(orthogonal(torch.randn(shape, generator=torch.Generator().manual_seed(2))))

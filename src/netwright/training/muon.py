@@ -16,11 +16,12 @@ from torch import Tensor
 from torch.optim.adamw import adamw
 
 NESTEROV, STEPS = 0.95, 5
+LONG = 2  # times as many columns as rows, from which the steps are taken together: 0.15 to 0.9 of the time (measured)
 A, B, C = 3.4445, -4.775, 2.0315  # of the quintic iteration, steep at 0 (Jordan et al. 2024)
 
 
 class Muon(torch.optim.Optimizer):
-    """`matrices` (rows, columns) by Muon, `rest` by AdamW."""
+    """`matrices` (rows, columns) by Muon, kernels (outputs, inputs, ...) as (outputs, all else); `rest` by AdamW."""
 
     def __init__(
         self, matrices: list[Tensor], rest: list[dict[str, Any]], *, lr: float, decay: float, betas: tuple[float, float], eps: float
@@ -52,9 +53,9 @@ class Muon(torch.optim.Optimizer):
             momentum, gradient = state["momentum"], weight.grad
             assert gradient is not None
             momentum.lerp_(gradient, 1 - NESTEROV)
-            update = orthogonal(gradient.lerp(momentum, NESTEROV))
+            update = orthogonal(gradient.lerp(momentum, NESTEROV).flatten(1))
             weight.mul_(1 - rate * group["weight_decay"])
-            weight.add_(update, alpha=-rate * 0.2 * max(weight.shape) ** 0.5)
+            weight.add_(update.view(weight.shape), alpha=-rate * 0.2 * max(update.shape) ** 0.5)
 
     def _adamw(self, weights: list[Tensor], group: dict[str, Any]) -> None:
         for weight in weights:
@@ -79,9 +80,19 @@ def orthogonal(matrix: Tensor) -> Tensor:
     (True, True)
     """
     tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if tall else matrix
+    x = matrix.T if tall else matrix  # (R, C), R at most C
     x = x / x.norm().clamp(min=1e-7)
-    for _ in range(STEPS):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=B, alpha=C), x, beta=A)
+    if x.shape[1] < LONG * x.shape[0]:
+        for _ in range(STEPS):
+            gram = x @ x.T
+            x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=B, alpha=C), x, beta=A)
+    else:  # each step is a polynomial of x xᵀ before it: their product (R, R) is taken first, so that C counts twice only
+        gram, product = x @ x.T, None
+        for step in range(STEPS):
+            factor = torch.addmm(gram, gram, gram, beta=B, alpha=C)
+            factor.diagonal().add_(A)
+            product = factor if product is None else product @ factor
+            gram = factor @ gram @ factor if step < STEPS - 1 else gram
+        assert product is not None
+        x = product @ x
     return x.T if tall else x

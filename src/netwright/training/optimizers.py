@@ -5,7 +5,7 @@
 - rmsprop (Tieleman & Hinton 2012): v ← β₂ v + (1 − β₂) g², w ← w − η g / (√v + ε)
 - adam (Kingma & Ba 2015): m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ),
   w ← w − η m̂ / (√v̂ + ε); adamw (Loshchilov & Hutter 2019): the same, and w ← w − η λ w
-- muon (Jordan et al. 2024): orthogonal steps for the trunk's matrices, AdamW for all else; see `muon.py`
+- muon (Jordan et al. 2024): orthogonal steps for the trunk's matrices and kernels, AdamW for all else; see `muon.py`
 - lbfgs (Liu & Nocedal 1989) with a strong Wolfe line search, on all rows
 """
 
@@ -41,7 +41,7 @@ def make(network: nn.Module, settings: Training) -> torch.optim.Optimizer:
         return torch.optim.AdamW(groups, lr=rate, betas=betas, eps=epsilon, fused=_fusable(weights))
     if s.optimizer == "muon":
         trunk = {id(weight) for name, weight in network.named_parameters() if name.startswith("trunk.")}
-        matrices = [weight for weight in weights if weight.ndim == 2 and id(weight) in trunk]
+        matrices = [weight for weight in weights if _is_matrix(weight) and id(weight) in trunk]
         own = {id(weight) for weight in matrices}
         rest = [{**group, "params": [w for w in group["params"] if id(w) not in own]} for group in groups]
         return Muon(list(matrices), rest, lr=rate, decay=decay, betas=betas, eps=epsilon)
@@ -62,6 +62,11 @@ def _groups(network: nn.Module, weights: list[nn.Parameter], decay: float) -> li
     for weight in weights:  # without decay one group is one call
         found.setdefault((decay if weight.ndim >= 2 else 0.0, times.get(id(weight), 1.0)), []).append(weight)
     return [{"params": own, "weight_decay": fall, "times": by} for (fall, by), own in found.items()]
+
+
+def _is_matrix(weight: nn.Parameter) -> bool:
+    """Whether Muon's steps are for a weight: a matrix, or a kernel of a convolution that mixes inputs."""
+    return weight.ndim == 2 or (weight.ndim in (4, 5) and weight.shape[1] > 1)
 
 
 def reads_a_tensor(optimizer: torch.optim.Optimizer) -> bool:

@@ -28,7 +28,8 @@ class Shape:
 
     `width` is D; `length` T (sequence; None where it varies); `size` (H, W) or (T, H, W); `members` K (0: no ensemble).
     `elements`: the width of the elements that a vector keeps (0: none). `columns`: of each block that the elements may be
-    of, its columns.
+    of, its columns. `views`: the widths of a vector's first parts, each of which tells all: an ensemble's members look at
+    one each.
     """
 
     layout: Layout
@@ -38,3 +39,4 @@ class Shape:
     members: int = 0
     elements: int = 0
     columns: tuple[tuple[str, ...], ...] = ()
+    views: tuple[int, ...] = ()

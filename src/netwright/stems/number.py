@@ -2,6 +2,7 @@
 
 - periodic: PBLD of RealMLP (Holzmüller et al. 2024, arXiv 2407.04491, section 3), after Gorishniy et al. 2022
   (arXiv 2203.05556): [x, W₂ cos(2π(w·x + b)) + b₂] for each column.
+- both: raw and piecewise, as two views of the same columns.
 - piecewise: Gorishniy et al. 2022, section 3.2: bin t of column j gives min(1, max(0, (x - e_t) / (e_{t+1} - e_t))),
   open at both ends, then a linear map for each column.
 
@@ -53,9 +54,10 @@ class Stem(Base):
             nn.init.zeros_(self.weight.weight)  # the optimum is convex: where one starts does not matter
             self.out = Shape("vector", want.width or 1)
         elif want.form == "vector":
-            embed = {"none": _Plain, "periodic": _Periodic, "piecewise": _Piecewise}[self.embedding]
+            embed = {"none": _Plain, "periodic": _Periodic, "piecewise": _Piecewise, "both": _Both}[self.embedding]
             self.embed = embed(kind, want.options.get("embedding_width", 4))
-            self.out = Shape("vector", C * self.embed.width + len(self.gaps))
+            views = (C, C * (self.embed.width - 1)) if self.embedding == "both" else ()
+            self.out = Shape("vector", C * self.embed.width + len(self.gaps), views=views)
         else:
             raise refuse("number", want)
 
@@ -147,3 +149,14 @@ class _Piecewise(nn.Module):
         # outside the outer cuts below 0 or above 1: open at both ends
         filled = (x - self.start[place]) * self.scale[place]
         return torch.addcmul(sums, filled[..., None], own).flatten(1)
+
+
+class _Both(nn.Module):
+    """[x, what _Piecewise makes of x]."""
+
+    def __init__(self, kind: Number | Date, width: int) -> None:
+        super().__init__()
+        self.piecewise, self.width = _Piecewise(kind, width), 1 + width
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x, self.piecewise(x)], 1)

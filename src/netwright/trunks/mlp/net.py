@@ -39,13 +39,30 @@ class Net(Trunk):
             width = s.width
         self.layers, self.skip = nn.Sequential(*layers), bool(s.skip)
         self.out = Shape("vector", width + (inside if self.skip else 0), members=s.members)
+        self.looks: Tensor | None
+        self.register_buffer("looks", _views(inputs, s.members), persistent=False)
 
     def read(self, signals: Sequence[Signal]) -> Memory:
         x = torch.cat([signal.values for signal in signals], 1)  # (B, D)
         if self.members:
             x = x[:, None].expand(-1, self.members, -1)  # (B, K, D)
+            x = x if self.looks is None else x * self.looks
         hidden = self.layers(x)
         return Memory(Signal(torch.cat([hidden, x], -1) if self.skip else hidden, "vector"))
+
+
+def _views(inputs: Sequence[Shape], members: int) -> Tensor | None:
+    """(K, D) ones where a member looks: of inputs with several views at one, in turns; None where there are none."""
+    if not members or not any(shape.views for shape in inputs):
+        return None
+    parts = []
+    for shape in inputs:
+        part, at = torch.ones(members, shape.width), 0
+        for number, width in enumerate(shape.views):
+            part[:, at : at + width] = (torch.arange(members) % len(shape.views) == number).float()[:, None]
+            at += width
+        parts.append(part)
+    return torch.cat(parts, 1)
 
 
 class Shared(nn.Module):

@@ -20,6 +20,8 @@ FEW = 2000  # training rows below which more is done against overfitting
 LARGE = 4000  # training rows from which one cycle of the learning rate replaced early stopping (measured: docs/log.md)
 BINS = 256  # of an embedded number: on Adult validation log-losses of 0.280 (48), 0.274 (128), 0.272 (256)
 SMALL = "a linear model is a hard rival there (sub-samples of Adult and satellite: docs/log.md)"
+FEW_BINS = 16  # of few rows
+WIDEST = 100  # number columns that are embedded each
 REFIT = "learning the validation rows too was better on each sub-sample tried (docs/log.md)"
 TABM = {
     "optimizer": Choice("adamw", "TabM's default"),
@@ -47,8 +49,9 @@ class Settings(Family):
         None, description="the hidden neurons' non-linearity"
     )
     skip: bool | None = Field(default=None, description="whether the head also sees the inputs, past the hidden layers")
-    embedding: Literal["none", "periodic", "piecewise"] | None = Field(
-        default=None, description="how numbers are embedded"
+    embedding: Literal["none", "periodic", "piecewise", "both"] | None = Field(
+        default=None,
+        description="how numbers are embedded; both: an ensemble's members see them raw and piecewise by turns",
     )
     embedding_width: int | None = Field(default=None, ge=2, description="values that a number is embedded into")
     bins: int | None = Field(default=None, ge=2, le=4096, description="bins of a piecewise embedded number")
@@ -82,15 +85,17 @@ class Settings(Family):
             "skip": Choice(few, f"few rows: {SMALL}" if few else "many rows: the hidden layers learn it"),
             "embedding": self._embedding(numbers, few),
             "embedding_width": Choice(4, "RealMLP's default"),
-            "bins": Choice(BINS, "they cost no time, and let a network bend where trees cut (docs/log.md)"),
+            "bins": Choice(*((FEW_BINS, f"{facts.rows:,} training rows") if few else (BINS, "they cost no time, and let a network bend where trees cut (docs/log.md)"))),
             "text_width": Choice(64, "fastText's order of size"), **pairs,
         }  # fmt: skip
 
     @staticmethod
     def _embedding(numbers: int, few: bool) -> Choice:
-        if few:
-            return Choice("none", "few rows: embedded numbers overfit (wine, pima, four seeds each: docs/log.md)")
-        if numbers > 100:
+        if few and numbers <= WIDEST:
+            return Choice(
+                "both", "few rows: raw numbers or bins may do far better, their mean is near the better (docs/log.md)"
+            )
+        if few or numbers > WIDEST:
             return Choice("none", f"{numbers} number columns: too many to embed each")
         return Choice(
             "piecewise", "as TabM: lets a network bend where trees cut; better here than periodic (docs/log.md)"
@@ -136,7 +141,10 @@ class Settings(Family):
     def brings(self, kind: str) -> dict[str, Any]:
         """Numbers robustly scaled (with bins where embedded piecewise); texts as hashed n-grams; images small."""
         return {
-            "number": {"scale": "robust", "bins": (self.bins or BINS) if self.embedding == "piecewise" else 0},
+            "number": {
+                "scale": "robust",
+                "bins": (self.bins or BINS) if self.embedding in ("piecewise", "both") else 0,
+            },
             "text": {"tokens": "ngrams", "vocabulary": 2**15 if (self.text_width or 0) >= WIDE else 2**17},
             "image": {"size": 0},
         }.get(kind, {})

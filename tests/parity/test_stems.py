@@ -90,6 +90,14 @@ def test_a_piecewise_linear_embedding_is_its_formula(numbers: Number) -> None:
     agree(lambda x: stem({"values": x}).values, theirs, x, list(stem.parameters()))
 
 
+def test_both_are_raw_numbers_and_what_bins_make_of_them(numbers: Number) -> None:
+    stem = number_stem(numbers, Want("vector", options={"embedding": "both", "embedding_width": 4}))
+    found = stem({"values": REAL}).values
+    assert stem.out.views == (2, 8) and stem.out.width == found.shape[1] == 2 + 8 + 1
+    wanted = torch.cat([REAL, stem.embed.piecewise(REAL), torch.zeros(len(REAL), 1, dtype=REAL.dtype)], 1)
+    torch.testing.assert_close(found, wanted)
+
+
 def test_numbers_as_elements_are_slope_times_value_plus_offset(numbers: Number) -> None:
     stem = number_stem(numbers, Want("sequence", 3))
 

@@ -6,8 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from netwright.shapes import Shape
 from netwright.signal import Memory, Signal
 from netwright.trunks.convnet.net import Block
+from netwright.trunks.mlp import settings as mlp
+from netwright.trunks.mlp.net import Net as Perceptron
 from netwright.trunks.mlp.net import Shared
 from netwright.trunks.transformer.net import Net
 from netwright.trunks.transformer.settings import Settings
@@ -104,6 +107,20 @@ def test_an_ensembles_members_start_apart_by_signs_alone() -> None:
     first, second = Shared(5, 3, 4, first=True), Shared(3, 3, 4, first=False)
     assert set(first.before.unique().tolist()) == {-1.0, 1.0}
     assert (first.after == 1).all() and (second.before == 1).all() and (second.after == 1).all()
+
+
+def test_members_look_at_one_view_each() -> None:
+    """Of two views of the same columns, every second member sees the first, hidden layers and head alike."""
+    settings = mlp.Settings(width=6, depth=2, members=4, dropout=0.0, activation="relu", skip=True)
+    net = Perceptron(settings, [Shape("vector", 5, views=(2, 3)), Shape("vector", 2)], 0).double()
+    x, other = torch.randn(3, 5, dtype=torch.float64), torch.randn(3, 2, dtype=torch.float64)
+    for part, blind in ((slice(0, 2), [1, 3]), (slice(2, 5), [0, 2])):
+        changed = x.clone()
+        changed[:, part] += 1
+        a, b = (net.read([Signal(each, "vector"), Signal(other, "vector")]).inputs.values for each in (x, changed))
+        same = (a == b).all(2).all(0).tolist()
+        assert [k for k in range(4) if same[k]] == blind
+    assert net.out.width == 6 + 7
 
 
 def test_a_residual_block_of_the_convnet() -> None:

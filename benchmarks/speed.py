@@ -31,6 +31,14 @@ PEERS = {
     "table": ("scikit-learn", "skorch", "pytorch fused"),
 }  # keras+jax can be named too: it stood behind in trials
 OURS = "netwright"
+VERSIONS = """
+from importlib.metadata import PackageNotFoundError, version
+for name in ("keras", "tensorflow-cpu", "jax", "torch", "scikit-learn", "skorch"):
+    try:
+        print(name, version(name), end="  ")
+    except PackageNotFoundError:
+        pass
+"""
 
 
 def once(python: str, script: str, *arguments: str) -> dict[str, Any] | None:
@@ -101,9 +109,8 @@ def main() -> None:
         kept[name] = found
         path.write_text(json.dumps({name: kept[name] for name in WORK if name in kept}, indent=1))
     kept = json.loads(path.read_text())
-    versions = "import keras, tensorflow, jax, torch, sklearn, skorch; print('keras', keras.__version__, 'tensorflow', tensorflow.__version__, 'jax', jax.__version__, 'torch', torch.__version__, 'scikit-learn', sklearn.__version__, 'skorch', skorch.__version__)"  # fmt: skip
-    peers = subprocess.run([given.peers, "-c", versions], capture_output=True, text=True, check=False).stdout.strip()
-    about = f"{machine()}. Peers: {peers}. Medians of 5 turns (lstm: 3), each a fresh process; some other work ran beside parts of it, at about a third of the speed of a quiet machine."
+    listed = subprocess.run([given.peers, "-c", VERSIONS], capture_output=True, text=True, check=False).stdout.strip()
+    about = f"{machine()}. Peers: {listed}. Medians of {given.turns} turns, each side a fresh process, nothing beside it."
     write_section("How fast", f"{about}\n\n{table(kept)}")
 
 

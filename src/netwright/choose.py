@@ -8,7 +8,7 @@ from netwright import rooms
 from netwright.errors import InputError, Problem, nearest
 from netwright.events import say
 from netwright.recipe import Recipe, Training, validate
-from netwright.trunks.family import Choice, DataFacts, Family
+from netwright.trunks.family import Choice, Choices, DataFacts, Family
 
 Reasons = dict[str, str]
 COMMON: dict[str, Choice] = {
@@ -37,6 +37,7 @@ COMMON: dict[str, Choice] = {
     "seed": Choice(0, "the same run each time"),
     "checkpoint_every": Choice(60.0, "at most a minute is lost when the machine fails"),
 }
+WHOLE = ("gradient_descent", "lbfgs")  # take all rows a step
 DECAYING = (
     "adamw",
     "muon",
@@ -131,64 +132,60 @@ def usual(facts: DataFacts) -> tuple[str, str]:
 def training(recipe: Recipe, chosen: Family, facts: DataFacts) -> tuple[Training, Reasons]:
     """Fill in the training settings: the family's choice, else the common one. Raises `InputError` for contradictions."""
     given = recipe.training
-    brought = {**COMMON, **chosen.training(facts)}
-    if given.optimizer is not None and given.optimizer != brought["optimizer"].value:
-        # the family's rate, batch and decay were meant for its own optimizer
-        brought = {
-            **brought,
-            "learning_rate": Choice(RATES.get(given.optimizer, 0.001), f"the usual first choice for {given.optimizer}"),
-        }
-        if given.optimizer in ("gradient_descent", "lbfgs"):
-            brought["batch_size"] = Choice("all", f"{given.optimizer} takes all rows a step")
-        elif brought["batch_size"].value == "all":
-            brought["batch_size"] = Choice(256, f"{facts.rows:,} training rows")
-        if given.optimizer not in ("adamw", "muon"):
-            brought["weight_decay"] = Choice(0.0, "decoupled decay is adamw's own")
-        if given.optimizer == "lbfgs":
-            brought["gradient_clip"] = Choice(0.0, "the line search needs the gradient as it is")
-    if given.optimizer == "rmsprop" or brought["optimizer"].value == "rmsprop":
-        brought["beta2"], brought["momentum"] = Choice(0.99, "torch's default for rmsprop"), Choice(0.0, "no momentum")
+    brought = _of_optimizer(given.optimizer, {**COMMON, **chosen.training(facts)}, facts)
     filled, reasons = {}, {}
     for name, choice in brought.items():
         if getattr(given, name) is None:
             filled[name], reasons[f"training.{name}"] = choice.value, choice.reason
     settings = given.model_copy(update=filled)
-    problems = []
-    if isinstance(settings.batch_size, int) and settings.batch_size > facts.rows:
-        if recipe.split.folds:  # a fold trains on fewer rows than there are
-            say("notice", "training.batch_size", f"batches of {facts.rows:,} rows: no more train in a fold")
-        elif given.batch_size is not None:
-            problems.append(
-                Problem(
-                    "training.batch_size",
-                    f"{settings.batch_size} is above the {facts.rows:,} training rows",
-                    allowed=f"1 to {facts.rows:,}, or all",
-                )
-            )
-        settings = settings.model_copy(update={"batch_size": facts.rows})
-    if settings.pack and chosen.writes and not chosen.keeps_apart:
-        what = "packed texts stand in one row, and this family cannot keep them apart"
-        problems.append(Problem("training.pack", what, allowed="false", fix="--model transformer packs"))
-    if settings.optimizer in ("lbfgs", "gradient_descent") and settings.batch_size != "all":
-        problems.append(
-            Problem(
-                "training.batch_size",
-                f"{settings.optimizer} takes all rows a step, and batch_size is {settings.batch_size}",
-                allowed="all",
-            )
-        )
-    if settings.optimizer not in DECAYING and given.weight_decay:
-        problems.append(
-            Problem(
-                "training.weight_decay",
-                f"{settings.optimizer} has no decoupled decay",
-                fix="training.optimizer adamw, or training.l2",
-            )
-        )
-    if settings.optimizer == "lbfgs" and given.gradient_clip:
-        problems.append(
-            Problem("training.gradient_clip", "lbfgs measures its steps on the whole gradient", allowed="0")
-        )
+    folded = bool(recipe.split.folds)  # a fold trains on fewer rows than there are
+    problems = _contradictions(given, settings, chosen, facts, folded=folded)
     if problems:
         raise InputError(*problems)
+    if isinstance(settings.batch_size, int) and settings.batch_size > facts.rows:
+        if folded:
+            say("notice", "training.batch_size", f"batches of {facts.rows:,} rows: no more train in a fold")
+        settings = settings.model_copy(update={"batch_size": facts.rows})
     return settings, reasons
+
+
+def _of_optimizer(named: str | None, brought: Choices, facts: DataFacts) -> Choices:
+    """What a family brings where an optimizer is named: its rate, batch and decay were meant for its own optimizer."""
+    own = brought["optimizer"].value
+    brought = dict(brought)
+    if named is not None and named != own:
+        brought["learning_rate"] = Choice(RATES.get(named, 0.001), f"the usual first choice for {named}")
+        if named in WHOLE:
+            brought["batch_size"] = Choice("all", f"{named} takes all rows a step")
+        elif brought["batch_size"].value == "all":
+            brought["batch_size"] = Choice(256, f"{facts.rows:,} training rows")
+        if named not in ("adamw", "muon"):
+            brought["weight_decay"] = Choice(0.0, "decoupled decay is adamw's own")
+        if named == "lbfgs":
+            brought["gradient_clip"] = Choice(0.0, "the line search needs the gradient as it is")
+    if "rmsprop" in (named, own):
+        brought["beta2"], brought["momentum"] = Choice(0.99, "torch's default for rmsprop"), Choice(0.0, "no momentum")
+    return brought
+
+
+def _contradictions(
+    given: Training, settings: Training, chosen: Family, facts: DataFacts, *, folded: bool
+) -> list[Problem]:  # fmt: skip
+    """Settings that cannot stand together, of which one at least was given."""
+    found, size, optimizer = list[Problem](), settings.batch_size, settings.optimizer
+    if isinstance(size, int) and size > facts.rows and given.batch_size is not None and not folded:
+        what = f"{size} is above the {facts.rows:,} training rows"
+        found.append(Problem("training.batch_size", what, allowed=f"1 to {facts.rows:,}, or all"))
+    if settings.pack and chosen.writes and not chosen.keeps_apart:
+        what = "packed texts stand in one row, and this family cannot keep them apart"
+        found.append(Problem("training.pack", what, allowed="false", fix="--model transformer packs"))
+    if optimizer in WHOLE and size != "all":
+        what = f"{optimizer} takes all rows a step, and batch_size is {size}"
+        found.append(Problem("training.batch_size", what, allowed="all"))
+    if optimizer not in DECAYING and given.weight_decay:
+        fix = "training.optimizer adamw, or training.l2"
+        found.append(Problem("training.weight_decay", f"{optimizer} has no decoupled decay", fix=fix))
+    if optimizer == "lbfgs" and given.gradient_clip:
+        what = "lbfgs measures its steps on the whole gradient"
+        found.append(Problem("training.gradient_clip", what, allowed="0"))
+    return found

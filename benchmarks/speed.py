@@ -110,7 +110,9 @@ def main() -> None:
         path.write_text(json.dumps({name: kept[name] for name in WORK if name in kept}, indent=1))
     kept = json.loads(path.read_text())
     listed = subprocess.run([given.peers, "-c", VERSIONS], capture_output=True, text=True, check=False).stdout.strip()
-    about = f"{machine()}. Peers: {listed}. Medians of {given.turns} turns, each side a fresh process, nothing beside it."
+    about = (
+        f"{machine()}. Peers: {listed}. Medians of {given.turns} turns, each side a fresh process, nothing beside it."
+    )
     write_section("How fast", f"{about}\n\n{table(kept)}")
 
 

@@ -38,6 +38,7 @@ def test_the_family_that_fits_is_kept(tmp_path: Path, bent: bool, families: tupl
     assert model.recipe.model["family"] in families
     tried = model.metrics["tried"]
     assert {one["family"] for one in tried} >= {"linear", "mlp", "transformer"}
+    assert tried[0]["rows"] == 600 and {one["family"] for one in tried if one["rows"] == 600} >= {"linear", "mlp"}
     assert set(tried[0]) == {"family", "rows", "score", "seconds", "stopped"}
     assert sum(event.name == "auto.try" for event in said) == len(tried)
     assert [event.text for event in said if event.name == "auto"][0].startswith(
@@ -45,6 +46,20 @@ def test_the_family_that_fits_is_kept(tmp_path: Path, bent: bool, families: tupl
     )
     assert sum(event.name == "network" for event in said) == 1  # the tries themselves are quiet
     assert nw.load(tmp_path / "run").predict(table(bent, 5)).height == 5
+
+
+def test_the_usual_family_begins_and_gives_the_others_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[tuple[str, float | None]] = []
+
+    def tried(described: Project, parts: Parts, family: str, limit: float | None, world: Any) -> tuple[auto.Try, str]:
+        limits.append((family, limit))
+        return auto.Try(family, len(parts.train), 0.5, 3.0, False), "lower"
+
+    monkeypatch.setattr(auto, "_tried", tried)
+    nw.train(table(False), target="y", model="auto", output=tmp_path / "run", settings={"training": {"epochs": 1}})
+    (first, unlimited), *others = limits[: len({family for family, _ in limits})]
+    assert first == "mlp" and unlimited is None
+    assert all(limit == auto.LEAVE + 3.0 for _, limit in others)
 
 
 def test_where_one_family_fits_nothing_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,6 +115,35 @@ def test_the_plan_records_where_it_is_faster_and_obeys_the_recipe(monkeypatch: p
         plan(record=True)
 
 
+def test_a_trial_leaves_weights_alone_and_shares_those_that_stay() -> None:
+    """A copy of a large checkpoint's fixed weights would only take memory."""
+    own = work(MODELS["dense"], ["y"], epochs=40)
+    network, rows = start_network(own, Plan(), None)
+    fixed, *moving = network.parameters()
+    fixed.requires_grad_(False)
+    before = [weight.detach().clone() for weight in moving]
+    trial = planning.Trial(network, rows, own.recipe.training, Plan())
+    trial.step(trial.part(0))
+    copied = list(trial.step.network.parameters())
+    assert copied[0] is fixed and all(a is not b for a, b in zip(copied[1:], moving, strict=True))
+    assert any(not torch.equal(a, b) for a, b in zip(copied[1:], moving, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(before, moving, strict=True))
+
+
+def test_what_follows_from_detached_constants_is_worked_out_once() -> None:
+    """The gradient of a mean begins with ones over the number of rows: the same in each step, and no line of it."""
+    own = work(MODELS["dense"], ["y"], epochs=40)
+    network, rows = start_network(own, Plan(record=True), None)
+    trial = planning.Trial(network, rows, own.recipe.training, Plan(record=True))
+    tape = Tape(trial.step)
+    for number in range(2):
+        tape(trial.part(number))
+    assert tape._recorded is not None
+    called = {name: func for name, func in tape._recorded.kept.items() if name.startswith("do_")}
+    names = [str(called[line.split("(")[0].split("= ")[-1]]) for line in tape._recorded.lines]
+    assert "aten.expand.default" not in names and "aten.ones_like.default" not in names
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch's own compiler
 def test_a_compiled_training_is_the_same_within_rounding_and_resumes_bit_for_bit(tmp_path: Path) -> None:
     own = work(MODELS["dense"], ["y"], epochs=3, schedule="linear")

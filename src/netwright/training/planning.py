@@ -44,7 +44,10 @@ class Trial:
     """A copy of the network on which steps are timed, so that the network itself stays as it was."""
 
     def __init__(self, network: torch.nn.Module, data: Data, settings: Training, plan: Plan) -> None:
-        self.step = Step(copy.deepcopy(network).train(), data, settings, plan, World())
+        still = {
+            id(weight): weight for weight in network.parameters() if not weight.requires_grad
+        }  # and stay so: shared
+        self.step = Step(copy.deepcopy(network, still).train(), data, settings, plan, World())
         self.step.set_rate((settings.learning_rate or 1e-3) * 1e-3)  # a trial of many steps must not diverge
         # some rows from everywhere are enough to time steps; the order of all of ten million would take 160 MB
         some = data.train[:: max(1, len(data.train) // (TRIED * self.step.rows))]
@@ -220,12 +223,13 @@ def _recorded(
 
 def _unlike(network: torch.nn.Module, data: Data, settings: Training, plan: Plan) -> str | None:
     """Take four steps on two copies, one recorded: say what kept it from being so, or None where all bits are equal."""
-    first, second = Trial(network, data, settings, plan), Trial(network, data, settings, plan)
-    if len(first.rows) < 3 or _steps(data, settings) < 50:
+    if _steps(data, settings) < 50:
         return "too few steps to be worth it"
-    why = Tape.why_not(first.step)
+    first = Trial(network, data, settings, plan)
+    why = "too few steps to be worth it" if len(first.rows) < 3 else Tape.why_not(first.step)
     if why is not None:
         return why
+    second = Trial(network, data, settings, plan)
     losses: list[list[float]] = []
     tape = Tape(second.step)
     for trial, take in ((first, first.step), (second, tape)):

@@ -89,8 +89,9 @@ class Settings(Family):
             "text_width": Choice(64, "fastText's order of size"), **pairs,
         }  # fmt: skip
 
-    @staticmethod
-    def _embedding(numbers: int, few: bool) -> Choice:
+    def _embedding(self, numbers: int, few: bool) -> Choice:
+        if few and self.members == 0:
+            return Choice("none", "few rows and one network: embedded numbers overfit (docs/log.md)")
         if few and numbers <= WIDEST:
             return Choice(
                 "both", "few rows: raw numbers or bins may do far better, their mean is near the better (docs/log.md)"

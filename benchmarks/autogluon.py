@@ -1,7 +1,7 @@
 """Beside AutoGluon: netwright with no setting but its target, and AutoGluon's tabular predictor given 120 s.
 
     python -m venv /tmp/autogluon && /tmp/autogluon/bin/pip install "autogluon.tabular[all]==1.6.*"
-    python benchmarks/autogluon.py --peer /tmp/autogluon/bin/python [NAME ...] [--seed 0] [--preset medium_quality]
+    python benchmarks/autogluon.py --peer /tmp/autogluon/bin/python [NAME ...] [--seeds 5] [--preset medium_quality]
 
 Both answer the same test rows. AutoGluon gets netwright's training and validation rows together and divides them as it
 likes; `medium_quality` is its default, `best_quality` its strongest.
@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 import polars as pl
@@ -71,16 +72,18 @@ def theirs(name: str, seed: int, folder: Path, peer: str, preset: str) -> dict[s
 def table(kept: dict[str, Any]) -> str:
     """The results as Markdown."""
     lines = [
-        "| set | rows | netwright: accuracy | Brier | s | AutoGluon's preset | accuracy | Brier | s | points | Brier gain × 100 |",
-        "|---" * 11 + "|",
+        "| set | rows | seeds | netwright: accuracy | Brier | s | AutoGluon's preset | accuracy | Brier | s | points ± s.e. | Brier gain × 100 |",
+        "|---" * 12 + "|",
     ]
     for name in SETS:
         for preset, both in kept.get(name, {}).items():
-            a, b = both["ours"], both["theirs"]
+            a, b = ({key: [run[key] for run in both[side]] for key in both[side][0]} for side in ("ours", "theirs"))
+            points = [100 * (own - other) for own, other in zip(a["accuracy"], b["accuracy"], strict=True)]
+            error = f" ± {stdev(points) / len(points) ** 0.5:.2f}" if len(points) > 1 else ""
             lines.append(
-                f"| {name} | {DATASETS[name].rows:,} | {a['accuracy']:.4f} | {a['brier']:.4f} | {a['seconds']:.0f} | {preset}"
-                f" | {b['accuracy']:.4f} | {b['brier']:.4f} | {b['seconds']:.0f} | {100 * (a['accuracy'] - b['accuracy']):+.2f}"
-                f" | {100 * (b['brier'] - a['brier']):+.2f} |"
+                f"| {name} | {DATASETS[name].rows:,} | {len(points)} | {mean(a['accuracy']):.4f} | {mean(a['brier']):.4f} | {mean(a['seconds']):.0f} | {preset}"
+                f" | {mean(b['accuracy']):.4f} | {mean(b['brier']):.4f} | {mean(b['seconds']):.0f} | {mean(points):+.2f}{error}"
+                f" | {100 * (mean(b['brier']) - mean(a['brier'])):+.2f} |"
             )
     return "\n".join(lines)
 
@@ -91,24 +94,23 @@ def main() -> None:
     parser.add_argument("name", nargs="*", default=SETS, help="sets; all by default")
     parser.add_argument("--peer", required=True, help="the Python of an environment with AutoGluon")
     parser.add_argument("--preset", default="medium_quality", help="AutoGluon's preset")
-    parser.add_argument("--seed", type=int, default=0, help="divides the rows")
+    parser.add_argument("--seeds", type=int, default=5, help="divisions of the rows")
     asked = parser.parse_args()
     kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
     for name in asked.name:
-        with tempfile.TemporaryDirectory() as made:
-            folder = Path(made)
-            both = {
-                "theirs": theirs(name, asked.seed, folder, asked.peer, asked.preset),
-                "ours": ours(name, asked.seed, folder),
-            }
-        kept.setdefault(name, {})[asked.preset] = both
-        KEPT.write_text(json.dumps(kept, indent=1) + "\n")
-        print(name, json.dumps(both), flush=True)
+        both: dict[str, list[dict[str, float]]] = {"ours": [], "theirs": []}
+        for seed in range(asked.seeds):
+            with tempfile.TemporaryDirectory() as made:
+                both["theirs"].append(theirs(name, seed, Path(made), asked.peer, asked.preset))
+                both["ours"].append(ours(name, seed, Path(made)))
+            kept.setdefault(name, {})[asked.preset] = both
+            KEPT.write_text(json.dumps(kept, indent=1) + "\n")
+            print(name, {side: runs[-1] for side, runs in both.items()}, flush=True)
     version = subprocess.run(
         [asked.peer, "-c", "from importlib.metadata import version; print(version('autogluon.tabular'))"],
         capture_output=True, text=True, check=True,
     ).stdout.strip()  # fmt: skip
-    note = f"AutoGluon {version}, at most {SECONDS} s; the same test rows, one division; netwright's seconds hold its"
+    note = f"AutoGluon {version}, at most {SECONDS} s; the same test rows; netwright's seconds hold its"
     write_section("Beside AutoGluon", f"{machine()}. {note} baselines and report.\n\n{table(kept)}")
 
 

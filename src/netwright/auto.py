@@ -76,8 +76,6 @@ def pick(described: Project, parts: Parts, world: World) -> tuple[Recipe, list[T
     recipe = described.recipe
     facts = prepare.facts(described.described, len(parts.train))
     alive = [name for name in rooms.names("trunks") if name not in OWN and choose.fits(name, facts)]
-    first, _ = choose.usual(facts)
-    alive.sort(key=lambda name: name != first)  # its time is what the others are given
     judged = len(parts.validation) or len(parts.train) // 5
     if judged < FEW and len(alive) > 2:
         usual = [name for name in ("linear", "mlp", "convnet") if name in alive][:2]
@@ -87,6 +85,8 @@ def pick(described: Project, parts: Parts, world: World) -> tuple[Recipe, list[T
             f"{NAME}: {judged} rows to judge by cannot tell many families apart: {' and '.join(usual)} are tried",
         )
         alive = usual
+    first, _ = choose.usual(facts)
+    alive.sort(key=lambda name: name != first)  # its time is what the others are given
     kinds = {str(column.kind) for column in described.described.targets}
     name = recipe.training.metric or measure.selects(next(iter(kinds))) if len(kinds) == 1 else "score"
     n, tries = len(parts.train), []

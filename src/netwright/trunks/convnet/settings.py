@@ -95,7 +95,10 @@ class Settings(Family):
             }
         return {
             "optimizer": Choice("muon", "learns more of each image than AdamW (docs/log.md)"),
-            "learning_rate": Choice(0.008, "peak of the cycle"),
+            "learning_rate": Choice(
+                0.008 if facts.rows >= 5_000 else 0.003,
+                f"peak of the cycle; {facts.rows:,} training rows (docs/log.md)",
+            ),
             "weight_decay": Choice(0.01, "a little"),
             "batch_size": Choice(64 if facts.rows >= 5_000 else 32, f"{facts.rows:,} training rows"),
             "epochs": Choice(

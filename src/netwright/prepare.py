@@ -273,7 +273,9 @@ def _with_images(table: Table, names: Iterable[str]) -> Table:
     rows = np.array(sorted(bad), np.int64)
     if not len(rows) or len(rows) == len(table):  # where none can be read, encoding them names them
         return table
-    text = f"{len(rows):,} row{'s' * (len(rows) > 1)} left out, because their images cannot be read; of the first, {bad[int(rows[0])]}"
+    text = (
+        f"{counted(len(rows), 'row')} left out, because their images cannot be read; of the first, {bad[int(rows[0])]}"
+    )
     say_rows("read.bad_rows", text, table.named(rows))
     return table.take(np.setdiff1d(np.arange(len(table)), rows))
 

@@ -377,7 +377,7 @@ def _refitted(
     rows = work.parts.validation
     work.held.update(work.judged(network, plan, rows, write=False))
     every = work.learnt
-    text = f"trains anew for {epochs} epoch{'s' * (epochs > 1)}, on the {len(rows):,} validation row{'s' * (len(rows) > 1)} too"
+    text = f"trains anew for {counted(epochs, 'epoch')}, on the {counted(len(rows), 'validation row')} too"
     say("step", "training.refit", text, epochs=epochs, rows=len(rows))
     settings = work.recipe.training.model_copy(update={"epochs": epochs, "patience": 0})
     again, data = start_network(replace(work, parts=Parts(every, every[:0], every[:0])), plan, module)

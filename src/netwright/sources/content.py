@@ -6,13 +6,14 @@ import codecs
 import gzip
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from mmap import mmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netwright.errors import InputError, Problem
+from netwright.errors import InputError, Problem, counted
+from netwright.events import say_rows
 
 if TYPE_CHECKING:
     from hashlib import blake2b
@@ -168,3 +169,9 @@ def _near(line: bytes, place: int, encoding: str) -> str:
     """Return how the text round a place of the line looks in `encoding`."""
     middle = len(line[:place].decode(encoding, "ignore"))
     return line.decode(encoding)[max(0, middle - 10) : middle + 10].strip()
+
+
+def say_blank_lines(ids: Sequence[str]) -> None:
+    """Say which blank lines between rows are no rows."""
+    text = f"{counted(len(ids), 'blank line')} {'is no row' if len(ids) == 1 else 'are no rows'}"
+    say_rows("read.blank_lines", text, ids, kind="notice")

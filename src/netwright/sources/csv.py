@@ -11,9 +11,9 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netwright.errors import InputError, Problem, counted
+from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
-from netwright.sources.content import ends, load, to_utf8
+from netwright.sources.content import ends, load, say_blank_lines, to_utf8
 from netwright.sources.frames import unique_names
 
 if TYPE_CHECKING:
@@ -163,12 +163,7 @@ def say_blank(lines: np.ndarray, name: str) -> None:
     from netwright.sources.table import Ids
 
     if len(lines):
-        say_rows(
-            "read.blank_lines",
-            f"{counted(len(lines), 'blank line')} {'is no row' if len(lines) == 1 else 'are no rows'}",
-            Ids(len(lines), lambda place: f"{name}:{lines[place]}"),
-            kind="notice",
-        )
+        say_blank_lines(Ids(len(lines), lambda place: f"{name}:{lines[place]}"))
 
 
 def _header(raw: bytes, rows: Rows, delimiter: str, quotes: bool, header: bool, name: str) -> tuple[list[str], Rows]:

@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netwright.errors import InputError, Problem, counted
+from netwright.errors import InputError, Problem
 from netwright.events import say_rows
-from netwright.sources.content import ends, load, to_utf8
+from netwright.sources.content import ends, load, say_blank_lines, to_utf8
 
 if TYPE_CHECKING:
     from netwright.recipe import Read
@@ -120,12 +120,7 @@ def say_blank(blank: list[int], lines: list[int], name: str) -> None:
     """Say that blank lines are no rows; behind the last row they may stand."""
     ids = [f"{name}:{line}" for line in blank if line < lines[-1]]
     if ids:
-        say_rows(
-            "read.blank_lines",
-            f"{counted(len(ids), 'blank line')} {'is no row' if len(ids) == 1 else 'are no rows'}",
-            ids,
-            kind="notice",
-        )
+        say_blank_lines(ids)
 
 
 def _whole(text: str) -> bool:

@@ -11,9 +11,9 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from netwright.errors import InputError, Problem, counted
+from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
-from netwright.sources.content import ends, hasher, load, to_utf8
+from netwright.sources.content import ends, hasher, load, say_blank_lines, to_utf8
 from netwright.sources.splits import split_of
 from netwright.sources.tree import LOOKED_AT, divided, files
 
@@ -80,12 +80,7 @@ def _file(data: Path, settings: Read) -> Table:
     parts, blank = _parted(text, rows)
     if blank:
         ids = [f"{data.name}:{line}" for line in blank]
-        say_rows(
-            "read.blank_lines",
-            f"{counted(len(ids), 'blank line')} {'is no row' if len(ids) == 1 else 'are no rows'}",
-            ids,
-            kind="notice",
-        )
+        say_blank_lines(ids)
     lines = np.array([line for line, _ in parts], dtype=np.int64)
     frame = pl.DataFrame({"text": [part for _, part in parts]})
     at = np.zeros(len(parts), np.int32)

@@ -81,7 +81,7 @@ class Tape:
                 return self._compiled(rows.view(len(rates), -1), torch.tensor(rates, dtype=torch.float64))
         parts = rows.split(self.step.rows)
         losses: list[Tensor] = []
-        if self._replay is not None and self._alike and len(parts[-1]) == self.step.rows:
+        if self._replay is not None and not self.step.own and len(parts[-1]) == self.step.rows:
             with torch.no_grad():
                 each = torch.tensor(rates, dtype=torch.float64).unbind()
                 losses = [self._replay(part, rate) for part, rate in zip(parts, each, strict=True)]
@@ -91,11 +91,6 @@ class Tape:
             self.step.set_rate(rate)
             losses.append(self(part))
         return torch.stack(losses)
-
-    @property
-    def _alike(self) -> bool:
-        """Whether all weights learn at one rate."""
-        return not self.step.own
 
     def _rehearsed(self, rows: Tensor) -> Recorded:
         """Record a step and undo it, so that all whole calls are compiled ones: a resumed training gives the same bits."""

@@ -85,19 +85,18 @@ class Settings(Family):
             "skip": Choice(few, f"few rows: {SMALL}" if few else "many rows: the hidden layers learn it"),
             "embedding": self._embedding(numbers, few),
             "embedding_width": Choice(4, "RealMLP's default"),
-            "bins": Choice(*((FEW_BINS, f"{facts.rows:,} training rows") if few else (BINS, "they cost no time, and let a network bend where trees cut (docs/log.md)"))),
+            "bins": Choice(FEW_BINS if few else BINS, "they cost no time, and let a network bend where trees cut (docs/log.md)"),
             "text_width": Choice(64, "fastText's order of size"), **pairs,
         }  # fmt: skip
 
     def _embedding(self, numbers: int, few: bool) -> Choice:
+        if numbers > WIDEST:
+            return Choice("none", f"{numbers} number columns: too many to embed each")
         if few and self.members == 0:
             return Choice("none", "few rows and one network: embedded numbers overfit (docs/log.md)")
-        if few and numbers <= WIDEST:
-            return Choice(
-                "both", "few rows: raw numbers or bins may do far better, their mean is near the better (docs/log.md)"
-            )
-        if few or numbers > WIDEST:
-            return Choice("none", f"{numbers} number columns: too many to embed each")
+        if few:
+            why = "few rows: raw numbers or bins may do far better, their mean is near the better (docs/log.md)"
+            return Choice("both", why)
         return Choice(
             "piecewise", "as TabM: lets a network bend where trees cut; better here than periodic (docs/log.md)"
         )

@@ -42,7 +42,7 @@ print(taken[0] / taken[1])
 @functools.cache
 def fast() -> bool:
     """Say whether products in bfloat16 are clearly faster on this processor; the first call on a machine takes seconds."""
-    place = cache.folder() / f"halves-{_processor()}.json"
+    place = cache.folder() / f"halves-{processor()}.json"
     try:
         return bool(json.loads(place.read_text(encoding="utf-8"))["times"] >= CLEARLY)
     except (OSError, ValueError, KeyError, TypeError):
@@ -69,7 +69,7 @@ def _measured() -> float | None:
         return None
 
 
-def _processor() -> str:
+def processor() -> str:
     """The processor, and the torch that uses it, as a few characters."""
     about = [platform.machine(), platform.processor(), torch.__version__]
     try:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from netwright import halves
+from netwright import halves, native
 
 Form = Literal["int8", "int8_static", "int8_weights", "int4"]
 FORMS: tuple[Form, ...] = ("int8", "int8_static", "int8_weights", "int4")
@@ -47,6 +47,8 @@ def part_products(x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None 
     Many rows are multiplied in bfloat16 where the processor is fast at it, with weights rounded to it that are made anew.
     torch's own operation is private too, and reads past the end of rows that are no multiple of 16 long (torch 2.13).
     """
+    if (found := native.product(x, weight, scale, bias)) is not None:  # inputs and answers of 32 bits
+        return found
     x, plain = x.bfloat16(), x.device.type == "cpu"
     if len(x) > FEW and (halves.fast() if plain else x.device.type == "cuda"):
         rounded = weight.float().mul_(scale[:, None]).bfloat16()
@@ -112,6 +114,11 @@ class Map(nn.Module):
             out = self._whole(flat)
             out = out if self.bias is None else out.add_(self.bias)
         return out.view(*x.shape[:-1], -1)
+
+    def for_few(self) -> native.Map | None:
+        """The map as C reads it, where its inputs stay floats."""
+        plain = self.floats and not self.watching
+        return native.Map.of(self.q, self.scale, None if self.bias is None else self.bias.data) if plain else None
 
     def _whole(self, flat: Tensor) -> Tensor:
         step = flat.abs().amax(1, keepdim=True).clamp(min=1e-12) / 127 if self.fixed is None else self.fixed

@@ -6,6 +6,7 @@ B rows, T elements, D width, K members of an ensemble, h attention heads, P elem
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -94,12 +95,13 @@ class Memory:
 
     `inputs` is their last signal (None: there are no inputs). `cache` holds keys and values by layer,
     [(B, h, P, d), (B, h, P, d)], for those who step after, and `document` (B, P) the document of each remembered
-    element.
+    element. `room`: the trunk's own, where the cache stands so that it can grow in place; not of chosen or joined rows.
     """
 
     inputs: Signal | None = None
     cache: tuple[tuple[Tensor, Tensor], ...] = ()
     document: Tensor | None = None
+    room: Any = None
 
     def select(self, rows: Tensor) -> Memory:
         """Return the memory of these rows (indices; a beam may name one twice)."""

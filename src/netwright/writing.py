@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import torch
 
-from netwright import answer
+from netwright import answer, native
 from netwright.batch import Batch, Rows, tensors
 from netwright.errors import InputError, Problem
 from netwright.events import say
@@ -220,11 +220,14 @@ class Running:
 def lay_by_inputs(network: Network) -> None:
     """Lay each map's weights (outputs, inputs) so in memory that those of one input stand together: the same values.
 
-    A processor multiplies few rows by them so in half the time at 8 rows, four fifths at one (docs/log.md); many rows take
-    as long either way.
+    torch multiplies few rows by them so in half the time at 8 rows, four fifths at one (docs/log.md); many rows take as
+    long either way. Not what goes through `netwright.native`.
     """
+    in_c = [network.heads] if native.library() else []
+    in_c += [network.trunk] if network.trunk.goes_in_c else []
+    left = {id(module) for part in in_c for module in part.modules()}
     for module in network.modules():
-        if isinstance(module, torch.nn.Linear | torch.nn.Embedding):
+        if isinstance(module, torch.nn.Linear | torch.nn.Embedding) and id(module) not in left:
             module.weight.data = module.weight.data.t().contiguous().t()
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from netwright import native
 from netwright.batch import Batch, Block, Goal, Lists
 from netwright.heads.base import Head
 from netwright.heads.text.beam import Beams
@@ -56,11 +57,11 @@ class Net(Head):
         """(..., D) -> (..., V)."""
         if self.table is None:
             return states
-        if self.readout is not None:
-            return self.readout(states)
-        if isinstance(self.table, nn.Embedding):
-            return F.linear(states, self.table.weight)
-        return self.table.answer(states)  # one in fewer bits
+        own = self.table if self.readout is None else self.readout
+        if isinstance(own, nn.Embedding | nn.Linear):
+            found = native.product(states, own.weight) if states.ndim == 2 else None
+            return F.linear(states, own.weight) if found is None else found
+        return own.answer(states) if own is self.table else own(states)  # in fewer bits
 
     def shown(self, tokens: Tensor, **where: Tensor | None) -> Signal:
         """(B, T) tokens as a stimulus; `where`: position and document."""

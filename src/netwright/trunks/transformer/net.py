@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from netwright import native
 from netwright.shapes import Shape
 from netwright.signal import Memory, Signal
 from netwright.trunks.base import Trunk
-from netwright.trunks.transformer import one
+from netwright.trunks.transformer import in_c, one
 from netwright.trunks.transformer.fused import RMSNorm, Turned
 from netwright.trunks.transformer.settings import Settings
 
@@ -86,7 +87,12 @@ class Net(Trunk):
             where = (memory.inputs.document >= 0)[:, None, None, :]  # (B, 1, 1, P)
         turn, cache = self._turn(stimulus), []
         if one.alone(stimulus, past):
-            x, turn = stimulus.values[:, 0], one.angles(turn)
+            x = stimulus.values[:, 0]
+            found = in_c.step(self, x, turn, mask, past, memory.room)
+            if found is not None:
+                x, room = found
+                return replace(stimulus, values=x[:, None]), Memory(memory.inputs, room.cache(), document, room)
+            turn = one.angles(turn)
             for index, layer in enumerate(self.layers):
                 x, kept = one.after(layer, x, turn, mask, past[index], seen[index] if seen else None, where)  # type: ignore[arg-type]
                 cache.append(kept)
@@ -96,6 +102,10 @@ class Net(Trunk):
             x, kept = layer(x, turn, mask, past[index] if past else None, causal=causal, seen=seen[index] if seen else None, where=where)  # fmt: skip
             cache.append(kept)
         return replace(stimulus, values=self.norm(x)), Memory(memory.inputs, (*seen, *cache), document)
+
+    @property
+    def goes_in_c(self) -> bool:
+        return self.encoder is None and native.library() is not None
 
     @property
     def seen(self) -> int:

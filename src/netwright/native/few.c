@@ -1,0 +1,244 @@
+/* Few rows through a Transformer's maps, on a processor: the time is that of reading the weights once.
+
+   B rows, D width, h heads, k heads of keys, d values of a head, F hidden values, P remembered elements; a map has O
+   outputs and I inputs, its weights (O, I) as floats, or as bytes with a bfloat16 scale for each output. Every sum is taken
+   in one order, whatever the number of rows and of threads: a row's answer does not depend on the others. */
+
+#include <math.h>
+#include <omp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#define W 16
+#elif defined(__AVX__)
+#define W 8
+#else
+#define W 4
+#endif
+#define AHEAD 8192 /* bytes that weights are asked for ahead of their use: measured, docs/log.md */
+#define ALWAYS static inline __attribute__((always_inline))
+
+typedef float vec __attribute__((vector_size(4 * W), aligned(4)));
+typedef int8_t bytes __attribute__((vector_size(W), aligned(1)));
+typedef int32_t whole __attribute__((vector_size(4 * W)));
+
+typedef struct {
+    const void *weight;    /* (O, I) */
+    const uint16_t *scale; /* (O,) where the weights are bytes, else NULL */
+    const float *bias;     /* (O,) or NULL */
+    int64_t O, I;
+} map;
+
+typedef struct {
+    map qkv, merge, gate_up, down;
+    const float *attention_norm, *dense_norm, *query_norm, *key_norm; /* the last two may be NULL */
+    float *keys, *values;                                             /* (B, k, room, d) */
+} layer;
+
+typedef struct {
+    int64_t B, D, heads, key_heads, d, F, depth, past, room, threads, turns; /* turns: 1, or B where places differ */
+    float epsilon;
+} sizes;
+
+ALWAYS float sum(vec v) {
+#if W == 16
+    return _mm512_reduce_add_ps((__m512)v);
+#else
+    float s = 0;
+    for (int i = 0; i < W; i++) s += v[i];
+    return s;
+#endif
+}
+
+ALWAYS vec wide(const int8_t *q) {
+#if W == 16
+    return (vec)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)q)));
+#else
+    return __builtin_convertvector(__builtin_convertvector(*(const bytes *)q, whole), vec);
+#endif
+}
+
+ALWAYS float half(uint16_t bits) {
+    union { uint32_t whole; float value; } u = {(uint32_t)bits << 16};
+    return u.value;
+}
+
+/* R outputs from `o` for B rows: y (B, gap) */
+ALWAYS void tile(const map *m, const float *x, float *y, int64_t gap, int64_t o, int R, int B, int small) {
+    const int64_t I = m->I, size = small ? 1 : 4;
+    const char *w = (const char *)m->weight + o * I * size;
+    vec sums[16] = {0};
+    int64_t i = 0;
+    for (; i + W <= I; i += W)
+        for (int r = 0; r < R; r++) {
+            const char *at = w + (r * I + i) * size;
+            __builtin_prefetch(at + AHEAD);
+            vec a = small ? wide((const int8_t *)at) : *(const vec *)at;
+            for (int b = 0; b < B; b++) sums[r * B + b] += a * *(const vec *)(x + b * I + i);
+        }
+    for (int r = 0; r < R; r++) {
+        const float scale = small ? half(m->scale[o + r]) : 1, bias = m->bias ? m->bias[o + r] : 0;
+        for (int b = 0; b < B; b++) {
+            float s = sum(sums[r * B + b]);
+            for (int64_t j = i; j < I; j++) {
+                float a = small ? (float)((const int8_t *)w)[r * I + j] : ((const float *)w)[r * I + j];
+                s += a * x[b * I + j];
+            }
+            y[b * gap + o + r] = s * scale + bias;
+        }
+    }
+}
+
+#define TILES(R, B)                                                                     \
+    do {                                                                                \
+        int64_t o = first;                                                              \
+        for (; o + R <= last; o += R) {                                                 \
+            if (m->scale) tile(m, x + b * m->I, y + b * gap, gap, o, R, B, 1);          \
+            else tile(m, x + b * m->I, y + b * gap, gap, o, R, B, 0);                   \
+        }                                                                               \
+        for (; o < last; o++) {                                                         \
+            if (m->scale) tile(m, x + b * m->I, y + b * gap, gap, o, 1, B, 1);          \
+            else tile(m, x + b * m->I, y + b * gap, gap, o, 1, B, 0);                   \
+        }                                                                               \
+        b += B;                                                                         \
+    } while (0)
+
+/* outputs from `from` to `to` of a map: x (B, I) -> y (B, gap); of many rows some outputs at a time, whose weights stay near */
+static void product(const map *m, const float *x, float *y, int64_t gap, int64_t B, int64_t from, int64_t to) {
+    for (int64_t first = from, last; first < to; first = last) {
+        last = B == 1 || first + 8 > to ? to : first + 8;
+        for (int64_t b = 0; b < B;) {
+            if (B - b >= 8) TILES(2, 8);
+            else if (B - b >= 4) TILES(4, 4);
+            else if (B - b >= 2) TILES(4, 2);
+            else TILES(8, 1);
+        }
+    }
+}
+
+static int64_t part(int64_t O, int64_t number, int64_t of) { /* in eights */
+    int64_t place = (O + 7) / 8 * number / of * 8;
+    return place < O ? place : O;
+}
+
+ALWAYS float dot(const float *a, const float *b, int64_t n) {
+    vec s = {0};
+    int64_t i = 0;
+    for (; i + W <= n; i += W) s += *(const vec *)(a + i) * *(const vec *)(b + i);
+    float out = sum(s);
+    for (; i < n; i++) out += a[i] * b[i];
+    return out;
+}
+
+static void norm(const float *x, const float *weight, float *y, int64_t n, float epsilon) {
+    const float scale = 1 / sqrtf(dot(x, x, n) / n + epsilon);
+    for (int64_t i = 0; i < n; i++) y[i] = x[i] * scale * weight[i];
+}
+
+/* a head's values, normed where its layer norms them and turned by their place */
+static void turned(const float *x, const float *weight, const float *cosine, const float *sine, float *y, int64_t d, float epsilon) {
+    if (weight) {
+        norm(x, weight, y, d, epsilon);
+        x = y;
+    }
+    for (int64_t i = 0, n = d / 2; i < n; i++) {
+        const float a = x[i], b = x[n + i];
+        y[i] = a * cosine[i] - b * sine[i];
+        y[n + i] = b * cosine[i] + a * sine[i];
+    }
+}
+
+/* one head of one row over the remembered elements and its own */
+static void attend(const layer *l, const sizes *s, const float *mixed, const float *cosine, const float *sine, const uint8_t *mask,
+                   float *scores, float *own, float *out, int64_t b, int64_t head) {
+    const int64_t d = s->d, P = s->past, k = head / (s->heads / s->key_heads);
+    const int64_t row = (s->heads + 2 * s->key_heads) * d, place = b * (s->turns > 1) * (d / 2);
+    const float *value = mixed + b * row + (s->heads + s->key_heads + k) * d;
+    float *query = own, *key = own + d;
+    turned(mixed + b * row + head * d, l->query_norm, cosine + place, sine + place, query, d, s->epsilon);
+    turned(mixed + b * row + (s->heads + k) * d, l->key_norm, cosine + place, sine + place, key, d, s->epsilon);
+    float *keys = l->keys + (b * s->key_heads + k) * s->room * d, *values = l->values + (b * s->key_heads + k) * s->room * d;
+    if (head % (s->heads / s->key_heads) == 0) { /* no other head reads this place: each has made its own copy */
+        memcpy(keys + P * d, key, d * sizeof(float));
+        memcpy(values + P * d, value, d * sizeof(float));
+    }
+    const float scale = 1 / sqrtf((float)d);
+    float most = -INFINITY, all = 0;
+    for (int64_t p = 0; p <= P; p++) {
+        const int seen = !mask || mask[b * (P + 1) + p];
+        scores[p] = seen ? scale * dot(query, p < P ? keys + p * d : key, d) : -INFINITY;
+        if (scores[p] > most) most = scores[p];
+    }
+    memset(out, 0, d * sizeof(float));
+    for (int64_t p = 0; p <= P; p++) {
+        const float weight = expf(scores[p] - most), *at = p < P ? values + p * d : value;
+        all += weight;
+        for (int64_t i = 0; i < d; i++) out[i] += weight * at[i];
+    }
+    for (int64_t i = 0; i < d; i++) out[i] /= all;
+}
+
+static void add(const float *y, float *x, const sizes *s, int64_t from, int64_t to) {
+    for (int64_t b = 0; b < s->B; b++)
+        for (int64_t i = from; i < to; i++) x[b * s->D + i] += y[b * s->D + i];
+}
+
+static void norms(const float *x, const float *weight, float *y, const sizes *s) {
+    for (int64_t b = 0; b < s->B; b++) norm(x + b * s->D, weight, y + b * s->D, s->D, s->epsilon);
+}
+
+/* One element after its past through all layers. x (B, D) is changed; out (B, D) is normed; cosine and sine (turns, d/2);
+   mask (B, P + 1) or NULL. The keys and values of the element are written at place P. 0, or 1 where memory lacks. */
+int few_step(const layer *layers, const sizes *s, float *x, const float *cosine, const float *sine, const uint8_t *mask,
+             const float *last_norm, float *out) {
+    const int64_t B = s->B, D = s->D, F = s->F, d = s->d, heads = s->heads, wide = (heads + 2 * s->key_heads) * d;
+    const int64_t each = B * D + s->past + 1 + 2 * d + 16, hidden = 2 * F > D ? 2 * F : D;
+    float *room = malloc((size_t)(B * (wide + heads * d + hidden + F) + s->threads * each) * sizeof(float));
+    if (!room) return 1;
+    float *mixed = room, *seen = mixed + B * wide, *y = seen + B * heads * d, *dense = y + B * hidden, *own = dense + B * F;
+#pragma omp parallel num_threads((int)s->threads)
+    {
+        const int64_t me = omp_get_thread_num(), all = omp_get_num_threads();
+        float *normed = own + me * each, *scores = normed + B * D, *ends = scores + s->past + 1;
+        for (const layer *l = layers; l < layers + s->depth; l++) {
+            norms(x, l->attention_norm, normed, s);
+            product(&l->qkv, normed, mixed, wide, B, part(wide, me, all), part(wide, me + 1, all));
+#pragma omp barrier
+            for (int64_t task = B * heads * me / all; task < B * heads * (me + 1) / all; task++)
+                attend(l, s, mixed, cosine, sine, mask, scores, ends, seen + task * d, task / heads, task % heads);
+#pragma omp barrier
+            int64_t from = part(D, me, all), to = part(D, me + 1, all);
+            product(&l->merge, seen, y, D, B, from, to);
+            add(y, x, s, from, to);
+#pragma omp barrier
+            norms(x, l->dense_norm, normed, s);
+            int64_t low = part(F, me, all), high = part(F, me + 1, all);
+            product(&l->gate_up, normed, y, 2 * F, B, low, high);
+            product(&l->gate_up, normed, y, 2 * F, B, F + low, F + high);
+            for (int64_t b = 0; b < B; b++)
+                for (int64_t i = low; i < high; i++) {
+                    const float gate = y[b * 2 * F + i];
+                    dense[b * F + i] = gate / (1 + expf(-gate)) * y[b * 2 * F + F + i];
+                }
+#pragma omp barrier
+            product(&l->down, dense, y, D, B, from, to);
+            add(y, x, s, from, to);
+#pragma omp barrier
+        }
+        for (int64_t b = B * me / all; b < B * (me + 1) / all; b++) norm(x + b * D, last_norm, out + b * D, D, s->epsilon);
+    }
+    free(room);
+    return 0;
+}
+
+/* x (B, I) -> y (B, O) */
+void few_product(const map *m, const float *x, float *y, int64_t B, int64_t threads) {
+#pragma omp parallel num_threads((int)threads)
+    {
+        const int64_t me = omp_get_thread_num(), all = omp_get_num_threads();
+        product(m, x, y, m->O, B, part(m->O, me, all), part(m->O, me + 1, all));
+    }
+}

@@ -1,8 +1,9 @@
-"""Few rows through a network's maps in C, compiled for this processor on its first use and kept in the cache folder.
+"""A Transformer's maps in C, compiled for this processor on its first use and kept in the cache folder.
 
-While a token is written each map has a row or a few: calling torch's operations, and the order in which they read the
-weights, took as long as the reading (docs/log.md). Floats of 32 bits throughout; 8-bit weights are made floats as they are
-read. Without a C compiler with OpenMP all is done by torch, which is said. B rows, O outputs, I inputs.
+`few.c`: while a token is written each map has a row or a few: calling torch's operations, and the order in which they read
+the weights, took as long as the reading. `many.c`: norms, turning by place, SwiGLU and the loss of many rows, each in one
+pass over memory where torch takes several (docs/log.md). Floats of 32 bits throughout; 8-bit weights are made floats as
+they are read. Without a C compiler with OpenMP all is done by torch, which is said. B rows, O outputs, I inputs.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from netwright.run import replacing
 FEW = 16  # rows up to which this is faster than torch's products (docs/log.md)
 SECONDS = 120  # that the compiler may take
 COMPILERS = ("cc", "gcc", "clang")
+SOURCES, HEADER = ("few.c", "many.c"), "lanes.h"
 # in a process of its own, since a compiler may know instructions that end who uses them
 TRIAL = """
 import ctypes, sys
@@ -100,28 +102,39 @@ def product(x: Tensor, weight: Tensor, scale: Tensor | None = None, bias: Tensor
 
 
 def takes(x: Tensor) -> bool:
-    """Whether rows (B, ...) may go this way: few, floats of 32 bits on a processor, and nothing that learns."""
-    plain = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-    return plain and 0 < len(x) <= FEW and not torch.is_grad_enabled() and not torch.compiler.is_compiling()
+    """Whether rows (B, ...) may go through `few.c`: few, and nothing that learns."""
+    return 0 < len(x) <= FEW and _plain(x) and not torch.is_grad_enabled()
+
+
+def takes_many(x: Tensor) -> bool:
+    """Whether values may go through `many.c`, which also knows its gradients."""
+    return x.numel() > 0 and _plain(x) and library() is not None
+
+
+def _plain(x: Tensor) -> bool:
+    """Floats of 32 bits on a processor, in code that runs as it stands."""
+    here = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+    return here and not torch.compiler.is_compiling() and not torch.compiler.is_exporting()
 
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
     """Return the compiled C, which the first call on a machine compiles; None, which is said, where there is no compiler."""
-    with resources.as_file(resources.files(__name__) / "few.c") as source:
-        digest = hashlib.sha256(source.read_bytes() + halves.processor().encode()).hexdigest()[:12]
-        place = cache.folder() / f"few-{digest}.so"
-        if not place.exists() and (why := _made(source, place)):
-            say("notice", "native.none", f"tokens are written by torch alone, more slowly: {why}")
-            return None
-    try:
-        return ctypes.CDLL(str(place))
-    except OSError as error:
-        say("notice", "native.none", f"tokens are written by torch alone, more slowly: {error}")
-        return None
+    with resources.as_file(resources.files(__name__)) as folder:
+        files = [folder / name for name in (*SOURCES, HEADER)]
+        digest = hashlib.sha256(b"".join(file.read_bytes() for file in files) + halves.processor().encode())
+        place = cache.folder() / f"maps-{digest.hexdigest()[:12]}.so"
+        why = "" if place.exists() else _made(files[:-1], place)
+    if not why:
+        try:
+            return ctypes.CDLL(str(place))
+        except OSError as error:
+            why = str(error)
+    say("notice", "native.none", f"torch alone does what C would do faster: {why}")
+    return None
 
 
-def _made(source: Path, place: Path) -> str:
+def _made(sources: list[Path], place: Path) -> str:
     """Compile and try; return why that failed, or nothing."""
     compiler = next(filter(None, map(shutil.which, (os.environ.get("CC", ""), *COMPILERS))), None)
     if compiler is None:
@@ -131,11 +144,12 @@ def _made(source: Path, place: Path) -> str:
     try:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with replacing(place) as part:
-            made = [compiler, "-O3", own, "-fopenmp", "-shared", "-fPIC", "-o", str(part), str(source), "-lm"]
+            made = [compiler, "-O3", own, "-fopenmp", "-shared", "-fPIC", "-o", str(part), *map(str, sources), "-lm"]
             for command in (made, [sys.executable, "-c", TRIAL, str(part)]):
                 subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True)
     except subprocess.CalledProcessError as error:
-        told = error.stderr.strip().splitlines()[-1:] or [f"code {error.returncode}"]
+        lines = error.stderr.strip().splitlines()
+        told = [line for line in lines if "rror" in line] or lines[-1:] or [f"code {error.returncode}"]
         return f"{Path(error.cmd[0]).name}: {told[0][:120]}"
     except (OSError, InputError, subprocess.TimeoutExpired) as error:
         return str(error).splitlines()[0]

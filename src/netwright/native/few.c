@@ -4,26 +4,12 @@
    outputs and I inputs, its weights (O, I) as floats, or as bytes with a bfloat16 scale for each output. Every sum is taken
    in one order, whatever the number of rows and of threads: a row's answer does not depend on the others. */
 
-#include <math.h>
-#include <omp.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "lanes.h"
+
 #include <stdlib.h>
 #include <string.h>
-#if defined(__AVX512F__)
-#include <immintrin.h>
-#define W 16
-#elif defined(__AVX__)
-#define W 8
-#else
-#define W 4
-#endif
-#define AHEAD 8192 /* bytes that weights are asked for ahead of their use: measured, docs/log.md */
-#define ALWAYS static inline __attribute__((always_inline))
 
-typedef float vec __attribute__((vector_size(4 * W), aligned(4)));
-typedef int8_t bytes __attribute__((vector_size(W), aligned(1)));
-typedef int32_t whole __attribute__((vector_size(4 * W)));
+#define AHEAD 8192 /* bytes that weights are asked for ahead of their use: measured, docs/log.md */
 
 typedef struct {
     const void *weight;    /* (O, I) */
@@ -42,16 +28,6 @@ typedef struct {
     int64_t B, D, heads, key_heads, d, F, depth, past, room, threads, turns; /* turns: 1, or B where places differ */
     float epsilon;
 } sizes;
-
-ALWAYS float sum(vec v) {
-#if W == 16
-    return _mm512_reduce_add_ps((__m512)v);
-#else
-    float s = 0;
-    for (int i = 0; i < W; i++) s += v[i];
-    return s;
-#endif
-}
 
 ALWAYS vec wide(const int8_t *q) {
 #if W == 16
@@ -76,8 +52,8 @@ ALWAYS void tile(const map *m, const float *x, float *y, int64_t gap, int64_t o,
         for (int r = 0; r < R; r++) {
             const char *at = w + (r * I + i) * size;
             __builtin_prefetch(at + AHEAD);
-            vec a = small ? wide((const int8_t *)at) : *(const vec *)at;
-            for (int b = 0; b < B; b++) sums[r * B + b] += a * *(const vec *)(x + b * I + i);
+            vec a = small ? wide((const int8_t *)at) : (vec)*(const loose *)at;
+            for (int b = 0; b < B; b++) sums[r * B + b] += a * *(const loose *)(x + b * I + i);
         }
     for (int r = 0; r < R; r++) {
         const float scale = small ? half(m->scale[o + r]) : 1, bias = m->bias ? m->bias[o + r] : 0;
@@ -122,15 +98,6 @@ static void product(const map *m, const float *x, float *y, int64_t gap, int64_t
 static int64_t part(int64_t O, int64_t number, int64_t of) { /* in eights */
     int64_t place = (O + 7) / 8 * number / of * 8;
     return place < O ? place : O;
-}
-
-ALWAYS float dot(const float *a, const float *b, int64_t n) {
-    vec s = {0};
-    int64_t i = 0;
-    for (; i + W <= n; i += W) s += *(const vec *)(a + i) * *(const vec *)(b + i);
-    float out = sum(s);
-    for (; i < n; i++) out += a[i] * b[i];
-    return out;
 }
 
 static void norm(const float *x, const float *weight, float *y, int64_t n, float epsilon) {

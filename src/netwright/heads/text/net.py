@@ -22,6 +22,7 @@ from netwright.heads.text.beam import Beams
 from netwright.heads.text.settings import Manner, Settings
 from netwright.heads.text.state import Asked, Single
 from netwright.kinds.language import Language
+from netwright.native import many
 from netwright.randomness import Draw
 from netwright.shapes import Shape
 from netwright.signal import Memory, Signal
@@ -94,12 +95,11 @@ class Net(Head):
         if self.kind.whole:  # prompts do not count: their logits are not worked out
             flat = counted.flatten().nonzero()[:, 0]
             logits = self.logits(signal.values.flatten(0, 1).index_select(0, flat))
-            found = F.cross_entropy(logits, tokens.flatten()[flat], reduction="none", label_smoothing=smoothing)
+            found = entropy(logits, tokens.flatten()[flat], smoothing)
             losses = torch.zeros_like(counted).flatten().index_put((flat,), found.to(counted.dtype)).view_as(counted)
         else:
             logits = self.logits(signal.values).flatten(0, 1)
-            losses = F.cross_entropy(logits, tokens.flatten(), reduction="none", label_smoothing=smoothing)
-            losses = losses.view_as(counted)
+            losses = entropy(logits, tokens.flatten(), smoothing).view_as(counted)
         return (losses * counted).sum(1) / counted.sum(1).clamp(min=1e-9)
 
     def begin(self, batch: Batch, given: Any = None) -> State:
@@ -133,3 +133,10 @@ class Net(Head):
         ids = np.empty(len(state.written), object)
         ids[:] = state.written
         return {"ids": ids, "log_probability": np.array(state.sums, np.float64)}
+
+
+def entropy(logits: Tensor, tokens: Tensor, smoothing: float) -> Tensor:
+    """Logits (N, V) and tokens (N,) -> -ln p(token) (N,), of smoothed truth that of all tokens by their share."""
+    if not smoothing and native.takes_many(logits):
+        return many.Entropy.apply(logits, tokens)  # type: ignore[return-value]
+    return F.cross_entropy(logits, tokens, reduction="none", label_smoothing=smoothing)

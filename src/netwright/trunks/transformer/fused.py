@@ -1,7 +1,9 @@
 """A layer's small maps with their gradients written out: the same numbers in fewer passes over memory.
 
-Autograd keeps and walks each operation, and on a processor these maps are bound by memory: forward and backward of the
-norm took 0.65 of the time, of the turning 0.66 (docs/log.md; SwiGLU written out gained nothing). B rows, T elements, D width, h heads, d = D / h.
+Autograd keeps and walks each operation, and on a processor these maps are bound by memory. Floats of 32 bits go through
+`netwright.native`, in one pass; all else through what is written here for torch: forward and backward of the norm took 0.65
+of the time so, of the turning 0.66 (docs/log.md). B rows, T elements, D width, h heads, k heads of keys, d values of a head,
+F hidden values.
 """
 
 from __future__ import annotations
@@ -11,6 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from netwright import native
+from netwright.native import many
 
 
 class RMSNorm(torch.nn.Module):
@@ -22,9 +27,42 @@ class RMSNorm(torch.nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) -> (..., D)."""
+        if native.takes_many(x):
+            return many.Norm.apply(x, self.weight, self.eps)  # type: ignore[return-value]
         if torch.is_grad_enabled():
             return Norm.apply(x, self.weight, self.eps)  # type: ignore[return-value]
         return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+
+
+def added(x: Tensor, more: Tensor, norm: RMSNorm) -> tuple[Tensor, Tensor]:
+    """Two (..., D) -> their sum, and the sum normed."""
+    if native.takes_many(x):
+        return many.Added.apply(x, more, norm.weight, norm.eps)  # type: ignore[return-value]
+    x = x + more
+    return x, norm(x)
+
+
+def swiglu(x: Tensor) -> Tensor:
+    """(..., 2F) gates and others -> silu(gate) · other (..., F)."""
+    if native.takes_many(x):
+        return many.SwiGLU.apply(x)  # type: ignore[return-value]
+    gate, other = x.chunk(2, -1)
+    return F.silu(gate) * other
+
+
+def parted(x: Tensor, turn: tuple[Tensor, Tensor], h: int, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    """(B, T, h + 2k, d) -> queries (B, h, T, d), keys and values (B, k, T, d), all but the values turned by their places."""
+    if native.takes_many(x):
+        return many.Parted.apply(x, *turn, h, k)  # type: ignore[return-value]
+    # split, not sliced: the parts' gradients are laid side by side, those of slices are added to zeros
+    asked, values = x.transpose(1, 2).split([h + k, k], 1)
+    queries, keys = rotated(asked, turn).split([h, k], 1)
+    return queries, keys, values
+
+
+def rotated(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
+    """(B, h, T, d) with the pair (i, i + d/2) turned by its angle."""
+    return Turned.apply(x, *turn)  # type: ignore[return-value]
 
 
 class Norm(torch.autograd.Function):

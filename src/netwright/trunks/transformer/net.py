@@ -18,7 +18,7 @@ from netwright.shapes import Shape
 from netwright.signal import Memory, Signal
 from netwright.trunks.base import Trunk
 from netwright.trunks.transformer import in_c, one
-from netwright.trunks.transformer.fused import RMSNorm, Turned
+from netwright.trunks.transformer.fused import RMSNorm, added, parted, rotated, swiglu
 from netwright.trunks.transformer.settings import Settings
 
 Cache = tuple[tuple[Tensor, Tensor], ...]
@@ -179,21 +179,23 @@ class Layer(nn.Module):
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:  # fmt: skip
         """(B, T, D) -> (B, T, D), and this layer's keys and values (B, k, P + T, d)."""
         h, k = self.heads, self.key_heads
-        mixed = self.qkv(self.attention_norm(x)).unflatten(-1, (h + 2 * k, self.d)).transpose(1, 2)  # (B, h + 2k, T, d)
-        # split, not sliced: the parts' gradients are laid side by side, those of slices are added to zeros
-        asked, values = mixed.split([h + k, k], 1)
-        if self.query_norm is not None and self.key_norm is not None:
-            queries, keys = asked.split([h, k], 1)
-            asked = torch.cat([self.query_norm(queries), self.key_norm(keys)], 1)
-        queries, keys = rotated(asked, turn).split([h, k], 1)
+        mixed = self.qkv(self.attention_norm(x)).unflatten(-1, (h + 2 * k, self.d))  # (B, T, h + 2k, d)
+        if self.query_norm is None or self.key_norm is None:
+            queries, keys, values = parted(mixed, turn, h, k)
+        else:
+            queries, keys, values = mixed.transpose(1, 2).split([h, k, k], 1)
+            queries, keys = rotated(torch.cat([self.query_norm(queries), self.key_norm(keys)], 1), turn).split(
+                [h, k], 1
+            )
         if past is not None:
             keys, values = torch.cat([past[0], keys], 2), torch.cat([past[1], values], 2)
-        x = x + self.dropout(self.merge(attended(queries, keys, values, mask, causal=causal)))
+        more = self.dropout(self.merge(attended(queries, keys, values, mask, causal=causal)))
         if seen is not None and self.crossed_norm is not None:
-            asked = self.asks(self.crossed_norm(x)).unflatten(-1, (h, self.d)).transpose(1, 2)
-            x = x + self.dropout(self.joins(attended(asked, *seen, where, causal=False)))
-        gate, up = self.gate_up(self.dense_norm(x)).chunk(2, -1)
-        return x + self.dropout(self.down(F.silu(gate) * up)), (keys, values)
+            x, y = added(x, more, self.crossed_norm)
+            asked = self.asks(y).unflatten(-1, (h, self.d)).transpose(1, 2)
+            more = self.dropout(self.joins(attended(asked, *seen, where, causal=False)))
+        x, y = added(x, more, self.dense_norm)
+        return x + self.dropout(self.down(swiglu(self.gate_up(y)))), (keys, values)
 
     def seen(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """(B, P, D) -> the inputs' keys and values (B, k, P, d) for this layer's writer."""
@@ -238,11 +240,6 @@ def rotation(position: Tensor, frequency: Tensor, dtype: torch.dtype) -> Turn:
     """Cosine and sine (B, 1, T, d/2) of position · frequency, by which pairs of values are turned."""
     angle = position[:, None, :, None].float() * frequency
     return angle.cos().to(dtype), angle.sin().to(dtype)
-
-
-def rotated(x: Tensor, turn: Turn) -> Tensor:
-    """(B, h, T, d) with the pair (i, i + d/2) turned by its angle."""
-    return Turned.apply(x, *turn)  # type: ignore[return-value]
 
 
 def _same(asks: Tensor, document: Tensor, *, own: bool = True) -> Tensor:

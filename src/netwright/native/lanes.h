@@ -1,0 +1,65 @@
+/* As many floats at once as this processor takes. */
+
+#pragma once
+#include <math.h>
+#include <omp.h>
+#include <stddef.h>
+#include <stdint.h>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#define W 16
+#elif defined(__AVX__)
+#define W 8
+#else
+#define W 4
+#endif
+#define ALWAYS static inline __attribute__((always_inline))
+
+typedef float vec __attribute__((vector_size(4 * W)));
+typedef vec loose __attribute__((aligned(4), may_alias)); /* as it stands in memory */
+typedef int8_t bytes __attribute__((vector_size(W), aligned(1), may_alias));
+typedef int32_t whole __attribute__((vector_size(4 * W)));
+
+/* a row of n values: whole lanes first, then what is left */
+#define LANES(n) for (; i + W <= (n); i += W)
+#define REST(n) for (; i < (n); i++)
+#define AT(p) (*(loose *)((p) + i))
+#define OF(p) (*(const loose *)((p) + i))
+
+ALWAYS float sum(vec v) {
+#if W == 16
+    return _mm512_reduce_add_ps((__m512)v);
+#else
+    float s = 0;
+    for (int i = 0; i < W; i++) s += v[i];
+    return s;
+#endif
+}
+
+ALWAYS float dot(const float *a, const float *b, int64_t n) {
+    vec s = {0};
+    int64_t i = 0;
+    LANES(n) s += OF(a) * OF(b);
+    float out = sum(s);
+    REST(n) out += a[i] * b[i];
+    return out;
+}
+
+/* of each lane one or the other */
+ALWAYS vec pick(whole which, vec a, vec b) { return (vec)((which & (whole)a) | (~which & (whole)b)); }
+
+/* e^x within 2 units of the last place, 0 below -87; after Cephes' polynomial */
+ALWAYS vec power(vec x) {
+    const vec low = pick(x < -87.0f, (vec){0} - 87.0f, x), held = pick(low > 88.0f, (vec){0} + 88.0f, low);
+    const vec shifted = held * 1.44269504f + 12582912.0f, n = shifted - 12582912.0f; /* whole numbers of twos */
+    const vec r = (held - n * 0.693359375f) + n * 2.12194440e-4f;
+    vec p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    const whole twos = ((whole)shifted + 127) << 23;
+    const vec out = p * (vec)twos;
+    return pick(x < -87.0f, (vec){0}, out);
+}

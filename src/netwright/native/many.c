@@ -1,0 +1,209 @@
+/* A Transformer's small maps for many rows, forward and backward, each in one pass: what they cost is memory's time.
+
+   N rows, D width, B rows of T elements, h heads, k heads of keys, d values of a head, F hidden values, V tokens. Rows are
+   summed in blocks of a fixed size, so that a sum does not depend on the number of threads. */
+
+#include "lanes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK 64
+#define MANY 16384 /* values from which threads share the work */
+
+/* sum = x + more (where there is more), y = w sum / sqrt(mean sum^2 + e); scale (N,) is 1 / that root */
+void many_norm(const float *x, const float *more, const float *w, float *sums, float *y, float *scale, int64_t N, int64_t D,
+               float epsilon, int64_t threads) {
+#pragma omp parallel for num_threads((int)threads) if (N * D > MANY)
+    for (int64_t n = 0; n < N; n++) {
+        const float *a = x + n * D;
+        if (more) {
+            float *s = sums + n * D;
+            const float *b = more + n * D;
+            int64_t i = 0;
+            LANES(D) AT(s) = OF(a) + OF(b);
+            REST(D) s[i] = a[i] + b[i];
+            a = s;
+        }
+        const float r = 1 / sqrtf(dot(a, a, D) / D + epsilon);
+        float *out = y + n * D;
+        int64_t i = 0;
+        LANES(D) AT(out) = OF(a) * r * OF(w);
+        REST(D) out[i] = a[i] * r * w[i];
+        scale[n] = r;
+    }
+}
+
+/* dx = w g r - x r^3 mean(w g x) + more (where there is more), dw = sum of g x r. 0, or 1 where memory lacks */
+int many_norm_back(const float *g, const float *more, const float *x, const float *w, const float *scale, float *dx, float *dw,
+                   int64_t N, int64_t D, int64_t threads) {
+    const int64_t blocks = (N + BLOCK - 1) / BLOCK;
+    float *part = calloc((size_t)(blocks * D + 1), sizeof(float));
+    if (!part) return 1;
+#pragma omp parallel num_threads((int)threads) if (N * D > MANY)
+    {
+#pragma omp for
+        for (int64_t block = 0; block < blocks; block++) {
+            float *own = part + block * D;
+            for (int64_t n = block * BLOCK; n < N && n < (block + 1) * BLOCK; n++) {
+                const float *a = x + n * D, *b = g + n * D, r = scale[n];
+                vec sums = {0};
+                float along = 0;
+                int64_t i = 0;
+                LANES(D) {
+                    const vec t = OF(a) * OF(b) * r;
+                    AT(own) += t;
+                    sums += t * OF(w);
+                }
+                REST(D) {
+                    const float t = a[i] * b[i] * r;
+                    own[i] += t;
+                    along += t * w[i];
+                }
+                const float mean = (sum(sums) + along) * r * r / D, *c = more ? more + n * D : NULL;
+                float *out = dx + n * D;
+                i = 0;
+                LANES(D) {
+                    vec t = OF(b) * OF(w) * r - OF(a) * mean;
+                    if (c) t += OF(c);
+                    AT(out) = t;
+                }
+                REST(D) out[i] = b[i] * w[i] * r - a[i] * mean + (c ? c[i] : 0);
+            }
+        }
+#pragma omp for
+        for (int64_t at = 0; at < D; at += W)
+            for (int64_t i = at; i < at + W && i < D; i++) {
+                float s = 0;
+                for (int64_t block = 0; block < blocks; block++) s += part[block * D + i];
+                dw[i] = s;
+            }
+    }
+    free(part);
+    return 0;
+}
+
+ALWAYS vec logistic(vec x) { return 1.0f / (1.0f + power((vec){0} - x)); }
+
+#define HALVES(p, n) const float *gate = (p) + (n) * 2 * F, *up = gate + F
+
+/* (N, 2F) gates and others -> y (N, F) = silu(gate) up */
+void many_swiglu(const float *x, float *y, int64_t N, int64_t F, int64_t threads) {
+#pragma omp parallel for num_threads((int)threads) if (N * F > MANY)
+    for (int64_t n = 0; n < N; n++) {
+        HALVES(x, n);
+        float *out = y + n * F;
+        int64_t i = 0;
+        LANES(F) AT(out) = OF(gate) * logistic(OF(gate)) * OF(up);
+        REST(F) out[i] = gate[i] / (1 + expf(-gate[i])) * up[i];
+    }
+}
+
+/* g (N, F) -> dx (N, 2F); with s = logistic(gate): g up s (1 + gate (1 - s)), g gate s */
+void many_swiglu_back(const float *g, const float *x, float *dx, int64_t N, int64_t F, int64_t threads) {
+#pragma omp parallel for num_threads((int)threads) if (N * F > MANY)
+    for (int64_t n = 0; n < N; n++) {
+        HALVES(x, n);
+        const float *b = g + n * F;
+        float *first = dx + n * 2 * F, *second = first + F;
+        int64_t i = 0;
+        LANES(F) {
+            const vec a = OF(gate), s = logistic(a), t = OF(b);
+            AT(first) = t * OF(up) * s * (1.0f + a * (1.0f - s));
+            AT(second) = t * a * s;
+        }
+        REST(F) {
+            const float a = gate[i], s = 1 / (1 + expf(-a)), t = b[i];
+            first[i] = t * up[i] * s * (1 + a * (1 - s));
+            second[i] = t * a * s;
+        }
+    }
+}
+
+ALWAYS void turn(const float *x, const float *cosine, const float *sine, float sign, float *y, int64_t half) {
+    int64_t i = 0;
+    LANES(half) {
+        const vec a = OF(x), b = OF(x + half), c = OF(cosine), s = OF(sine) * sign;
+        AT(y) = a * c - b * s;
+        AT(y + half) = b * c + a * s;
+    }
+    REST(half) {
+        const float a = x[i], b = x[half + i], c = cosine[i], s = sine[i] * sign;
+        y[i] = a * c - b * s;
+        y[half + i] = b * c + a * s;
+    }
+}
+
+/* x (B, T, h + 2k, d) -> queries (B, h, T, d), keys and values (B, k, T, d), all but the values turned by their places;
+   cosine and sine (turns, T, d/2), turns 1 or B */
+void many_turn(const float *x, const float *cosine, const float *sine, float *q, float *k, float *v, int64_t B, int64_t T,
+               int64_t heads, int64_t keys, int64_t d, int64_t turns, int64_t threads) {
+    const int64_t all = heads + 2 * keys;
+#pragma omp parallel for num_threads((int)threads) if (B * T * all * d > MANY)
+    for (int64_t place = 0; place < B * T; place++) {
+        const int64_t b = place / T, t = place % T, angle = ((turns > 1 ? b : 0) * T + t) * (d / 2);
+        for (int64_t head = 0; head < all; head++) {
+            const float *from = x + (place * all + head) * d;
+            if (head < heads) turn(from, cosine + angle, sine + angle, 1, q + ((b * heads + head) * T + t) * d, d / 2);
+            else if (head < heads + keys) turn(from, cosine + angle, sine + angle, 1, k + ((b * keys + head - heads) * T + t) * d, d / 2);
+            else memcpy(v + ((b * keys + head - heads - keys) * T + t) * d, from, d * sizeof(float));
+        }
+    }
+}
+
+typedef struct {
+    const float *at;
+    int64_t b, h, t; /* how far rows, heads and places lie apart */
+} laid;
+
+/* the gradients of the three, however they are laid -> dx (B, T, h + 2k, d) */
+void many_turn_back(const laid *dq, const laid *dk, const laid *dv, const float *cosine, const float *sine, float *dx, int64_t B,
+                    int64_t T, int64_t heads, int64_t keys, int64_t d, int64_t turns, int64_t threads) {
+    const int64_t all = heads + 2 * keys;
+#pragma omp parallel for num_threads((int)threads) if (B * T * all * d > MANY)
+    for (int64_t place = 0; place < B * T; place++) {
+        const int64_t b = place / T, t = place % T, angle = ((turns > 1 ? b : 0) * T + t) * (d / 2);
+        for (int64_t head = 0; head < all; head++) {
+            float *to = dx + (place * all + head) * d;
+            const laid *l = head < heads ? dq : head < heads + keys ? dk : dv;
+            const int64_t own = head < heads ? head : (head - heads) % keys;
+            const float *from = l->at + b * l->b + own * l->h + t * l->t;
+            if (l == dv) memcpy(to, from, d * sizeof(float));
+            else turn(from, cosine + angle, sine + angle, -1, to, d / 2);
+        }
+    }
+}
+
+/* losses (N,) = log sum e^x - x[token], and that logarithm (N,) */
+void many_entropy(const float *x, const int64_t *tokens, float *losses, float *logs, int64_t N, int64_t V, int64_t threads) {
+#pragma omp parallel for num_threads((int)threads) if (N * V > MANY)
+    for (int64_t n = 0; n < N; n++) {
+        const float *a = x + n * V;
+        vec highest = (vec){0} - INFINITY;
+        float most = -INFINITY, all = 0;
+        int64_t i = 0;
+        LANES(V) highest = pick(OF(a) > highest, OF(a), highest);
+        REST(V) most = a[i] > most ? a[i] : most;
+        for (int j = 0; j < W; j++) most = highest[j] > most ? highest[j] : most;
+        vec sums = {0};
+        i = 0;
+        LANES(V) sums += power(OF(a) - most);
+        REST(V) all += expf(a[i] - most);
+        logs[n] = most + logf(sum(sums) + all);
+        losses[n] = logs[n] - a[tokens[n]];
+    }
+}
+
+/* dx (N, V) = g (e^(x - log) - 1 at the token) */
+void many_entropy_back(const float *g, const float *x, const int64_t *tokens, const float *logs, float *dx, int64_t N, int64_t V,
+                       int64_t threads) {
+#pragma omp parallel for num_threads((int)threads) if (N * V > MANY)
+    for (int64_t n = 0; n < N; n++) {
+        const float *a = x + n * V, log = logs[n], t = g[n];
+        float *out = dx + n * V;
+        int64_t i = 0;
+        LANES(V) AT(out) = power(OF(a) - log) * t;
+        REST(V) out[i] = expf(a[i] - log) * t;
+        out[tokens[n]] -= t;
+    }
+}

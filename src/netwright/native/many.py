@@ -1,0 +1,194 @@
+"""`many.c` as operations of torch, with their gradients. A recorded step keeps them like torch's own.
+
+N rows, D width, B rows of T elements, h heads, k heads of keys, d values of a head, F hidden values, V tokens.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from netwright import native
+
+Ops = torch.library.Library("netwright", "DEF")
+Whole, Real = ctypes.c_int64, ctypes.c_float
+
+
+class Laid(ctypes.Structure):
+    """Where a gradient (B, h, T, d) stands and how far its rows, heads and places lie apart."""
+
+    _fields_ = [("at", ctypes.c_void_p), ("b", Whole), ("h", Whole), ("t", Whole)]
+
+    @classmethod
+    def of(cls, values: Tensor) -> Laid:
+        """Return where the values of a tensor stand, whose last axis lies together."""
+        return cls(values.data_ptr(), *values.stride()[:3])
+
+
+def _call(name: str, *given: Any) -> None:
+    """Call C with tensors' addresses, whole numbers and real ones, and the number of threads last."""
+    few = native.library()
+    assert few is not None, "only where `native.takes_many`"
+    sent = [
+        ctypes.c_void_p(native.address(part)) if part is None or isinstance(part, Tensor) else part for part in given
+    ]
+    if getattr(few, name)(*sent, Whole(torch.get_num_threads())) and name == "many_norm_back":
+        raise MemoryError(name)
+
+
+def _norm(x: Tensor, weight: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
+    x = x.contiguous()
+    y, scale = torch.empty_like(x), x.new_empty(*x.shape[:-1], 1)
+    _call("many_norm", x, None, weight, None, y, scale, Whole(scale.numel()), Whole(x.shape[-1]), Real(epsilon))
+    return y, scale
+
+
+def _added(x: Tensor, more: Tensor, weight: Tensor, epsilon: float) -> tuple[Tensor, Tensor, Tensor]:
+    x, more = x.contiguous(), more.contiguous()
+    total, y, scale = torch.empty_like(x), torch.empty_like(x), x.new_empty(*x.shape[:-1], 1)
+    _call("many_norm", x, more, weight, total, y, scale, Whole(scale.numel()), Whole(x.shape[-1]), Real(epsilon))
+    return total, y, scale
+
+
+def _norm_back(given: Tensor, more: Tensor | None, x: Tensor, weight: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    given, x = given.contiguous(), x.contiguous()
+    dx, dw = torch.empty_like(x), torch.empty_like(weight)
+    more = None if more is None else more.contiguous()
+    _call("many_norm_back", given, more, x, weight, scale, dx, dw, Whole(scale.numel()), Whole(x.shape[-1]))
+    return dx, dw
+
+
+def _swiglu(x: Tensor) -> Tensor:
+    x = x.contiguous()
+    y = x.new_empty(*x.shape[:-1], x.shape[-1] // 2)
+    _call("many_swiglu", x, y, Whole(y.numel() // y.shape[-1]), Whole(y.shape[-1]))
+    return y
+
+
+def _swiglu_back(given: Tensor, x: Tensor) -> Tensor:
+    given, x = given.contiguous(), x.contiguous()
+    dx = torch.empty_like(x)
+    _call("many_swiglu_back", given, x, dx, Whole(given.numel() // given.shape[-1]), Whole(given.shape[-1]))
+    return dx
+
+
+def _part(x: Tensor, cos: Tensor, sin: Tensor, heads: int, keys: int) -> tuple[Tensor, Tensor, Tensor]:
+    x, cos, sin = x.contiguous(), cos.contiguous(), sin.contiguous()
+    B, T, _, d = x.shape
+    q, k, v = (x.new_empty(B, count, T, d) for count in (heads, keys, keys))
+    _call("many_turn", x, cos, sin, q, k, v, *map(Whole, (B, T, heads, keys, d, len(cos))))
+    return q, k, v
+
+
+def _part_back(dq: Tensor, dk: Tensor, dv: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    dq, dk, dv = (part if part.stride(-1) == 1 else part.contiguous() for part in (dq, dk, dv))
+    cos, sin = cos.contiguous(), sin.contiguous()
+    B, heads, T, d = dq.shape
+    keys = dk.shape[1]
+    dx = dq.new_empty(B, T, heads + 2 * keys, d)
+    laid = [ctypes.byref(Laid.of(part)) for part in (dq, dk, dv)]
+    _call("many_turn_back", *laid, cos, sin, dx, *map(Whole, (B, T, heads, keys, d, len(cos))))
+    return dx
+
+
+def _entropy(x: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    x, tokens = x.contiguous(), tokens.contiguous()
+    losses, logs = x.new_empty(len(x)), x.new_empty(len(x))
+    _call("many_entropy", x, tokens, losses, logs, *map(Whole, x.shape))
+    return losses, logs
+
+
+def _entropy_back(given: Tensor, x: Tensor, tokens: Tensor, logs: Tensor) -> Tensor:
+    given, x, tokens = given.contiguous(), x.contiguous(), tokens.contiguous()
+    dx = torch.empty_like(x)
+    _call("many_entropy_back", given, x, tokens, logs, dx, *map(Whole, x.shape))
+    return dx
+
+
+for _schema, _function in (
+    ("norm(Tensor x, Tensor weight, float epsilon) -> (Tensor, Tensor)", _norm),
+    ("added(Tensor x, Tensor more, Tensor weight, float epsilon) -> (Tensor, Tensor, Tensor)", _added),
+    ("norm_back(Tensor given, Tensor? more, Tensor x, Tensor weight, Tensor scale) -> (Tensor, Tensor)", _norm_back),
+    ("swiglu(Tensor x) -> Tensor", _swiglu),
+    ("swiglu_back(Tensor given, Tensor x) -> Tensor", _swiglu_back),
+    ("part(Tensor x, Tensor cos, Tensor sin, int heads, int keys) -> (Tensor, Tensor, Tensor)", _part),
+    ("part_back(Tensor dq, Tensor dk, Tensor dv, Tensor cos, Tensor sin) -> Tensor", _part_back),
+    ("entropy(Tensor x, Tensor tokens) -> (Tensor, Tensor)", _entropy),
+    ("entropy_back(Tensor given, Tensor x, Tensor tokens, Tensor logs) -> Tensor", _entropy_back),
+):
+    Ops.define(_schema)
+    Ops.impl(_schema.partition("(")[0], _function, "CPU")
+do: Any = torch.ops.netwright
+
+
+class Norm(torch.autograd.Function):
+    """(..., D) -> y = w x / √(mean x² + ε)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+        y, scale = do.norm(x, weight, epsilon)
+        ctx.save_for_backward(x, weight, scale)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+        return *do.norm_back(gradients[0], None, *ctx.saved_tensors), None
+
+
+class Added(torch.autograd.Function):
+    """Two (..., D) -> their sum, and the sum normed."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, more: Tensor, weight: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
+        total, y, scale = do.added(x, more, weight, epsilon)
+        ctx.save_for_backward(total, weight, scale)
+        return total, y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        of_total, of_y = gradients
+        dx, dw = do.norm_back(of_y, of_total, *ctx.saved_tensors)
+        return dx, dx, dw, None
+
+
+class SwiGLU(torch.autograd.Function):
+    """(..., 2F) gates and others -> silu(gate) · other (..., F)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return do.swiglu(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return do.swiglu_back(gradients[0], *ctx.saved_tensors)
+
+
+class Parted(torch.autograd.Function):
+    """(B, T, h + 2k, d) -> queries (B, h, T, d), keys and values (B, k, T, d), all but the values turned by their places."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cos: Tensor, sin: Tensor, heads: int, keys: int) -> tuple[Tensor, Tensor, Tensor]:
+        ctx.save_for_backward(cos, sin)
+        return do.part(x, cos, sin, heads, keys)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
+        return do.part_back(*gradients, *ctx.saved_tensors), None, None, None, None
+
+
+class Entropy(torch.autograd.Function):
+    """Logits (N, V) and tokens (N,) -> -ln p(token) (N,)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, tokens: Tensor) -> Tensor:
+        losses, logs = do.entropy(x, tokens)
+        ctx.save_for_backward(x, tokens, logs)
+        return losses
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return do.entropy_back(gradients[0], *ctx.saved_tensors), None

@@ -1,9 +1,11 @@
-"""One element in C is one element in torch: the same numbers, whatever the rows, the threads and the form of the weights."""
+"""A Transformer's maps in C are torch's: the same numbers, whatever the rows, the threads and the form of the weights."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,8 +13,11 @@ from torch import Tensor, nn
 
 from netwright import native, quantizing
 from netwright.events import listening
+from netwright.heads.text.net import entropy
+from netwright.native import many
 from netwright.signal import Memory, Signal
-from netwright.trunks.transformer.net import Net
+from netwright.trunks.transformer import fused
+from netwright.trunks.transformer.net import Net, frequencies, rotation
 from netwright.trunks.transformer.settings import Settings
 
 compiled = pytest.mark.skipif(native.library() is None, reason="no C compiler with OpenMP here")
@@ -202,3 +207,109 @@ def test_it_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     finally:
         monkeypatch.undo()
         native.library.cache_clear()
+
+
+def both(work: Callable[[], list[Tensor]], given: list[Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What C and torch give and the gradients of what they were given are alike."""
+    found: list[list[Tensor]] = []
+    for way in ("c", "torch"):
+        if way == "torch":
+            by_torch(monkeypatch)
+        for tensor in given:
+            tensor.grad = None
+        out = work()
+        random = torch.Generator().manual_seed(1)
+        sum((part * torch.randn(part.shape, generator=random)).sum() for part in out).backward()  # type: ignore[union-attr]
+        found.append(
+            [part.detach() for part in out] + [tensor.grad.clone() for tensor in given if tensor.grad is not None]
+        )
+    monkeypatch.undo()
+    assert len(found[0]) == len(found[1]) > len(given)
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, atol=2e-5 * max(1.0, float(other.abs().max())), rtol=1e-4)
+
+
+def drawn(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).requires_grad_()
+
+
+@compiled
+@pytest.mark.parametrize(("rows", "width"), [(1, 1), (3, 7), (65, 16), (130, 33), (700, 130)])
+def test_norms_sums_and_swiglu_are_torchs_forward_and_backward(
+    rows: int, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    norm = fused.RMSNorm(width, 1e-5)
+    norm.weight.data.normal_()
+    x, more, wide = drawn(2, rows, width), drawn(2, rows, width, seed=1), drawn(rows, 2 * width, seed=2)
+    both(lambda: [norm(x)], [x, norm.weight], monkeypatch)
+    both(lambda: list(fused.added(x, more, norm)), [x, more, norm.weight], monkeypatch)
+    both(lambda: [fused.swiglu(10 * wide)], [wide], monkeypatch)
+
+
+@compiled
+@pytest.mark.parametrize("places", [1, 3])
+@pytest.mark.parametrize(("h", "k", "d"), [(4, 4, 8), (6, 2, 34), (2, 1, 64)])
+def test_turning_is_torchs_however_the_gradients_are_laid(
+    h: int, k: int, d: int, places: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = drawn(3, 40, h + 2 * k, d)
+    turn = rotation(torch.randint(0, 90, (places, 40)), frequencies(d, 10_000.0), torch.float32)
+    both(lambda: list(fused.parted(x, turn, h, k)), [x], monkeypatch)
+    both(lambda: [part.transpose(1, 2).reshape(3, 40, -1) for part in fused.parted(x, turn, h, k)], [x], monkeypatch)
+
+
+@compiled
+@pytest.mark.parametrize(("rows", "tokens"), [(1, 2), (5, 17), (300, 100)])
+def test_the_loss_of_tokens_is_torchs(rows: int, tokens: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large logits as well: nothing overflows."""
+    x, truth = drawn(rows, tokens), torch.randint(0, tokens, (rows,))
+    for times in (1.0, 60.0):
+        both(lambda: [entropy(times * x, truth, 0.0)], [x], monkeypatch)  # noqa: B023
+    sure = torch.full((1, 20), -200.0)
+    sure[0, 3] = 200.0
+    assert entropy(sure, torch.tensor([3]), 0.0).item() == 0 and entropy(sure, torch.tensor([4]), 0.0).item() == 400
+
+
+@compiled
+def test_sums_over_rows_do_not_depend_on_threads() -> None:
+    """Bit by bit: a resumed training goes on with the same weights wherever it goes on."""
+    x, weight, given = drawn(700, 130).detach(), torch.randn(130), drawn(700, 130, seed=1).detach()
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            y, scale = many.do.norm(x, weight, 1e-6)
+            found.append([y, *many.do.norm_back(given, None, x, weight, scale)])
+    finally:
+        torch.set_num_threads(before)
+    for other in found[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
+
+
+@compiled
+def test_a_whole_layer_learns_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    for form in FORMS.values():
+        net = trunk(depth=2, **form)
+        x = drawn(2, 9, net.norm.weight.numel())
+        both(lambda: [net.step(Memory(), Signal(x, "sequence"))[0].values], [x, *net.parameters()], monkeypatch)  # noqa: B023
+
+
+@compiled
+def test_operations_are_the_formulas_that_a_compiler_sees() -> None:
+    x, w, given = drawn(5, 12, seed=3).detach(), torch.randn(12), drawn(5, 12, seed=4).detach()
+    scale = many.do.norm(x, w, 1e-6)[1]
+    laid = torch.randn(2, 7, 4, 6)
+    turn = rotation(torch.arange(7)[None], frequencies(6, 10_000.0), torch.float32)
+    q, k, v = many.do.part(laid, *turn, 2, 1)
+    tokens = torch.randint(0, 12, (5,))
+    losses, logs = many.do.entropy(x, tokens)
+    asked: dict[str, tuple[Any, ...]] = {
+        "norm": (x, w, 1e-6), "added": (x, given, w, 1e-6), "norm_back": (given, given, x, w, scale), "swiglu": (x,),
+        "swiglu_back": (given[:, :6], x), "part": (laid, *turn, 2, 1), "part_back": (q, k, v, *turn), "entropy": (x, tokens),
+        "entropy_back": (losses, x, tokens, logs),
+    }  # fmt: skip
+    assert {str(op).split(".")[1] for op in many.FORMULAS} == set(asked)
+    for op, formula in many.FORMULAS.items():
+        values = asked[str(op).split(".")[1]]
+        copies = [[part.clone() if isinstance(part, Tensor) else part for part in values] for _ in range(2)]
+        torch.testing.assert_close(op(*copies[0]), formula(*copies[1]), atol=1e-5, rtol=1e-4)

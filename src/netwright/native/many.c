@@ -194,16 +194,15 @@ void many_entropy(const float *x, const int64_t *tokens, float *losses, float *l
     }
 }
 
-/* dx (N, V) = g (e^(x - log) - 1 at the token) */
-void many_entropy_back(const float *g, const float *x, const int64_t *tokens, const float *logs, float *dx, int64_t N, int64_t V,
-                       int64_t threads) {
+/* x (N, V) becomes its gradient: g (e^(x - log) - 1 at the token) */
+void many_entropy_back(const float *g, const int64_t *tokens, const float *logs, float *x, int64_t N, int64_t V, int64_t threads) {
 #pragma omp parallel for num_threads((int)threads) if (N * V > MANY)
     for (int64_t n = 0; n < N; n++) {
-        const float *a = x + n * V, log = logs[n], t = g[n];
-        float *out = dx + n * V;
+        float *a = x + n * V;
+        const float log = logs[n], t = g[n];
         int64_t i = 0;
-        LANES(V) AT(out) = power(OF(a) - log) * t;
-        REST(V) out[i] = expf(a[i] - log) * t;
-        out[tokens[n]] -= t;
+        LANES(V) AT(a) = power(OF(a) - log) * t;
+        REST(V) a[i] = expf(a[i] - log) * t;
+        a[tokens[n]] -= t;
     }
 }

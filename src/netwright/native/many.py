@@ -95,32 +95,89 @@ def _part_back(dq: Tensor, dk: Tensor, dv: Tensor, cos: Tensor, sin: Tensor) -> 
 
 
 def _entropy(x: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-    x, tokens = x.contiguous(), tokens.contiguous()
     losses, logs = x.new_empty(len(x)), x.new_empty(len(x))
-    _call("many_entropy", x, tokens, losses, logs, *map(Whole, x.shape))
+    _call("many_entropy", x, tokens.contiguous(), losses, logs, *map(Whole, x.shape))
     return losses, logs
 
 
 def _entropy_back(given: Tensor, x: Tensor, tokens: Tensor, logs: Tensor) -> Tensor:
-    given, x, tokens = given.contiguous(), x.contiguous(), tokens.contiguous()
-    dx = torch.empty_like(x)
-    _call("many_entropy_back", given, x, tokens, logs, dx, *map(Whole, x.shape))
-    return dx
+    _call("many_entropy_back", given.contiguous(), tokens.contiguous(), logs, x, *map(Whole, x.shape))
+    return x
 
 
-for _schema, _function in (
-    ("norm(Tensor x, Tensor weight, float epsilon) -> (Tensor, Tensor)", _norm),
-    ("added(Tensor x, Tensor more, Tensor weight, float epsilon) -> (Tensor, Tensor, Tensor)", _added),
-    ("norm_back(Tensor given, Tensor? more, Tensor x, Tensor weight, Tensor scale) -> (Tensor, Tensor)", _norm_back),
-    ("swiglu(Tensor x) -> Tensor", _swiglu),
-    ("swiglu_back(Tensor given, Tensor x) -> Tensor", _swiglu_back),
-    ("part(Tensor x, Tensor cos, Tensor sin, int heads, int keys) -> (Tensor, Tensor, Tensor)", _part),
-    ("part_back(Tensor dq, Tensor dk, Tensor dv, Tensor cos, Tensor sin) -> Tensor", _part_back),
-    ("entropy(Tensor x, Tensor tokens) -> (Tensor, Tensor)", _entropy),
-    ("entropy_back(Tensor given, Tensor x, Tensor tokens, Tensor logs) -> Tensor", _entropy_back),
-):
+# what the same operations are in torch: a compiler sees through these, and C stands for them
+
+
+def _norm_formula(x: Tensor, weight: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
+    scale = (x.square().mean(-1, keepdim=True) + epsilon).rsqrt()
+    return x * scale * weight, scale
+
+
+def _added_formula(x: Tensor, more: Tensor, weight: Tensor, epsilon: float) -> tuple[Tensor, Tensor, Tensor]:
+    total = x + more
+    return total, *_norm_formula(total, weight, epsilon)
+
+
+def _norm_back_formula(
+    given: Tensor, more: Tensor | None, x: Tensor, weight: Tensor, scale: Tensor
+) -> tuple[Tensor, Tensor]:
+    own = given * x * scale
+    mean = (own * weight).mean(-1, keepdim=True) * scale.square()
+    dx = given * weight * scale - x * mean
+    return dx if more is None else dx + more, own.flatten(0, -2).sum(0)
+
+
+def _swiglu_formula(x: Tensor) -> Tensor:
+    gate, other = x.chunk(2, -1)
+    return gate * gate.sigmoid() * other
+
+
+def _swiglu_back_formula(given: Tensor, x: Tensor) -> Tensor:
+    gate, other = x.chunk(2, -1)
+    s = gate.sigmoid()
+    return torch.cat([given * other * s * (1 + gate * (1 - s)), given * gate * s], -1)
+
+
+def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    a, b = x.chunk(2, -1)
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
+
+
+def _part_formula(x: Tensor, cos: Tensor, sin: Tensor, heads: int, keys: int) -> tuple[Tensor, Tensor, Tensor]:
+    q, k, v = x.transpose(1, 2).split([heads, keys, keys], 1)
+    return _turned(q, cos, sin), _turned(k, cos, sin), v.contiguous()
+
+
+def _part_back_formula(dq: Tensor, dk: Tensor, dv: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    return torch.cat([_turned(dq, cos, -sin), _turned(dk, cos, -sin), dv], 1).transpose(1, 2).contiguous()
+
+
+def _entropy_formula(x: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    logs = x.logsumexp(1)
+    return logs - x.gather(1, tokens[:, None])[:, 0], logs
+
+
+def _entropy_back_formula(given: Tensor, x: Tensor, tokens: Tensor, logs: Tensor) -> Tensor:
+    share = (x - logs[:, None]).exp() * given[:, None]
+    return x.copy_(share.scatter_add(1, tokens[:, None], -given[:, None]))
+
+
+FORMULAS: dict[Any, Any] = {}  # by operation
+for _schema, _function, _formula in (
+    ("norm(Tensor x, Tensor weight, float epsilon) -> (Tensor, Tensor)", _norm, _norm_formula),
+    ("added(Tensor x, Tensor more, Tensor weight, float epsilon) -> (Tensor, Tensor, Tensor)", _added, _added_formula),
+    ("norm_back(Tensor given, Tensor? more, Tensor x, Tensor weight, Tensor scale) -> (Tensor, Tensor)", _norm_back, _norm_back_formula),
+    ("swiglu(Tensor x) -> Tensor", _swiglu, _swiglu_formula),
+    ("swiglu_back(Tensor given, Tensor x) -> Tensor", _swiglu_back, _swiglu_back_formula),
+    ("part(Tensor x, Tensor cos, Tensor sin, int heads, int keys) -> (Tensor, Tensor, Tensor)", _part, _part_formula),
+    ("part_back(Tensor dq, Tensor dk, Tensor dv, Tensor cos, Tensor sin) -> Tensor", _part_back, _part_back_formula),
+    ("entropy(Tensor x, Tensor tokens) -> (Tensor, Tensor)", _entropy, _entropy_formula),
+    ("entropy_back(Tensor given, Tensor(a!) x, Tensor tokens, Tensor logs) -> Tensor(a!)", _entropy_back, _entropy_back_formula),
+):  # fmt: skip
+    _name = _schema.partition("(")[0]
     Ops.define(_schema)
-    Ops.impl(_schema.partition("(")[0], _function, "CPU")
+    Ops.impl(_name, _function, "CPU")
+    FORMULAS[getattr(torch.ops.netwright, _name).default] = _formula
 do: Any = torch.ops.netwright
 
 
@@ -181,10 +238,12 @@ class Parted(torch.autograd.Function):
 
 
 class Entropy(torch.autograd.Function):
-    """Logits (N, V) and tokens (N,) -> -ln p(token) (N,)."""
+    """Logits (N, V) and tokens (N,) -> -ln p(token) (N,). Their gradient takes the logits' place: they are the largest values
+    of a step, and are read by nobody else."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, tokens: Tensor) -> Tensor:
+        x = x.contiguous()
         losses, logs = do.entropy(x, tokens)
         ctx.save_for_backward(x, tokens, logs)
         return losses

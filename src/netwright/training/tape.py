@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from netwright.batch import Lists
+from netwright.native import many
 from netwright.training import optimizers
 from netwright.training.step import Step
 
@@ -324,8 +325,9 @@ def _direct(func: Any) -> Any:
 
 
 def _compilable(func: Any) -> Any:
-    """Return what a compiler can see through in place of an operation: the fused Adam and a product's place are closed to it."""
-    return {torch.ops.aten._fused_adamw_.tensor_lr: _adamw, torch.ops.aten.mul.out: _product}.get(func, func)
+    """Return what a compiler can see through in place of an operation: C, the fused Adam and a product's place are closed to it."""
+    own = {torch.ops.aten._fused_adamw_.tensor_lr: _adamw, torch.ops.aten.mul.out: _product}
+    return (own | many.FORMULAS).get(func, func)
 
 
 def _product(one: Tensor, other: Tensor, *, out: Tensor) -> Tensor:

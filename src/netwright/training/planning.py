@@ -31,6 +31,7 @@ SHARE = 0.02  # of the estimated training that a candidate's trial may take
 SHORT = 0.5  # estimated seconds of training below which threads are not compared
 HEAVY = 1.0  # seconds of a step from which all threads are taken: comparing would cost more than it could save
 LONG = 0.02  # seconds of a step from which one alone is timed with one thread
+LARGE = 0.2  # from which a quarter of one tells it
 CLEARLY = 0.9  # of one thread's time that all threads together may take
 WORTH_COMPILING = 600.0  # estimated seconds from which a compilation (20 to 60 s here) may pay
 TRIED = 1000  # steps of an epoch from which a trial looks at a part of the rows
@@ -61,6 +62,14 @@ class Trial:
     def gradient(self, number: int) -> None:
         """Compute a step's gradient: most of a step, and of L-BFGS the repeated part."""
         self.step.gradient(self.step.batches(self.part(number)))
+
+    def once(self, part: int = 1) -> float:
+        """The seconds of the first step's gradient; of its first quarter (`part` 4), they are multiplied by what it lacks."""
+        rows = self.part(0)
+        few = rows[: -(-len(rows) // part)]
+        began = time.perf_counter()
+        self.step.gradient(self.step.batches(few))
+        return (time.perf_counter() - began) * len(rows) / len(few)
 
 
 def device_of(pinned: str | None, world: World) -> tuple[str, str]:
@@ -160,7 +169,7 @@ def _threads(
         return plan, _timed(Trial(network, data, settings, plan).gradient, _steps(data, settings))
     torch.set_num_threads(most)
     trial = Trial(network, data, settings, plan)
-    once = min(_once(trial) for _ in range(2))  # the first one warms up, and may take seconds
+    once = min(trial.once(4) for _ in range(2))  # the first one warms up, and may take seconds
     if once > HEAVY:
         reasons["threads"] = f"a step takes about {once:.1f} s: its operations are large"
         return plan.model_copy(update={"threads": most}), once
@@ -168,7 +177,7 @@ def _threads(
     for threads in sorted({1, most}):
         torch.set_num_threads(threads)
         if once > LONG:
-            measured[threads] = once if threads == most else _once(trial)
+            measured[threads] = once if threads == most else trial.once(4 if once > LARGE else 1)
             continue
         measured[threads] = _timed(trial.gradient, _steps(data, settings))
         if threads == 1 and measured[1] * _steps(data, settings) < SHORT:
@@ -180,13 +189,6 @@ def _threads(
         shown = ", ".join(f"{threads}: {seconds * 1e3:.2f} ms" for threads, seconds in measured.items())
         reasons["threads"] = f"measured a step: {shown}"
     return plan.model_copy(update={"threads": best}), measured[best]
-
-
-def _once(trial: Trial) -> float:
-    """The seconds of the first step's gradient."""
-    began = time.perf_counter()
-    trial.gradient(0)
-    return time.perf_counter() - began
 
 
 def _recorded(

@@ -313,3 +313,32 @@ def test_operations_are_the_formulas_that_a_compiler_sees() -> None:
         values = asked[str(op).split(".")[1]]
         copies = [[part.clone() if isinstance(part, Tensor) else part for part in values] for _ in range(2)]
         torch.testing.assert_close(op(*copies[0]), formula(*copies[1]), atol=1e-5, rtol=1e-4)
+
+
+def test_steps_that_other_work_puts_off_are_taken_by_one_thread_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that wait for each other work less than the time that passes; one that is no faster alone is not left so."""
+    now, worked = [0.0], [0.0]
+    monkeypatch.setattr(native.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(native.time, "process_time", lambda: worked[0])
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    pace, asked = native.Pace(), []
+
+    def took(seconds: float, work: float) -> Callable[[int], int]:
+        def step(threads: int) -> int:
+            asked.append(threads)
+            now[0] += seconds
+            worked[0] += work
+            return 0
+
+        return step
+
+    for _ in range(3):
+        pace.take(took(1.0, 2.0))
+    assert asked == [2, 2, 2]
+    pace.take(took(9.0, 10.0))
+    for _ in range(native.ALONE):
+        pace.take(took(1.5, 1.5))
+    assert asked[3:] == [2, *[1] * native.ALONE] and pace.threads() == 2
+    pace.take(took(3.0, 3.0))
+    pace.take(took(3.5, 1.5))  # one thread is put off as well
+    assert asked[-2:] == [2, 1] and pace.threads() == 2

@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -30,6 +31,8 @@ from netwright.events import say
 from netwright.run import replacing
 
 FEW = 16  # rows up to which this is faster than torch's products (docs/log.md)
+BUSY = 0.75  # of the time that its threads could have worked: less, and a step was hindered by other work
+ALONE = 32  # steps that are then taken by one thread
 SECONDS = 120  # that the compiler may take
 COMPILERS = ("cc", "gcc", "clang")
 SOURCES, HEADER = ("few.c", "many.c"), "lanes.h"
@@ -71,6 +74,37 @@ class Map(ctypes.Structure):
         return cls(weight.data_ptr(), address(scale), address(bias), *weight.shape)
 
 
+class Pace:
+    """How many threads a step takes: all, or one for a while where other work keeps them from running together.
+
+    Threads that meet after each map wait for the one that another program's work has put off: a step then takes up to a
+    hundred times as long. The numbers are the same either way.
+    """
+
+    def __init__(self) -> None:
+        self.alone = 0  # steps yet to be taken by one thread
+        self.hindered = 0.0  # seconds of the last step that was put off
+
+    def threads(self) -> int:
+        """Return the number for the next step."""
+        return 1 if self.alone else torch.get_num_threads()
+
+    def take(self, step: Callable[[int], int]) -> int:
+        """Take a step, given the number of threads, and look at how it went."""
+        threads = self.threads()
+        began, worked = time.perf_counter(), time.process_time()
+        out = step(threads)
+        seconds, worked = time.perf_counter() - began, time.process_time() - worked
+        if threads > 1 and worked < BUSY * threads * seconds:
+            self.alone, self.hindered = ALONE, seconds
+        elif self.alone:
+            self.alone = self.alone - 1 if seconds < self.hindered else 0
+        return out
+
+
+PACE = Pace()
+
+
 @runtime_checkable
 class ForFew(Protocol):
     """A module that says by itself how C reads its map."""
@@ -97,7 +131,7 @@ def product(x: Tensor, weight: Tensor, scale: Tensor | None = None, bias: Tensor
         return None
     x = x.contiguous()
     y = torch.empty(len(x), len(weight))
-    few.few_product(ctypes.byref(asked), ctypes.c_void_p(x.data_ptr()), ctypes.c_void_p(y.data_ptr()), ctypes.c_int64(len(x)), ctypes.c_int64(torch.get_num_threads()))  # fmt: skip
+    few.few_product(ctypes.byref(asked), ctypes.c_void_p(x.data_ptr()), ctypes.c_void_p(y.data_ptr()), ctypes.c_int64(len(x)), ctypes.c_int64(PACE.threads()))  # fmt: skip
     return y
 
 

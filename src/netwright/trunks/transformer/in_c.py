@@ -81,12 +81,18 @@ def step(
             return None
     layer: Layer = trunk.layers[0]  # type: ignore[assignment]
     B, D = x.shape
-    sizes = CSizes(B, D, layer.heads, layer.key_heads, layer.d, layer.hidden, trunk.depth, P, room.keys.shape[3], torch.get_num_threads(), len(turn[0]), trunk.norm.eps)  # fmt: skip
+    sizes = CSizes(B, D, layer.heads, layer.key_heads, layer.d, layer.hidden, trunk.depth, P, room.keys.shape[3], 1, len(turn[0]), trunk.norm.eps)  # fmt: skip
     x, out = x.clone(memory_format=torch.contiguous_format), torch.empty(B, D)
     cos, sin = (part.contiguous() for part in turn)
     seen = None if mask is None else mask.contiguous()
     given = [x, cos, sin, seen, trunk.norm.weight, out]
-    if few.few_step(room.layers, ctypes.byref(sizes), *(ctypes.c_void_p(native.address(part)) for part in given)):
+    sent = [ctypes.c_void_p(native.address(part)) for part in given]
+
+    def taken(threads: int) -> int:
+        sizes.threads = threads
+        return few.few_step(room.layers, ctypes.byref(sizes), *sent)
+
+    if native.PACE.take(taken):
         raise MemoryError(f"a step of {B} rows after {P} elements")
     room.newest[0] = P + 1
     return out, replace(room, used=P + 1)

@@ -24,7 +24,7 @@ from netwright.run import VERSION
 from netwright.training import planning
 
 FLAGS = """
-adapt adapt.alpha adapt.bits adapt.decay adapt.maps adapt.rank adapt.remember columns.NAME.SETTING data heads.TARGET.SETTING inputs leave_out model model.activation model.biased model.bins model.blocks
+adapt adapt.alpha adapt.bits adapt.decay adapt.maps adapt.rank adapt.remember columns.NAME.SETTING data heads.TARGET.SETTING inputs leave_out made model model.activation model.biased model.bins model.blocks
 model.both_ways model.cell model.depth model.dropout model.embedding model.embedding_width model.epsilon model.filters
 model.form model.head_size model.heads model.hidden model.inner_dropout model.key_heads model.layers model.length model.members model.normed model.patch model.pool model.pooling
 model.rotary_base model.size model.skip model.stages model.text_width model.vocabulary model.width model.window model.windows output plan.compile plan.device plan.precision plan.record plan.rows_a_call
@@ -53,7 +53,7 @@ VERB_ARGUMENTS = {
     "predict": ["data", "run", "--output"],
     "embed": ["data", "run", "--inputs", "--output"],
     "quantize": ["run", "--data", "--output", "--to"],
-    "distill": ["data", "run", "--into", "--output", "--unlabelled"],
+    "distill": ["data", "run", "--into", "--made", "--output", "--unlabelled"],
     "generate": ["prompt", "run", *MANNER],
     "chat": ["run", "--system", *MANNER],
     "export": ["run", "--data", "--output", "--to", "--type"],
@@ -92,6 +92,7 @@ RECIPE = {
     "heads": None,
     "teacher": None,
     "unlabelled": None,
+    "made": None,
     "model": None,
     "read": "delimiter encoding header quotes bad_rows missing query sheet rows",
     "split": "validation test column group time folds validation_data test_data seed",

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,8 +33,8 @@ def folder() -> Path:
     return Path(os.environ.get("NETWRIGHT_CACHE") or Path(base) / "netwright")
 
 
-def kept(key: str, encode: Callable[[], Arrays]) -> Arrays:
-    """Return a block's arrays: from the cache where they are there, else encoded, and kept where they are large.
+def kept(key: str, encode: Callable[[], Arrays], *, least: int = WORTH) -> Arrays:
+    """Return a block's arrays: from the cache where they are there, else encoded, and kept where they have `least` bytes.
 
     `key` must name everything that the arrays depend on.
     """
@@ -44,7 +44,7 @@ def kept(key: str, encode: Callable[[], Arrays]) -> Arrays:
     with listening(heard := []):
         arrays = encode()
     size = sum(_bytes(array) for array in arrays.values())
-    if size < WORTH:
+    if size < least:
         return arrays
     if size > CAP or not _room(size, "encoded rows"):
         return arrays
@@ -58,6 +58,17 @@ def kept(key: str, encode: Callable[[], Arrays]) -> Arrays:
         f"{size / 2**20:,.0f} MB of encoded rows are kept in {folder()}; netwright cache clear deletes them",
     )
     return _mapped(place)
+
+
+def content(held: Mapping[str, Arrays]) -> str:
+    """Return a hash of encoded columns, for a key."""
+    digest = hashlib.blake2b(digest_size=20)
+    for key in sorted(held):
+        for name, array in sorted(held[key].items()):
+            digest.update(f"{key} {name}".encode())
+            for part in (array.values, array.offsets) if isinstance(array, Ragged) else (array,):
+                digest.update(np.ascontiguousarray(part).data)  # type: ignore[arg-type]
+    return digest.hexdigest()
 
 
 @contextmanager

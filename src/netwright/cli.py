@@ -241,14 +241,17 @@ def _distill() -> click.Command:
         "--into", required=True, metavar="FAMILY[:SIZE]", help="What is taught: mlp, linear, transformer:tiny ..."
     )
     @click.option("--unlabelled", metavar="FILE", help="More rows, which RUN answers; they are learnt only.")
+    @click.option("--made", type=click.IntRange(0), help="Rows made by changing texts, which RUN answers too.")
     @OUTPUT
-    def distill(run: str, data: str | None, into: str, unlabelled: str | None, output: str | None) -> None:
+    def distill(
+        run: str, data: str | None, into: str, unlabelled: str | None, made: int | None, output: str | None
+    ) -> None:
         """DATA is the run's own source, if left out; rows are divided as they were for RUN."""
         from netwright.render import rendering
         from netwright.verbs.distill import distill as work
 
         with rendering():
-            work(run, into=into, data=data, unlabelled=unlabelled, output=output)
+            work(run, into=into, data=data, unlabelled=unlabelled, made=made, output=output)
 
     return distill
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from netwright import cache
-from netwright.arrays import Arrays, Ragged
+from netwright.arrays import Arrays
 from netwright.embedding import by_length
 from netwright.events import say
 from netwright.network import KNOWN, Network
@@ -30,7 +27,7 @@ def known(work: Any, network: Callable[[], Network]) -> Any:
     assert isinstance(family, Settings) and family.adapt is not None
     own = [key for key, kind in work.fitted.inputs.items() if family.want(kind.kind, outputs=1).form in ("ids", "grid")]  # type: ignore[attr-defined]
     held = {key: work.inputs[key] for key in own}
-    name = f"features {family.digest} {family.pooling} {family.length} {_content(held)}"
+    name = f"features {family.digest} {family.pooling} {family.length} {cache.content(held)}"
 
     def tell(done: int) -> None:
         say("progress", "features.rows", "reading rows with the pretrained network", step=done, steps=_count(held))
@@ -48,17 +45,6 @@ def known(work: Any, network: Callable[[], Network]) -> Any:
     fixed = family.model_copy(update={"adapt": family.adapt.model_copy(update={"how": "frozen"})})
     recipe = work.recipe.model_copy(update={"model": fixed.model_dump(mode="json")})
     return replace(work, inputs=inputs, family=fixed, recipe=recipe)
-
-
-def _content(held: dict[str, Arrays]) -> str:
-    """A hash of encoded columns."""
-    digest = hashlib.blake2b(digest_size=20)
-    for key in sorted(held):
-        for name, array in sorted(held[key].items()):
-            digest.update(f"{key} {name}".encode())
-            for part in (array.values, array.offsets) if isinstance(array, Ragged) else (array,):
-                digest.update(np.ascontiguousarray(part).data)  # type: ignore[arg-type]
-    return digest.hexdigest()
 
 
 def _count(held: dict[str, Arrays]) -> int:

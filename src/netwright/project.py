@@ -53,12 +53,16 @@ JUDGED = 2_000  # validation rows of texts that choose the best weights
 
 @dataclass(frozen=True)
 class Project:
-    """A table whose columns are described, its rows' weights, and the codes of its first category target (n,)."""
+    """A table whose columns are described, its rows' weights, and the codes of its first category target (n,).
+
+    `answers`: what a teacher answers its rows, where that is known.
+    """
 
     recipe: Recipe
     described: Described
     weight: np.ndarray | None
     classes: np.ndarray | None
+    answers: Answers | None = None
 
     @property
     def table(self) -> Table:
@@ -162,6 +166,23 @@ def divide(project: Project) -> Parts:
     return splitting.divide(project.table, project.recipe.split, project.classes, seed=project.recipe.split_seed)
 
 
+def with_lessons(project: Project, parts: Parts) -> tuple[Project, Parts]:
+    """Return the project with its teacher's answers, and rows made of the training rows behind its own; they all train."""
+    recipe = project.recipe
+    if recipe.teacher is None:
+        return project, parts
+    if recipe.made and recipe.split.folds:
+        raise InputError(Problem("split.folds", "rows that are made are not divided into folds", fix="name a share: --split.test 0.2"))  # fmt: skip
+    made, found = teaching.more(recipe, project.table, parts.train)
+    if made is None:
+        return replace(project, answers=found), parts
+    n = len(project.table)
+    table = _joined(project.table, made, splitting.UNLABELLED)
+    described = replace(project.described, table=table)
+    parts = replace(parts, train=np.concatenate([parts.train, np.arange(n, len(table))]))
+    return replace(project, described=described, weight=prepare.weights(table, recipe), answers=found), parts
+
+
 def prepare_rows(project: Project, parts: Parts, *, start: Run | None = None) -> Work:
     """Choose what is open, fit the kinds on the training rows, encode all rows.
 
@@ -184,7 +205,12 @@ def prepare_rows(project: Project, parts: Parts, *, start: Run | None = None) ->
     _say_cuts(project.table, family, {key: inputs[key] for key in fitted.inputs})
     parts = _without_unknown(project.table, fitted, targets, parts)
     if recipe.teacher is not None:
-        targets = teaching.taught(project.table, fitted.targets, targets, recipe.teacher)
+        answers = (
+            teaching.more(recipe.model_copy(update={"made": 0}), project.table, parts.train)[1]
+            if project.answers is None
+            else project.answers
+        )
+        targets = teaching.taught(fitted.targets, targets, recipe.teacher, answers)
     heads = {
         kind.columns[0]: head_settings(kind_name(kind), {**family.brings_head(kind_name(kind)), **recipe.heads.get(kind.columns[0], {})}, where=f"heads.{kind.columns[0]}").model_dump(mode="json")
         for kind in fitted.targets.values()
@@ -245,6 +271,8 @@ def start_network(work: Work, plan: Plan, module: torch.nn.Module | None) -> tup
         fill(network, adapting.merged(_starting_weights(Run.open(start))), where=start)
     if start:
         adapting.prepare(network, work.family.adapt)
+    elif work.recipe.teacher is not None:
+        teaching.begin(network, work.fitted.inputs, work.recipe.teacher)
     if plan.precision == "float64":
         network = network.double()
     paired = [key for key, kind in work.fitted.targets.items() if kind.paired]

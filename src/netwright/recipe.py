@@ -236,6 +236,9 @@ class Recipe(Settings):
     unlabelled: str | None = Field(
         default=None, description="a file of rows that the teacher answers, learnt and never measured"
     )
+    made: int = Field(
+        default=0, ge=0, description="rows made of the training rows by changing their texts, which the teacher answers"
+    )
     model: dict[str, Any] = Field(default={}, description="the family of network, and that family's settings")
     read: Read = Read()
     split: Split = Split()

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import functional as F
 
-from netwright import sources
+from netwright import cache, making, sources
 from netwright.arrays import Arrays
 from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
 from netwright.kinds.base import Kind, kind_name
-from netwright.model import load
+from netwright.kinds.text import Text
+from netwright.model import Answers, Model, load
+from netwright.network import Network
+from netwright.prepare import Fitted
 from netwright.recipe import Recipe
+from netwright.run import Run
 from netwright.sources.table import Table
+from netwright.stems.text import Stem as TextStem
+from netwright.trunks.pretrained.inner import Encoder
+from netwright.trunks.pretrained.net import Net as Pretrained
 
+NEAR = 15  # words that stand near a word, of which one may take its place
 ABLE = ("category", "labels", "number")
 
 
@@ -42,8 +56,16 @@ def answered(recipe: Recipe, table: Table) -> Table:
         rows = rows.take(np.setdiff1d(np.arange(len(rows)), there.to_numpy()))
     if not len(rows):
         raise InputError(Problem(rows.name, "no row is left for the teacher to answer", fix="give rows of its own"))
-    found = model.predict(rows)
-    frame = rows.frame.select(name for name in rows.columns if name in table.columns and name not in model.targets)
+    frame = _with_answers(rows.frame, model.predict(rows), model, table, recipe.weight)
+    say("step", "unlabelled", f"{rows.name}: {len(rows):,} rows, answered by {recipe.teacher}; they are learnt, and measure nothing", rows=len(rows))  # fmt: skip
+    return replace(rows, frame=frame, splits=None)
+
+
+def _with_answers(
+    rows: pl.DataFrame, found: pl.DataFrame, model: Model, table: Table, weight: str | None
+) -> pl.DataFrame:
+    """The rows in the columns of `table`, what was found as their targets."""
+    frame = rows.select(name for name in rows.columns if name in table.columns and name not in model.targets)
     for name in table.columns:
         if name in model.targets:
             value = found[f"{name}_predicted"]
@@ -52,39 +74,144 @@ def answered(recipe: Recipe, table: Table) -> Table:
                 value = value.str.split(getattr(own, "separator", "|"))
             frame = frame.with_columns(value.alias(name))
         elif name not in frame.columns:
-            blank = pl.lit(1.0 if name == recipe.weight else None, dtype=table.frame[name].dtype)
+            blank = pl.lit(1.0 if name == weight else None, dtype=table.frame[name].dtype)
             frame = frame.with_columns(blank.alias(name))
-    say("step", "unlabelled", f"{rows.name}: {len(rows):,} rows, answered by {recipe.teacher}; they are learnt, and measure nothing", rows=len(rows))  # fmt: skip
-    return replace(rows, frame=frame.select(table.columns), splits=None)
+    return frame.select(table.columns)
 
 
-def taught(table: Table, kinds: Mapping[str, Kind], targets: dict[str, Arrays], teacher: str) -> dict[str, Arrays]:
-    """Return the encoded targets with the teacher's answers to all rows beside them, as `teacher` (n, ...).
+def more(recipe: Recipe, table: Table, train: np.ndarray) -> tuple[Table | None, Answers]:
+    """Return rows made of the training rows (n,), if the recipe asks for some, and the teacher's answers to all.
 
-    Raises `InputError` where the teacher answers other targets, or of another kind, or the rows lack a column it reads.
+    Made rows have its answers as their targets, and stand behind `table`'s in the answers. Raises `InputError` where rows are
+    made and the teacher reads no text.
     """
-    model = load(teacher)
-    theirs = {kind.columns[0]: (key, kind) for key, kind in model.fitted.targets.items()}
-    began = time.perf_counter()
-    for kind in kinds.values():
-        name = kind.columns[0]
-        if name not in theirs:
-            raise InputError(Problem("teacher", f"{teacher} does not answer {name}", allowed=", ".join(theirs)))
-        if kind_name(theirs[name][1]) != kind_name(kind):
-            what = f"{teacher} answers {name} as a {kind_name(theirs[name][1])}, and here it is a {kind_name(kind)}"
-            raise InputError(Problem("teacher", what, fix=f"--columns.{name}.kind {kind_name(theirs[name][1])}"))
+    assert recipe.teacher is not None
+    model = load(recipe.teacher)
+    if not recipe.made:
+        return None, _asked(model, table)
+    texts = [kind.columns[0] for kind in model.fitted.inputs.values() if kind_name(kind) == "text"]
+    if not texts:
+        raise InputError(Problem("made", f"rows are made by changing texts, and {recipe.teacher} reads none", fix="leave it out"))  # fmt: skip
+    frame = table.frame[train]
+    alike = _alike(model, making.vocabulary(frame, texts))
+    made = Table.of(making.rows(frame, texts, alike, count=recipe.made, seed=recipe.training.seed or 0), name="made")
+    both = replace(table, frame=pl.concat([table.frame.select(model.fitted.columns), made.frame.select(model.fitted.columns)], how="vertical_relaxed"))  # fmt: skip
+    answers = _asked(model, both)
+    own = {key: {name: array[len(table) :] for name, array in arrays.items()} for key, arrays in answers.items()}
+    return replace(made, frame=_with_answers(made.frame, model.decode(made, own), model, table, recipe.weight)), answers
+
+
+def _asked(model: Model, table: Table) -> Answers:
+    """The teacher's answers, which are kept in the cache for its next student."""
+    assert model.run is not None
+    encoded, name = model.fitted.encode(table), str(model.run.folder)
+    own = [
+        hashlib.blake2b(path.read_bytes()).hexdigest() for path in (model.run.weights, model.run.trust) if path.exists()
+    ]
+
+    def ask() -> Arrays:
+        began = time.perf_counter()
+        found = model.answers(encoded, len(table))
+        text = (
+            f"{name} answered {len(table):,} rows in {time.perf_counter() - began:.1f} s, to be learnt beside the truth"
+        )
+        say("step", "teacher", text, rows=len(table))
+        return {f"{key} {part}": np.asarray(array) for key, arrays in found.items() for part, array in arrays.items()}
+
+    out: Answers = {}
+    for both, array in cache.kept(f"answers {own} {cache.content(encoded)}", ask, least=0).items():
+        key, part = both.split(" ")
+        out.setdefault(key, {})[part] = np.asarray(array)
+    return out
+
+
+def _vectors(model: Model) -> tuple[str, Tensor] | None:
+    """The tokenizer that a model reads texts by, and its tokens' vectors (V, D); None where it reads no tokens."""
+    for key, kind in model.fitted.inputs.items():
+        stem, trunk = model.network.stems[key], model.network.trunk
+        if not isinstance(kind, Text) or not kind.tongue:
+            continue
+        if isinstance(trunk, Pretrained) and isinstance(trunk.inner, Encoder):
+            return kind.tongue, trunk.inner.vectors().detach()[: kind.width]  # some are padded
+        if isinstance(stem, TextStem) and stem.form == "sequence":
+            return kind.tongue, stem.table.weight.detach()
+    return None
+
+
+def _alike(model: Model, words: list[str]) -> dict[str, list[str]]:
+    """By word that is a token of its own: the words whose tokens' vectors have the largest cosines with its."""
+    found = _vectors(model)
+    if found is None:
+        return {}
+    tokenizer, table = Tokenizer.from_str(found[0]), found[1]
+
+    def alone(words: list[str]) -> dict[str, int]:
+        """The words that are one token, and its number."""
+        each = tokenizer.encode_batch(words, add_special_tokens=False)
+        return {word: item.ids[0] for word, item in zip(words, each, strict=True) if len(item.ids) == 1}
+
+    whole = [tokenizer.decode([number]).strip() for number in range(len(table))]
+    every = alone(sorted({word for word in whole if word.isalpha() and word == word.lower()}))
+    asked = {word: number for word, number in alone(words).items() if word in every}
+    names, rows = list(every), F.normalize(table - table.mean(0), dim=1)
+    among, out = rows[list(every.values())], dict[str, list[str]]()
+    for at in range(0, len(asked), 1024):
+        some = list(asked)[at : at + 1024]
+        near = (rows[[asked[word] for word in some]] @ among.T).topk(min(NEAR + 1, len(names))).indices.tolist()
+        out |= {word: [names[place] for place in places if names[place] != word] for word, places in zip(some, near, strict=True)}  # fmt: skip
+    return out
+
+
+@lru_cache(2)
+def _table(teacher: str, width: int) -> tuple[str, Tensor] | None:
+    """The teacher's tokenizer, and its tokens' vectors (V, width) in the directions in which they differ most (PCA)."""
+    found = _vectors(load(teacher))
+    if found is None:
+        return None
+    table = (found[1] - found[1].mean(0)).double()
+    _, directions = torch.linalg.eigh(table.T @ table)  # the last differ most
+    return found[0], (table @ directions.flip(1)[:, :width]).float()
+
+
+def begin(network: Network, kinds: Mapping[str, Kind], teacher: str) -> None:
+    """Give a network that reads the teacher's tokens the teacher's vectors of them, at the scale of its own."""
+    for key, kind in kinds.items():
+        stem = network.stems[key]
+        if not kind.tongue or not isinstance(stem, TextStem) or stem.form not in ("sequence", "vector"):
+            continue
+        own = (stem.table if stem.form == "sequence" else stem.bag).weight.data
+        found = _table(teacher, own.shape[1])
+        if found is None or found[0] != kind.tongue:
+            continue
+        own[: len(found[1]), : found[1].shape[1]] = found[1] * (own.std() / found[1].std())
+        say(
+            "choice",
+            "teacher.vectors",
+            f"{kind.columns[0]}: its tokens begin with the vectors that {teacher} has learnt",
+        )
+
+
+def taught(kinds: Mapping[str, Kind], targets: dict[str, Arrays], teacher: str, found: Answers) -> dict[str, Arrays]:
+    """Return the encoded targets with what the teacher `found` for the same rows beside them, as `teacher` (n, ...).
+
+    Raises `InputError` where the teacher answers other targets, or of another kind.
+    """
+    run = Run.open(teacher)
+    theirs = {kind.columns[0]: (key, kind) for key, kind in Fitted.from_json(run.read(run.kinds)).targets.items()}
+    out = dict(targets)
+    for key, kind in kinds.items():
+        column = kind.columns[0]
+        if column not in theirs:
+            raise InputError(Problem("teacher", f"{teacher} does not answer {column}", allowed=", ".join(theirs)))
+        their_key, their_kind = theirs[column]
+        if kind_name(their_kind) != kind_name(kind):
+            what = f"{teacher} answers {column} as a {kind_name(their_kind)}, and here it is a {kind_name(kind)}"
+            raise InputError(Problem("teacher", what, fix=f"--columns.{column}.kind {kind_name(their_kind)}"))
         if kind_name(kind) not in ABLE:
             raise InputError(
                 Problem("teacher", f"a {kind_name(kind)} is not taught by another network", allowed=", ".join(ABLE))
             )
-    found = model.answers(model.fitted.encode(table), len(table))
-    seconds = time.perf_counter() - began
-    out = dict(targets)
-    for key, kind in kinds.items():
-        theirs_key, their_kind = theirs[kind.columns[0]]
         name = "value" if kind_name(kind) == "number" else "probability"
-        answer = their_kind.rebased({name: np.asarray(found[theirs_key][name])}, kind)[name]
+        answer = their_kind.rebased({name: np.asarray(found[their_key][name])}, kind)[name]
         out[key] = {**targets[key], "teacher": answer.astype(np.float32)}
-    text = f"{teacher} answered {len(table):,} rows in {seconds:.1f} s, to be learnt beside the truth"
-    say("step", "teacher", text, rows=len(table), seconds=seconds)
     return out

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
+from typing import Any
 
 import checkpoints
 import numpy as np
@@ -13,9 +15,10 @@ from torch import nn
 from torch.nn import functional as F
 
 import netwright as nw
-from netwright import halves, quantizing
-from netwright.errors import InputError
+from netwright import halves, making, quantizing
+from netwright.errors import InputError, Interrupted
 from netwright.events import listening
+from netwright.training.loop import Loop
 from netwright.verbs.distill import distill
 from netwright.verbs.embed import embed
 from netwright.verbs.quantize import quantize
@@ -151,6 +154,77 @@ def test_rows_without_truth_are_learnt_and_measure_nothing(tmp_path: Path) -> No
     assert student.run is not None
     constant = [model.metrics["baseline"]["constant"]["log_loss"] for model in (teacher, student)]
     assert constant[0] == constant[1], "baselines learn from the truth alone"
+
+
+def test_made_rows_are_of_the_training_rows_and_measure_nothing(run: Path, tmp_path: Path) -> None:
+    """As many as are asked for, at most twenty of each row; the rows are divided as they are without them."""
+    with listening(heard := []):
+        student = distill(run, into="linear", output=tmp_path / "student", settings={"training": {"epochs": 1}})
+    said = {event.name: event for event in heard}
+    assert said["made"].data["value"] == student.recipe.made == 20 * 120
+    teacher = nw.load(run)
+    assert student.metrics["baseline"]["constant"] == teacher.metrics["baseline"]["constant"]
+    ids = [pl.read_csv(place / "predictions.csv")["id"].to_list() for place in (run, tmp_path / "student")]
+    assert ids[0] == ids[1]
+    with listening(again := []):
+        distill(run, into="linear", output=tmp_path / "again", settings={"training": {"epochs": 1}})
+    assert "teacher" not in {event.name for event in again}, "its answers are kept"
+    bits = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("student", "again")]
+    assert bits[0] == bits[1]
+
+
+def test_texts_are_changed_and_other_columns_stay() -> None:
+    frame = pl.DataFrame({"text": ["a good film", "the plot is dull", None, "fine"], "n": [1, 2, 3, 4]})
+    alike = {"good": ["great"], "dull": ["flat"]}
+    made = making.rows(frame, ["text"], alike, count=400, seed=1)
+    assert made.equals(making.rows(frame, ["text"], alike, count=400, seed=1))
+    of = {number: set(own["text"]) for (number,), own in made.group_by("n")}
+    assert of[3] == {""} and of[4] == {"fine"}, "nothing of a text without words, or with one, is changed"
+    assert {"good film", "a great film", "a plot is dull", "a film"} <= of[1]
+    known = {"a", "good", "film", "the", "plot", "is", "dull", "fine", "great", "flat"}
+    assert {word for text in made["text"] for word in making.words(text)} <= known
+
+
+@pytest.mark.parametrize("into", ["mlp", "convnet"])
+def test_a_student_begins_with_the_teachers_vectors(into: str, run: Path, tmp_path: Path) -> None:
+    """Its table has, in fewer values, the cosines of the teacher's; tokens are the teacher's own."""
+    settings = {"training": {"epochs": 1, "learning_rate": 1e-9}, "made": 10}
+    student, teacher = distill(run, into=into, output=tmp_path / "student", settings=settings), nw.load(run)
+    assert student.fitted.inputs["text"].tongue == teacher.fitted.inputs["text"].tongue
+    own = student.network.stems["text"].table.weight[:, :32]  # type: ignore[union-attr]
+    theirs = teacher.network.trunk.inner.vectors()[: len(own)]  # type: ignore[union-attr]
+    theirs = theirs - theirs.mean(0)
+    torch.testing.assert_close(F.cosine_similarity(own[5:6], own), F.cosine_similarity(theirs[5:6], theirs), atol=1e-3, rtol=0)  # fmt: skip
+
+
+def test_an_interrupted_student_is_the_same(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    more: dict[str, Any] = {"into": "mlp", "made": 100, "settings": {"training": {"epochs": 3}}}
+    distill(run, output=tmp_path / "whole", **more)
+    with monkeypatch.context() as patch:
+        steps = iter(range(6))
+        own = Loop.step
+
+        def counted(self: Loop, batches: Any) -> float:
+            if next(steps, None) is None:
+                signal.raise_signal(signal.SIGINT)
+            return own(self, batches)
+
+        patch.setattr(Loop, "step", counted)
+        with pytest.raises(Interrupted):
+            distill(run, output=tmp_path / "parts", **more)
+    nw.train(resume=tmp_path / "parts")
+    for name in ("model.safetensors", "predictions.csv"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_what_cannot_be_made(tmp_path: Path) -> None:
+    x = np.arange(100)
+    pl.DataFrame({"x": x, "y": 3 * x}).write_csv(tmp_path / "rows.csv")
+    nw.train(tmp_path / "rows.csv", target="y", model="linear", output=tmp_path / "teacher", settings={"columns": {"x": "number"}})  # fmt: skip
+    with pytest.raises(InputError, match="by changing texts, and .* reads none"):
+        distill(tmp_path / "teacher", into="linear", output=tmp_path / "student", made=10)
+    with pytest.raises(InputError, match="rows that are made are not divided into folds"):
+        distill(tmp_path / "teacher", into="linear", output=tmp_path / "student", made=10, settings={"split": {"folds": 3}})  # fmt: skip
 
 
 def test_rows_without_truth_need_a_teacher(tmp_path: Path) -> None:

@@ -247,7 +247,9 @@ def _given(options: Options, column: str) -> tuple[str, int | None]:
     if not options.tokenizer:
         raise InputError(Problem(where, "tokens given, and no tokenizer", allowed="a tokenizer.json, or a checkpoint"))
     path = Path(options.tokenizer)
-    if path.is_dir() or path.suffix == ".gguf":
+    if (path / "kinds.json").exists():
+        content = _of_run(path / "kinds.json", where)
+    elif path.is_dir() or path.suffix == ".gguf":
         content = pretrained.opened(path).tokenizer
     else:
         try:
@@ -263,6 +265,15 @@ def _given(options: Options, column: str) -> tuple[str, int | None]:
     content = found.to_str()
     named = json.loads(content)["model"].get("unk_token")
     return content, None if named is None else _known(content).token_to_id(named)
+
+
+def _of_run(file: Path, where: str) -> str:
+    """The tokenizer by which a run reads its texts."""
+    kinds = json.loads(file.read_text(encoding="utf-8"))["inputs"].values()
+    found = next((kind["tokenizer"] for kind in kinds if kind.get("tokenizer")), "")
+    if not found:
+        raise InputError(Problem(where, f"{file.parent} reads no text by a tokenizer", allowed="a tokenizer.json, a checkpoint, or a run"))  # fmt: skip
+    return found
 
 
 def _train(texts: list[str], options: Options) -> Tokenizer:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from netwright.errors import InputError, Problem
 from netwright.events import say
 from netwright.export.parity import rows as rows_of
+from netwright.kinds.base import Kind, kind_name
+from netwright.kinds.text import Text
 from netwright.model import Model, load
+from netwright.prepare import Fitted
 from netwright.recipe_file import read_recipe
 from netwright.run import Run, write_json
 from netwright.sources.table import Table
@@ -22,18 +26,21 @@ def distill(
     into: str,
     data: Any = None,
     unlabelled: str | Path | None = None,
+    made: int | None = None,
     output: str | Path | None = None,
     settings: dict[str, Any] | None = None,
 ) -> Model:
     """Train the family `into` (mlp, transformer:tiny) on a run's rows, with that run's answers beside the truth.
 
     `data`: the rows; left out, the run's own source. `unlabelled`: a file of more rows, whose truth is not known; the run's
-    answers stand in its place. The split is the run's, so that the teacher has not learnt the rows that
+    answers stand in its place. `made`: how many rows it is to answer besides that are made of the training rows by changing
+    their texts; left out, chosen by how many rows there are. The split is the run's, so that the teacher has not learnt the rows that
     the student is measured on. What both score and how fast both are stands in the student's `distilled.json`. Raises
     `InputError` where the run's rows are gone, or its answers cannot be taught.
     """
     opened = Run.open(run)
     recipe = read_recipe(opened.recipe)
+    kinds = Fitted.from_json(opened.read(opened.kinds)).inputs.values()
     source = recipe.data if data is None else data
     if source is None:
         raise InputError(Problem("DATA", f"{run} was trained on data in memory", fix="name the rows"))
@@ -44,9 +51,20 @@ def distill(
     given = {
         "target": recipe.target, "leave_out": recipe.leave_out, "weight": recipe.weight, "read": recipe.read.model_dump(),
         "split": recipe.split.model_copy(update={"seed": recipe.split_seed}).model_dump(), "teacher": str(run), "inputs": recipe.inputs,
-        "unlabelled": None if unlabelled is None else str(unlabelled),
+        "unlabelled": None if unlabelled is None else str(unlabelled), "made": _made(kinds, opened) if made is None else made,
         "columns": {name: {"kind": recipe.columns[name]["kind"]} for name in recipe.columns if "kind" in recipe.columns[name]},
     }  # fmt: skip
+    told = [kind for kind in kinds if isinstance(kind, Text) and kind.tongue]
+    if told and family in READ_TOKENS:
+        model = {**READ_TOKENS[family], **model}
+        why = "what the teacher has learnt of them is more than the rows tell of n-grams"
+        say(
+            "choice",
+            "tokens",
+            f"{', '.join(kind.columns[0] for kind in told)}: read by the teacher's tokens, because {why}",
+        )
+        for kind in told:
+            given["columns"][kind.columns[0]] |= {"tokens": "given", "tokenizer": str(run), "length": kind.length}
     place = output or f"{str(run).rstrip('/')}-{family}"
     student = train(source, model=model, output=place, settings={**given, **(settings or {})})
     assert student.run is not None
@@ -56,7 +74,33 @@ def distill(
     return student
 
 
+READ_TOKENS = {
+    "mlp": {"text": "tokens", "text_width": 128},
+    "convnet": {},
+    "recurrent": {},
+    "transformer": {},
+}  # by family that takes the teacher's tokens: how
+ENOUGH, AGAIN = (
+    40_000,
+    20,
+)  # rows, with those that are made; at most so many made of each (Tang et al. 2019, section 3.3)
 SIZES = {"tiny": {"width": 32, "depth": 1}, "small": {"width": 64, "depth": 2}}
+
+
+def _made(kinds: Iterable[Kind], run: Run) -> int:
+    """How many rows are made of the training rows, which is said."""
+    if not any(kind_name(kind) == "text" for kind in kinds):
+        return 0
+    rows = int(run.read(run.about)["rows"])
+    count = min(AGAIN * rows, max(0, ENOUGH - rows))
+    why = f"a teacher says little new of rows that it has learnt, and there are {rows:,}"
+    say(
+        "choice",
+        "made",
+        f"made: {count:,} rows of changed texts, because {why}; --made names another number",
+        value=count,
+    )
+    return count
 
 
 def _beside(teacher: Model, student: Model, rows: Table) -> dict[str, Any]:

@@ -232,6 +232,7 @@ def _prepared(recipe: Recipe, table: Table, clock: Clock) -> Ready:
         chosen, tried = auto.pick(described, own, World.joined())
         clock.lap("trying families")
         described = replace(described, recipe=chosen)
+    described, own = project.with_lessons(described, own)
     work = project.prepare_rows(described, own, start=start)
     clock.lap("fitting the kinds, encoding the rows")
     for kind in work.fitted.targets.values():

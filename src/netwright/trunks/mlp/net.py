@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from netwright.shapes import Shape
 from netwright.signal import Memory, Signal
 from netwright.trunks.base import Trunk
+from netwright.trunks.fusion import largest
 from netwright.trunks.mlp.settings import Settings
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -28,6 +29,7 @@ class Net(Trunk):
         s = settings
         assert s.width is not None and s.depth is not None and s.members is not None
         assert s.dropout is not None and s.activation is not None
+        inputs = [Shape("vector", 2 * shape.width) if shape.layout == "sequence" else shape for shape in inputs]
         width = inside = sum(shape.width for shape in inputs)
         self.members = s.members
         layers: list[nn.Module] = []
@@ -43,12 +45,17 @@ class Net(Trunk):
         self.register_buffer("looks", _views(inputs, s.members), persistent=False)
 
     def read(self, signals: Sequence[Signal]) -> Memory:
-        x = torch.cat([signal.values for signal in signals], 1)  # (B, D)
+        x = torch.cat([_whole(signal) for signal in signals], 1)  # (B, D)
         if self.members:
             x = x[:, None].expand(-1, self.members, -1)  # (B, K, D)
             x = x if self.looks is None else x * self.looks
         hidden = self.layers(x)
         return Memory(Signal(torch.cat([hidden, x], -1) if self.skip else hidden, "vector"))
+
+
+def _whole(signal: Signal) -> Tensor:
+    """(B, D) a vector as it is; of a sequence's vectors the mean and the largest of each value, side by side."""
+    return signal.values if signal.layout == "vector" else torch.cat([signal.pooled(), largest(signal)], 1)
 
 
 def _views(inputs: Sequence[Shape], members: int) -> Tensor | None:

@@ -56,7 +56,11 @@ class Settings(Family):
     embedding_width: int | None = Field(default=None, ge=2, description="values that a number is embedded into")
     bins: int | None = Field(default=None, ge=2, le=4096, description="bins of a piecewise embedded number")
     text_width: int | None = Field(
-        default=None, ge=1, description="values that a text's bag of n-grams is embedded into"
+        default=None, ge=1, description="values that a text's bag of n-grams, or each of its tokens, is embedded into"
+    )
+    text: Literal["bag", "tokens"] | None = Field(
+        default=None,
+        description="what of a text is read: a bag of hashed n-grams, or tokens, of whose vectors the mean and the largest count",
     )
 
     def chosen(self, facts: DataFacts) -> Choices:
@@ -86,6 +90,7 @@ class Settings(Family):
             "embedding": self._embedding(numbers, few),
             "embedding_width": Choice(4, "RealMLP's default"),
             "bins": Choice(FEW_BINS if few else BINS, "they cost no time, and let a network bend where trees cut (docs/log.md)"),
+            "text": Choice("bag", "n-grams tell more than words alone where vectors are learnt from nothing"),
             "text_width": Choice(64, "fastText's order of size"), **pairs,
         }  # fmt: skip
 
@@ -140,6 +145,8 @@ class Settings(Family):
 
     def brings(self, kind: str) -> dict[str, Any]:
         """Numbers robustly scaled (with bins where embedded piecewise); texts as hashed n-grams; images small."""
+        if kind == "text" and self.text == "tokens":
+            return {"tokens": "words", "vocabulary": 20_000}
         return {
             "number": {
                 "scale": "robust",
@@ -152,6 +159,8 @@ class Settings(Family):
     def want(self, kind: str, *, outputs: int) -> Want:
         """Everything becomes a vector."""
         options = {"embedding": self.embedding or "none", "embedding_width": self.embedding_width or 4}
+        if kind == "text" and self.text == "tokens":
+            return Want("sequence", self.text_width, {"deviation": 0.1})
         if kind != "number":
             options["embedding"] = "none"
         return Want("vector", self.text_width if kind == "text" else None, options)

@@ -45,6 +45,10 @@ class Inner(nn.Module):
 class Encoder(Inner):
     """Tokens (B, T), which of them are real (B, T), and which are of a second text -> states (B, T, D)."""
 
+    def vectors(self) -> Tensor:
+        """(V, D) the vectors of its tokens."""
+        raise NotImplementedError
+
 
 class Theirs(Encoder):
     """A network of transformers. Of an encoder–decoder the encoder alone."""
@@ -61,6 +65,9 @@ class Theirs(Encoder):
         self.caches = role == "decoder"
         found = self.net.config
         self.width = int(getattr(found, "hidden_size", None) or found.d_model)
+
+    def vectors(self) -> Tensor:
+        return self.net.get_input_embeddings().weight
 
     def forward(self, tokens: Tensor, real: Tensor, second: Tensor | None) -> Tensor:
         more: dict[str, Any] = {"token_type_ids": second} if second is not None and self.typed else {}
@@ -81,6 +88,9 @@ class Llama(Encoder):
         self.trunk = Transformer(of_llama(config), [], 0)
         self.table = nn.Embedding(int(config["vocab_size"]), int(config["hidden_size"]))
         self.depth, self.width = int(config["num_hidden_layers"]), int(config["hidden_size"])
+
+    def vectors(self) -> Tensor:
+        return self.table.weight
 
     def forward(self, tokens: Tensor, real: Tensor, second: Tensor | None) -> Tensor:
         # padding stands behind: nothing real sees it

@@ -65,7 +65,7 @@ def _changed(own: list[str], other: list[str], alike: Alike, random: np.random.G
 
 def _other(word: str, alike: Alike, random: np.random.Generator) -> str:
     near = alike.get(word.lower(), ())
-    return near[random.integers(len(near))] if near else word
+    return near[int(random.integers(len(near)))] if near else word
 
 
 def vocabulary(frame: pl.DataFrame, texts: Sequence[str]) -> list[str]:

@@ -31,6 +31,7 @@ from netwright.stems.text import Stem as TextStem
 from netwright.trunks.pretrained.inner import Encoder
 from netwright.trunks.pretrained.net import Net as Pretrained
 
+SLOWER = 0.25  # what the learning rate of vectors that begin as the teacher's is multiplied by
 NEAR = 15  # words that stand near a word, of which one may take its place
 ABLE = ("category", "labels", "number")
 
@@ -110,18 +111,17 @@ def _asked(model: Model, table: Table) -> Answers:
     ]
 
     def ask() -> Arrays:
-        began = time.perf_counter()
         found = model.answers(encoded, len(table))
-        text = (
-            f"{name} answered {len(table):,} rows in {time.perf_counter() - began:.1f} s, to be learnt beside the truth"
-        )
-        say("step", "teacher", text, rows=len(table))
         return {f"{key} {part}": np.asarray(array) for key, arrays in found.items() for part, array in arrays.items()}
 
+    began = time.perf_counter()
     out: Answers = {}
     for both, array in cache.kept(f"answers {own} {cache.content(encoded)}", ask, least=0).items():
         key, part = both.split(" ")
         out.setdefault(key, {})[part] = np.asarray(array)
+    seconds = time.perf_counter() - began
+    text = f"{name} answered {len(table):,} rows in {seconds:.1f} s, to be learnt beside the truth"
+    say("step", "teacher", text, rows=len(table), seconds=seconds)
     return out
 
 
@@ -179,7 +179,8 @@ def begin(network: Network, kinds: Mapping[str, Kind], teacher: str) -> None:
         stem = network.stems[key]
         if not kind.tongue or not isinstance(stem, TextStem) or stem.form not in ("sequence", "vector"):
             continue
-        own = (stem.table if stem.form == "sequence" else stem.bag).weight.data
+        name = "table" if stem.form == "sequence" else "bag"
+        own = getattr(stem, name).weight.data
         found = _table(teacher, own.shape[1])
         if found is None or found[0] != kind.tongue:
             continue

@@ -54,6 +54,8 @@ def distill(
         "unlabelled": None if unlabelled is None else str(unlabelled), "made": _made(kinds, opened) if made is None else made,
         "columns": {name: {"kind": recipe.columns[name]["kind"]} for name in recipe.columns if "kind" in recipe.columns[name]},
     }  # fmt: skip
+    if given["made"]:  # what stands as the truth of a made row is the teacher's answer too, without its doubts
+        given["heads"] = {name: {"teacher_share": 0.9} for name in recipe.target}
     told = [kind for kind in kinds if isinstance(kind, Text) and kind.tongue]
     if told and family in READ_TOKENS:
         model = {**READ_TOKENS[family], **model}

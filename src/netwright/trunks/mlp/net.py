@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from netwright.shapes import Shape
 from netwright.signal import Memory, Signal
@@ -16,6 +17,8 @@ from netwright.trunks.base import Trunk
 from netwright.trunks.fusion import largest
 from netwright.trunks.mlp.settings import Settings
 
+SIZES, FILTERS = (2, 3), 64  # neighbours that a filter of a text's tokens sees, and filters of each size
+LEFT_OUT = 0.2  # of a text's tokens while training
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "leaky_relu": nn.LeakyReLU,
 }  # fmt: skip
@@ -29,7 +32,11 @@ class Net(Trunk):
         s = settings
         assert s.width is not None and s.depth is not None and s.members is not None
         assert s.dropout is not None and s.activation is not None
-        inputs = [Shape("vector", 2 * shape.width) if shape.layout == "sequence" else shape for shape in inputs]
+        self.texts = nn.ModuleList(Pooled(shape.width) for shape in inputs if shape.layout == "sequence")
+        inputs = [
+            Shape("vector", 2 * (shape.width + FILTERS * len(SIZES))) if shape.layout == "sequence" else shape
+            for shape in inputs
+        ]
         width = inside = sum(shape.width for shape in inputs)
         self.members = s.members
         layers: list[nn.Module] = []
@@ -45,17 +52,14 @@ class Net(Trunk):
         self.register_buffer("looks", _views(inputs, s.members), persistent=False)
 
     def read(self, signals: Sequence[Signal]) -> Memory:
-        x = torch.cat([_whole(signal) for signal in signals], 1)  # (B, D)
+        texts = iter(self.texts)
+        parts = [next(texts)(signal) if signal.layout == "sequence" else signal.values for signal in signals]
+        x = torch.cat(parts, 1)  # (B, D)
         if self.members:
             x = x[:, None].expand(-1, self.members, -1)  # (B, K, D)
             x = x if self.looks is None else x * self.looks
         hidden = self.layers(x)
         return Memory(Signal(torch.cat([hidden, x], -1) if self.skip else hidden, "vector"))
-
-
-def _whole(signal: Signal) -> Tensor:
-    """(B, D) a vector as it is; of a sequence's vectors the mean and the largest of each value, side by side."""
-    return signal.values if signal.layout == "vector" else torch.cat([signal.pooled(), largest(signal)], 1)
 
 
 def _views(inputs: Sequence[Shape], members: int) -> Tensor | None:
@@ -91,3 +95,31 @@ class Shared(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, K, inputs) -> (B, K, outputs)."""
         return nn.functional.linear(x * self.before, self.weight) * self.after + self.bias
+
+
+class Pooled(nn.Module):
+    """Of a text's token vectors, and of filters over 2 and 3 neighbours, the mean and the largest of each value.
+
+    A filter is relu(Σ_j x[t + j] W_j + b); the products of all places and filters are one. While training a share of the tokens
+    is left out, so that no single one decides. B rows, T tokens, D width, F filters.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.map = nn.Linear(width, FILTERS * sum(SIZES), bias=False)
+        self.bias = nn.Parameter(torch.zeros(len(SIZES), FILTERS))
+        self.left = nn.Dropout(LEFT_OUT)
+
+    def forward(self, signal: Signal) -> Tensor:
+        """(B, T, D) -> (B, 2 D + 2 F · sizes)."""
+        kept = self.left(torch.ones_like(signal.values[..., 0])) > 0
+        document = signal.documents().masked_fill(~kept, -1)
+        x = signal.values * (document >= 0)[..., None]
+        parts, found = list(self.map(x).split(FILTERS, -1)), [x]
+        for number, size in enumerate(SIZES):
+            y = parts.pop(0)
+            for step in range(1, size):  # a window that begins on a token may end behind the text
+                y = y + F.pad(parts.pop(0), (0, 0, 0, step))[:, step:]
+            found.append(F.relu(y + self.bias[number]))
+        whole = Signal(torch.cat(found, -1), "sequence", document=document)
+        return torch.cat([whole.pooled(), largest(whole)], 1)

@@ -28,6 +28,7 @@ TABM = {
     "weight_decay": Choice(0.0003, "TabM's default"),
     "gradient_clip": Choice(1.0, "TabM's default"),
 }
+SOON = "vectors of tokens overfit soon (docs/log.md)"
 WIDE = 1024  # sums of n-grams so wide that their cosines are those of the bags within a thirtieth
 
 
@@ -83,8 +84,8 @@ class Settings(Family):
         return {
             "members": Choice(*(members if table else plain)),
             "width": Choice(64 if few else 256, f"{facts.rows:,} training rows"),
-            "depth": Choice(2, "TabM's default is 3; 2 cost a third less and scored alike here (docs/log.md)"),
-            "dropout": Choice(0.3 if few else 0.1, f"few rows: {SMALL}" if few else "TabM's default"),
+            "depth": Choice(1, SOON) if self.text == "tokens" else Choice(2, "TabM's default is 3; 2 cost a third less and scored alike here (docs/log.md)"),
+            "dropout": Choice(0.2, SOON) if self.text == "tokens" else Choice(0.3 if few else 0.1, f"few rows: {SMALL}" if few else "TabM's default"),
             "activation": Choice("relu", "TabM's default"),
             "skip": Choice(few, f"few rows: {SMALL}" if few else "many rows: the hidden layers learn it"),
             "embedding": self._embedding(numbers, few),
@@ -114,6 +115,12 @@ class Settings(Family):
                 "batch_size": Choice(128, "a batch's other pairs are what each is told from"),
                 "epochs": Choice(20, "an upper end; early stopping decides"), "patience": Choice(3, "early stopping"),
                 "schedule": Choice("cosine", "falls smoothly to nothing"),
+            }  # fmt: skip
+        if facts.rows >= LARGE and self.text == "tokens":
+            return {
+                **TABM, "learning_rate": Choice(0.002, "TabM's default"), "batch_size": Choice(128, f"{facts.rows:,} training rows"),
+                "epochs": Choice(4, SOON), "schedule": Choice("cosine", "falls smoothly to nothing"), "warmup": Choice(0.05, "the vectors begin near their place"),
+                "patience": Choice(0, "the schedule must end to be worth its while"),
             }  # fmt: skip
         if facts.rows >= LARGE:
             return {

@@ -18,6 +18,7 @@ import netwright as nw
 from netwright import halves, making, quantizing
 from netwright.errors import InputError, Interrupted
 from netwright.events import listening
+from netwright.export.proven import export
 from netwright.training.loop import Loop
 from netwright.verbs.distill import distill
 from netwright.verbs.embed import embed
@@ -310,3 +311,13 @@ def test_vectors_of_other_runs(tmp_path: Path) -> None:
         settings={"columns": {"x": "number"}, "training": {"epochs": 1}},
     )
     assert model.embed(table).height == 60
+
+
+def test_a_student_of_tokens_is_exported(run: Path, tmp_path: Path) -> None:
+    """Through ONNX Runtime it answers as the run does; a text without a token has an answer, and no row knows of another."""
+    student = distill(run, into="mlp", output=tmp_path / "student", made=50, settings={"training": {"epochs": 1}})
+    assert export(tmp_path / "student", to="onnx", output=tmp_path / "onnx")["wrong"] == []
+    rows = {"text": ["a good film", "", "the plot is dull and the cast is poor"]}
+    found = student.predict(rows)
+    alone = pl.concat([student.predict({"text": [text]}) for text in rows["text"]])
+    assert np.allclose(found["p_yes"], alone["p_yes"], atol=1e-5)

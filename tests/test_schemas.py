@@ -27,7 +27,7 @@ FLAGS = """
 adapt adapt.alpha adapt.bits adapt.decay adapt.maps adapt.rank adapt.remember columns.NAME.SETTING data heads.TARGET.SETTING inputs leave_out made model model.activation model.biased model.bins model.blocks
 model.both_ways model.cell model.depth model.dropout model.embedding model.embedding_width model.epsilon model.filters
 model.form model.head_size model.heads model.hidden model.inner_dropout model.key_heads model.layers model.length model.members model.normed model.patch model.pool model.pooling
-model.rotary_base model.size model.skip model.stages model.text_width model.vocabulary model.width model.window model.windows output plan.compile plan.device plan.precision plan.record plan.rows_a_call
+model.rotary_base model.size model.skip model.stages model.text model.text_width model.vocabulary model.width model.window model.windows output plan.compile plan.device plan.precision plan.record plan.rows_a_call
 plan.steps_a_call plan.threads read.bad_rows read.delimiter read.encoding read.header read.missing read.query
 read.quotes read.rows read.sheet recipe resume split.column split.folds split.group split.seed split.test split.test_data
 split.time split.validation split.validation_data target teacher training.accumulate training.augment training.average training.batch_size

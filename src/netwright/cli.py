@@ -238,13 +238,13 @@ def _distill() -> click.Command:
     @click.argument("run")
     @click.argument("data", required=False)
     @click.option(
-        "--into", required=True, metavar="FAMILY[:SIZE]", help="What is taught: mlp, linear, transformer:tiny ..."
+        "--into", metavar="FAMILY[:SIZE]", help="What is taught: mlp (the default), linear, transformer:tiny ..."
     )
     @click.option("--unlabelled", metavar="FILE", help="More rows, which RUN answers; they are learnt only.")
     @click.option("--made", type=click.IntRange(0), help="Rows made by changing texts, which RUN answers too.")
     @OUTPUT
     def distill(
-        run: str, data: str | None, into: str, unlabelled: str | None, made: int | None, output: str | None
+        run: str, data: str | None, into: str | None, unlabelled: str | None, made: int | None, output: str | None
     ) -> None:
         """DATA is the run's own source, if left out; rows are divided as they were for RUN."""
         from netwright.render import rendering

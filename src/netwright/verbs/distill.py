@@ -23,14 +23,14 @@ from netwright.verbs.train import train
 def distill(
     run: str | Path,
     *,
-    into: str,
+    into: str | None = None,
     data: Any = None,
     unlabelled: str | Path | None = None,
     made: int | None = None,
     output: str | Path | None = None,
     settings: dict[str, Any] | None = None,
 ) -> Model:
-    """Train the family `into` (mlp, transformer:tiny) on a run's rows, with that run's answers beside the truth.
+    """Train the family `into` (mlp, if left out; transformer:tiny) on a run's rows, with that run's answers beside the truth.
 
     `data`: the rows; left out, the run's own source. `unlabelled`: a file of more rows, whose truth is not known; the run's
     answers stand in its place. `made`: how many rows it is to answer besides that are made of the training rows by changing
@@ -38,6 +38,13 @@ def distill(
     the student is measured on. What both score and how fast both are stands in the student's `distilled.json`. Raises
     `InputError` where the run's rows are gone, or its answers cannot be taught.
     """
+    if into is None:
+        into = "mlp"
+        say(
+            "choice",
+            "into",
+            "into: mlp, because it kept most of a teacher's lift at many times its rows a second (docs/log.md); --into names another",
+        )
     opened = Run.open(run)
     recipe = read_recipe(opened.recipe)
     kinds = Fitted.from_json(opened.read(opened.kinds)).inputs.values()

@@ -22,5 +22,5 @@ def recipe(
     declared = declare(data, target=target, model=model, recipe=file, settings=settings)
     table = project.read(declared, declared.data if data is None else data)
     described = project.describe_rows(declared, table)
-    work = project.prepare_rows(described, project.divide(described))
+    work = project.prepare_rows(*project.with_lessons(described, project.divide(described)))
     return to_yaml(work.recipe, work.reasons)

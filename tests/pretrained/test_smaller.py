@@ -135,6 +135,17 @@ def test_a_small_network_is_taught(into: str, run: Path, tmp_path: Path) -> None
     assert student.recipe.teacher == str(run)
 
 
+def test_what_is_said_of_a_row_is_said_once_however_often_it_is_timed(tmp_path: Path) -> None:
+    rows = pl.DataFrame(checkpoints.reviews(120)).with_columns(pl.col("text") + " and so on" * 30)
+    rows.write_csv(tmp_path / "rows.csv")
+    settings = {"columns": {"text": {"kind": "text", "length": 8}}, "training": {"epochs": 1}}
+    nw.train(tmp_path / "rows.csv", target="label", model="convnet", output=tmp_path / "teacher", settings=settings)
+    with listening(heard := []):
+        distill(tmp_path / "teacher", output=tmp_path / "student", made=0, settings={"training": {"epochs": 1}})
+    cuts = [event for event in heard if "cut to 8 tokens" in event.text]
+    assert 1 <= len(cuts) <= 4, "by the teacher and the student, of all rows and of those that measure"
+
+
 def test_rows_without_truth_are_learnt_and_measure_nothing(tmp_path: Path) -> None:
     """The others are divided as they were for the teacher, whatever its seed; rows that it knows are left out, and said."""
     rows = pl.DataFrame(checkpoints.reviews(120))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from netwright.events import quiet
 from netwright.export.parity import ROWS
 from netwright.heads.text.settings import Manner
 from netwright.kinds.language import Language
@@ -23,7 +24,8 @@ def fastest(model: Model, rows: Table) -> float:
     times: list[float] = []
     while len(times) < TIMED and sum(times) <= ENOUGH:
         began = time.perf_counter()
-        model.predict(rows)
+        with quiet():  # what there is to say of the rows is said once
+            model.predict(rows)
         times.append(time.perf_counter() - began)
     return len(rows) / min(times)
 
@@ -36,9 +38,9 @@ def speed(model: Model, rows: Table) -> tuple[str, float]:
     best = 0.0
     for seed in range(TIMED):
         began = time.perf_counter()
-        text = model.generate(
-            [_prompt(model, kind, rows)], manner=Manner(max_tokens=WRITTEN, temperature=1.0, seed=seed)
-        )[0]
+        manner = Manner(max_tokens=WRITTEN, temperature=1.0, seed=seed)
+        with quiet():
+            text = model.generate([_prompt(model, kind, rows)], manner=manner)[0]
         best = max(best, len(text.tokens) / (time.perf_counter() - began))
     return "tokens", best
 

@@ -100,9 +100,11 @@ def step(
 
 def _begun(trunk: Net, past: Cache) -> Room | None:
     """A room with what is remembered, and the layers' addresses; None where a layer is not of plain maps."""
-    parts = [_addresses(layer) for layer in trunk.layers]  # type: ignore[arg-type]
-    if any(part is None for part in parts):
-        return None
+    parts: list[CLayer] = []
+    for layer in trunk.layers:
+        if (part := _addresses(layer)) is None:  # type: ignore[arg-type]
+            return None
+        parts.append(part)
     held = [tensor for tensor in trunk.layers.state_dict().values() if isinstance(tensor, Tensor)]
     return _roomy((CLayer * len(parts))(*parts), held, past)
 

@@ -90,7 +90,7 @@ class Theirs:
         self.model, self.tokenizer = model, tokenizer
 
     def encode(self, text: str) -> list[int]:
-        return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
 
     def logits(self, tokens: list[int]) -> np.ndarray:
         with torch.no_grad():

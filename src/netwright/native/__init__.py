@@ -189,9 +189,5 @@ def _made(sources: list[Path], place: Path) -> str:
     except (OSError, InputError, subprocess.TimeoutExpired) as error:
         return str(error).splitlines()[0]
     taken = time.perf_counter() - began
-    say(
-        "notice",
-        "native.made",
-        f"compiled for this processor in {taken:.1f} s, once: {place}; tokens are written faster",
-    )
+    say("notice", "native.made", f"a Transformer's maps are compiled for this processor, once ({taken:.1f} s): {place}")
     return ""

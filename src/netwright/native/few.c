@@ -100,22 +100,13 @@ static int64_t part(int64_t O, int64_t number, int64_t of) { /* in eights */
     return place < O ? place : O;
 }
 
-static void norm(const float *x, const float *weight, float *y, int64_t n, float epsilon) {
-    const float scale = 1 / sqrtf(dot(x, x, n) / n + epsilon);
-    for (int64_t i = 0; i < n; i++) y[i] = x[i] * scale * weight[i];
-}
-
 /* a head's values, normed where its layer norms them and turned by their place */
 static void turned(const float *x, const float *weight, const float *cosine, const float *sine, float *y, int64_t d, float epsilon) {
     if (weight) {
         norm(x, weight, y, d, epsilon);
         x = y;
     }
-    for (int64_t i = 0, n = d / 2; i < n; i++) {
-        const float a = x[i], b = x[n + i];
-        y[i] = a * cosine[i] - b * sine[i];
-        y[n + i] = b * cosine[i] + a * sine[i];
-    }
+    turn(x, cosine, sine, 1, y, d / 2);
 }
 
 /* one head of one row over the remembered elements and its own */

@@ -45,6 +45,30 @@ ALWAYS float dot(const float *a, const float *b, int64_t n) {
     return out;
 }
 
+/* y = w x / sqrt(mean x^2 + e); returns what x is multiplied by before w */
+ALWAYS float norm(const float *x, const float *w, float *y, int64_t n, float epsilon) {
+    const float scale = 1 / sqrtf(dot(x, x, n) / n + epsilon);
+    int64_t i = 0;
+    LANES(n) AT(y) = OF(x) * scale * OF(w);
+    REST(n) y[i] = x[i] * scale * w[i];
+    return scale;
+}
+
+/* each pair (i, i + half) turned by its angle, or back where sign is -1; y may be x */
+ALWAYS void turn(const float *x, const float *cosine, const float *sine, float sign, float *y, int64_t half) {
+    int64_t i = 0;
+    LANES(half) {
+        const vec a = OF(x), b = OF(x + half), c = OF(cosine), s = OF(sine) * sign;
+        AT(y) = a * c - b * s;
+        AT(y + half) = b * c + a * s;
+    }
+    REST(half) {
+        const float a = x[i], b = x[half + i], c = cosine[i], s = sine[i] * sign;
+        y[i] = a * c - b * s;
+        y[half + i] = b * c + a * s;
+    }
+}
+
 /* of each lane one or the other */
 ALWAYS vec pick(whole which, vec a, vec b) { return (vec)((which & (whole)a) | (~which & (whole)b)); }
 

@@ -1,4 +1,5 @@
-/* A Transformer's small maps for many rows, forward and backward, each in one pass: what they cost is memory's time.
+/* A Transformer's small maps for many rows, forward and backward, each in one pass: what they cost is memory's time. Each
+   answers 0, or 1 where memory lacks.
 
    N rows, D width, B rows of T elements, h heads, k heads of keys, d values of a head, F hidden values, V tokens. Rows are
    summed in blocks of a fixed size, so that a sum does not depend on the number of threads. */
@@ -12,7 +13,7 @@
 #define MANY 16384 /* values from which threads share the work */
 
 /* sum = x + more (where there is more), y = w sum / sqrt(mean sum^2 + e); scale (N,) is 1 / that root */
-void many_norm(const float *x, const float *more, const float *w, float *sums, float *y, float *scale, int64_t N, int64_t D,
+int many_norm(const float *x, const float *more, const float *w, float *sums, float *y, float *scale, int64_t N, int64_t D,
                float epsilon, int64_t threads) {
 #pragma omp parallel for num_threads((int)threads) if (N * D > MANY)
     for (int64_t n = 0; n < N; n++) {
@@ -25,16 +26,12 @@ void many_norm(const float *x, const float *more, const float *w, float *sums, f
             REST(D) s[i] = a[i] + b[i];
             a = s;
         }
-        const float r = 1 / sqrtf(dot(a, a, D) / D + epsilon);
-        float *out = y + n * D;
-        int64_t i = 0;
-        LANES(D) AT(out) = OF(a) * r * OF(w);
-        REST(D) out[i] = a[i] * r * w[i];
-        scale[n] = r;
+        scale[n] = norm(a, w, y + n * D, D, epsilon);
     }
+    return 0;
 }
 
-/* dx = w g r - x r^3 mean(w g x) + more (where there is more), dw = sum of g x r. 0, or 1 where memory lacks */
+/* dx = w g r - x r^3 mean(w g x) + more (where there is more), dw = sum of g x r. */
 int many_norm_back(const float *g, const float *more, const float *x, const float *w, const float *scale, float *dx, float *dw,
                    int64_t N, int64_t D, int64_t threads) {
     const int64_t blocks = (N + BLOCK - 1) / BLOCK;
@@ -88,7 +85,7 @@ ALWAYS vec logistic(vec x) { return 1.0f / (1.0f + power((vec){0} - x)); }
 #define HALVES(p, n) const float *gate = (p) + (n) * 2 * F, *up = gate + F
 
 /* (N, 2F) gates and others -> y (N, F) = silu(gate) up */
-void many_swiglu(const float *x, float *y, int64_t N, int64_t F, int64_t threads) {
+int many_swiglu(const float *x, float *y, int64_t N, int64_t F, int64_t threads) {
 #pragma omp parallel for num_threads((int)threads) if (N * F > MANY)
     for (int64_t n = 0; n < N; n++) {
         HALVES(x, n);
@@ -97,10 +94,11 @@ void many_swiglu(const float *x, float *y, int64_t N, int64_t F, int64_t threads
         LANES(F) AT(out) = OF(gate) * logistic(OF(gate)) * OF(up);
         REST(F) out[i] = gate[i] / (1 + expf(-gate[i])) * up[i];
     }
+    return 0;
 }
 
 /* g (N, F) -> dx (N, 2F); with s = logistic(gate): g up s (1 + gate (1 - s)), g gate s */
-void many_swiglu_back(const float *g, const float *x, float *dx, int64_t N, int64_t F, int64_t threads) {
+int many_swiglu_back(const float *g, const float *x, float *dx, int64_t N, int64_t F, int64_t threads) {
 #pragma omp parallel for num_threads((int)threads) if (N * F > MANY)
     for (int64_t n = 0; n < N; n++) {
         HALVES(x, n);
@@ -118,25 +116,12 @@ void many_swiglu_back(const float *g, const float *x, float *dx, int64_t N, int6
             second[i] = t * a * s;
         }
     }
-}
-
-ALWAYS void turn(const float *x, const float *cosine, const float *sine, float sign, float *y, int64_t half) {
-    int64_t i = 0;
-    LANES(half) {
-        const vec a = OF(x), b = OF(x + half), c = OF(cosine), s = OF(sine) * sign;
-        AT(y) = a * c - b * s;
-        AT(y + half) = b * c + a * s;
-    }
-    REST(half) {
-        const float a = x[i], b = x[half + i], c = cosine[i], s = sine[i] * sign;
-        y[i] = a * c - b * s;
-        y[half + i] = b * c + a * s;
-    }
+    return 0;
 }
 
 /* x (B, T, h + 2k, d) -> queries (B, h, T, d), keys and values (B, k, T, d), all but the values turned by their places;
    cosine and sine (turns, T, d/2), turns 1 or B */
-void many_turn(const float *x, const float *cosine, const float *sine, float *q, float *k, float *v, int64_t B, int64_t T,
+int many_turn(const float *x, const float *cosine, const float *sine, float *q, float *k, float *v, int64_t B, int64_t T,
                int64_t heads, int64_t keys, int64_t d, int64_t turns, int64_t threads) {
     const int64_t all = heads + 2 * keys;
 #pragma omp parallel for num_threads((int)threads) if (B * T * all * d > MANY)
@@ -149,6 +134,7 @@ void many_turn(const float *x, const float *cosine, const float *sine, float *q,
             else memcpy(v + ((b * keys + head - heads - keys) * T + t) * d, from, d * sizeof(float));
         }
     }
+    return 0;
 }
 
 typedef struct {
@@ -157,7 +143,7 @@ typedef struct {
 } laid;
 
 /* the gradients of the three, however they are laid -> dx (B, T, h + 2k, d) */
-void many_turn_back(const laid *dq, const laid *dk, const laid *dv, const float *cosine, const float *sine, float *dx, int64_t B,
+int many_turn_back(const laid *dq, const laid *dk, const laid *dv, const float *cosine, const float *sine, float *dx, int64_t B,
                     int64_t T, int64_t heads, int64_t keys, int64_t d, int64_t turns, int64_t threads) {
     const int64_t all = heads + 2 * keys;
 #pragma omp parallel for num_threads((int)threads) if (B * T * all * d > MANY)
@@ -172,10 +158,11 @@ void many_turn_back(const laid *dq, const laid *dk, const laid *dv, const float 
             else turn(from, cosine + angle, sine + angle, -1, to, d / 2);
         }
     }
+    return 0;
 }
 
 /* losses (N,) = log sum e^x - x[token], and that logarithm (N,) */
-void many_entropy(const float *x, const int64_t *tokens, float *losses, float *logs, int64_t N, int64_t V, int64_t threads) {
+int many_entropy(const float *x, const int64_t *tokens, float *losses, float *logs, int64_t N, int64_t V, int64_t threads) {
 #pragma omp parallel for num_threads((int)threads) if (N * V > MANY)
     for (int64_t n = 0; n < N; n++) {
         const float *a = x + n * V;
@@ -192,10 +179,11 @@ void many_entropy(const float *x, const int64_t *tokens, float *losses, float *l
         logs[n] = most + logf(sum(sums) + all);
         losses[n] = logs[n] - a[tokens[n]];
     }
+    return 0;
 }
 
 /* x (N, V) becomes its gradient: g (e^(x - log) - 1 at the token) */
-void many_entropy_back(const float *g, const int64_t *tokens, const float *logs, float *x, int64_t N, int64_t V, int64_t threads) {
+int many_entropy_back(const float *g, const int64_t *tokens, const float *logs, float *x, int64_t N, int64_t V, int64_t threads) {
 #pragma omp parallel for num_threads((int)threads) if (N * V > MANY)
     for (int64_t n = 0; n < N; n++) {
         float *a = x + n * V;
@@ -205,4 +193,5 @@ void many_entropy_back(const float *g, const int64_t *tokens, const float *logs,
         REST(V) a[i] = expf(a[i] - log) * t;
         a[tokens[n]] -= t;
     }
+    return 0;
 }

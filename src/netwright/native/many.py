@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from netwright import native
 
@@ -35,7 +36,7 @@ def _call(name: str, *given: Any) -> None:
     sent = [
         ctypes.c_void_p(native.address(part)) if part is None or isinstance(part, Tensor) else part for part in given
     ]
-    if getattr(few, name)(*sent, Whole(torch.get_num_threads())) and name == "many_norm_back":
+    if getattr(few, name)(*sent, Whole(torch.get_num_threads())):
         raise MemoryError(name)
 
 
@@ -127,9 +128,10 @@ def _norm_back_formula(
     return dx if more is None else dx + more, own.flatten(0, -2).sum(0)
 
 
-def _swiglu_formula(x: Tensor) -> Tensor:
+def swiglu(x: Tensor) -> Tensor:
+    """(..., 2F) gates and others -> silu(gate) · other (..., F)."""
     gate, other = x.chunk(2, -1)
-    return gate * gate.sigmoid() * other
+    return F.silu(gate) * other
 
 
 def _swiglu_back_formula(given: Tensor, x: Tensor) -> Tensor:
@@ -138,18 +140,19 @@ def _swiglu_back_formula(given: Tensor, x: Tensor) -> Tensor:
     return torch.cat([given * other * s * (1 + gate * (1 - s)), given * gate * s], -1)
 
 
-def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+def turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Each pair (i, i + d/2) of the last axis turned by its angle."""
     a, b = x.chunk(2, -1)
     return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
 
 
 def _part_formula(x: Tensor, cos: Tensor, sin: Tensor, heads: int, keys: int) -> tuple[Tensor, Tensor, Tensor]:
     q, k, v = x.transpose(1, 2).split([heads, keys, keys], 1)
-    return _turned(q, cos, sin), _turned(k, cos, sin), v.contiguous()
+    return turned(q, cos, sin), turned(k, cos, sin), v.contiguous()
 
 
 def _part_back_formula(dq: Tensor, dk: Tensor, dv: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    return torch.cat([_turned(dq, cos, -sin), _turned(dk, cos, -sin), dv], 1).transpose(1, 2).contiguous()
+    return torch.cat([turned(dq, cos, -sin), turned(dk, cos, -sin), dv], 1).transpose(1, 2).contiguous()
 
 
 def _entropy_formula(x: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
@@ -167,7 +170,7 @@ for _schema, _function, _formula in (
     ("norm(Tensor x, Tensor weight, float epsilon) -> (Tensor, Tensor)", _norm, _norm_formula),
     ("added(Tensor x, Tensor more, Tensor weight, float epsilon) -> (Tensor, Tensor, Tensor)", _added, _added_formula),
     ("norm_back(Tensor given, Tensor? more, Tensor x, Tensor weight, Tensor scale) -> (Tensor, Tensor)", _norm_back, _norm_back_formula),
-    ("swiglu(Tensor x) -> Tensor", _swiglu, _swiglu_formula),
+    ("swiglu(Tensor x) -> Tensor", _swiglu, swiglu),
     ("swiglu_back(Tensor given, Tensor x) -> Tensor", _swiglu_back, _swiglu_back_formula),
     ("part(Tensor x, Tensor cos, Tensor sin, int heads, int keys) -> (Tensor, Tensor, Tensor)", _part, _part_formula),
     ("part_back(Tensor dq, Tensor dk, Tensor dv, Tensor cos, Tensor sin) -> Tensor", _part_back, _part_back_formula),

@@ -89,10 +89,8 @@ READ_TOKENS = {
     "recurrent": {},
     "transformer": {},
 }  # by family that takes the teacher's tokens: how
-ENOUGH, AGAIN = (
-    40_000,
-    20,
-)  # rows, with those that are made; at most so many made of each (Tang et al. 2019, section 3.3)
+ENOUGH = 40_000  # rows, with those that are made
+AGAIN = 20  # rows made of each at most (Tang et al. 2019, section 3.3)
 SIZES = {"tiny": {"width": 32, "depth": 1}, "small": {"width": 64, "depth": 2}}
 
 

@@ -46,8 +46,7 @@ def swiglu(x: Tensor) -> Tensor:
     """(..., 2F) gates and others -> silu(gate) · other (..., F)."""
     if native.takes_many(x):
         return many.SwiGLU.apply(x)  # type: ignore[return-value]
-    gate, other = x.chunk(2, -1)
-    return F.silu(gate) * other
+    return many.swiglu(x)
 
 
 def parted(x: Tensor, turn: tuple[Tensor, Tensor], h: int, k: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -106,10 +105,10 @@ class Turned(torch.autograd.Function):
 
 
 def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    if torch.compiler.is_compiling():  # it writes into place by itself, and cannot follow what does so below
+        return many.turned(x, cos, sin)
     half = x.shape[-1] // 2
     a, b = x[..., :half], x[..., half:]
-    if torch.compiler.is_compiling():  # it writes into place by itself, and cannot follow what does so below
-        return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
     out = torch.empty(x.shape, dtype=x.dtype, device=x.device)
     torch.mul(a, cos, out=out[..., :half]).addcmul_(b, sin, value=-1)
     torch.mul(b, cos, out=out[..., half:]).addcmul_(a, sin)

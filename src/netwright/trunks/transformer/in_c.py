@@ -6,7 +6,7 @@ B rows, D width, h heads, k heads of keys, d values of a head, F hidden values, 
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -53,7 +53,7 @@ class Room:
     layers: Any
     held: list[Tensor]  # the weights that the layers' addresses are of
     used: int
-    newest: list[int] = field(default_factory=list)
+    newest: list[int]
 
     def cache(self) -> Cache:
         """Return each layer's keys and values (B, k, P, d)."""
@@ -72,11 +72,7 @@ def step(
         return None
     P = past[0][0].shape[2]
     if room is None or room.newest[0] != P or room.keys.shape[3] == P:
-        room = (
-            _begun(trunk, past)
-            if room is None
-            else _roomy(type(room.layers).from_buffer_copy(room.layers), room.held, past)
-        )
+        room = _begun(trunk, past) if room is None else _roomy(room.layers, room.held, past)
         if room is None:
             return None
     layer: Layer = trunk.layers[0]  # type: ignore[assignment]
@@ -110,7 +106,8 @@ def _begun(trunk: Net, past: Cache) -> Room | None:
 
 
 def _roomy(layers: Any, held: list[Tensor], past: Cache) -> Room:
-    """A larger room with what is remembered."""
+    """A room of its own with what is remembered, and more."""
+    layers = type(layers).from_buffer_copy(layers)
     B, k, P, d = past[0][0].shape
     shape = (len(past), B, k, P + max(LEAST, P // 2), d)
     keys, values = (torch.empty(shape) for _ in range(2))

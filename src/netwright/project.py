@@ -167,15 +167,14 @@ def divide(project: Project) -> Parts:
 
 
 def with_lessons(project: Project, parts: Parts) -> tuple[Project, Parts]:
-    """Return the project with its teacher's answers, and rows made of the training rows behind its own; they all train."""
+    """Return the project with rows made of the training rows behind its own, if it asks for some, and its teacher's answers
+    to all; what is made trains."""
     recipe = project.recipe
-    if recipe.teacher is None:
+    if recipe.teacher is None or not recipe.made:
         return project, parts
-    if recipe.made and recipe.split.folds:
+    if recipe.split.folds:
         raise InputError(Problem("split.folds", "rows that are made are not divided into folds", fix="name a share: --split.test 0.2"))  # fmt: skip
     made, found = teaching.more(recipe, project.table, parts.train)
-    if made is None:
-        return replace(project, answers=found), parts
     n = len(project.table)
     table = _joined(project.table, made, splitting.UNLABELLED)
     described = replace(project.described, table=table)
@@ -205,12 +204,8 @@ def prepare_rows(project: Project, parts: Parts, *, start: Run | None = None) ->
     _say_cuts(project.table, family, {key: inputs[key] for key in fitted.inputs})
     parts = _without_unknown(project.table, fitted, targets, parts)
     if recipe.teacher is not None:
-        answers = (
-            teaching.more(recipe.model_copy(update={"made": 0}), project.table, parts.train)[1]
-            if project.answers is None
-            else project.answers
-        )
-        targets = teaching.taught(fitted.targets, targets, recipe.teacher, answers)
+        found = teaching.answers(recipe, project.table) if project.answers is None else project.answers
+        targets = teaching.taught(fitted.targets, targets, recipe.teacher, found)
     heads = {
         kind.columns[0]: head_settings(kind_name(kind), {**family.brings_head(kind_name(kind)), **recipe.heads.get(kind.columns[0], {})}, where=f"heads.{kind.columns[0]}").model_dump(mode="json")
         for kind in fitted.targets.values()

@@ -80,16 +80,20 @@ def _with_answers(
     return frame.select(table.columns)
 
 
-def more(recipe: Recipe, table: Table, train: np.ndarray) -> tuple[Table | None, Answers]:
-    """Return rows made of the training rows (n,), if the recipe asks for some, and the teacher's answers to all.
+def answers(recipe: Recipe, table: Table) -> Answers:
+    """Return what the recipe's teacher answers a table's rows."""
+    assert recipe.teacher is not None
+    return _asked(load(recipe.teacher), table)
+
+
+def more(recipe: Recipe, table: Table, train: np.ndarray) -> tuple[Table, Answers]:
+    """Return rows made of the training rows (n,), as many as the recipe asks for, and the teacher's answers to all.
 
     Made rows have its answers as their targets, and stand behind `table`'s in the answers. Raises `InputError` where rows are
     made and the teacher reads no text.
     """
     assert recipe.teacher is not None
     model = load(recipe.teacher)
-    if not recipe.made:
-        return None, _asked(model, table)
     texts = [kind.columns[0] for kind in model.fitted.inputs.values() if kind_name(kind) == "text"]
     if not texts:
         raise InputError(Problem("made", f"rows are made by changing texts, and {recipe.teacher} reads none", fix="leave it out"))  # fmt: skip
@@ -97,9 +101,9 @@ def more(recipe: Recipe, table: Table, train: np.ndarray) -> tuple[Table | None,
     alike = _alike(model, making.vocabulary(frame, texts))
     made = Table.of(making.rows(frame, texts, alike, count=recipe.made, seed=recipe.training.seed or 0), name="made")
     both = replace(table, frame=pl.concat([table.frame.select(model.fitted.columns), made.frame.select(model.fitted.columns)], how="vertical_relaxed"))  # fmt: skip
-    answers = _asked(model, both)
-    own = {key: {name: array[len(table) :] for name, array in arrays.items()} for key, arrays in answers.items()}
-    return replace(made, frame=_with_answers(made.frame, model.decode(made, own), model, table, recipe.weight)), answers
+    found = _asked(model, both)
+    own = {key: {name: array[len(table) :] for name, array in arrays.items()} for key, arrays in found.items()}
+    return replace(made, frame=_with_answers(made.frame, model.decode(made, own), model, table, recipe.weight)), found
 
 
 def _asked(model: Model, table: Table) -> Answers:
@@ -163,8 +167,11 @@ def _alike(model: Model, words: list[str]) -> dict[str, list[str]]:
 
 
 @lru_cache(2)
-def _table(teacher: str, width: int) -> tuple[str, Tensor] | None:
-    """The teacher's tokenizer, and its tokens' vectors (V, width) in the directions in which they differ most (PCA)."""
+def _table(teacher: str, written: int, width: int) -> tuple[str, Tensor] | None:
+    """The teacher's tokenizer, and its tokens' vectors (V, width) in the directions in which they differ most (PCA).
+
+    `written`: when its weights were, since another run may stand in its place by now.
+    """
     found = _vectors(load(teacher))
     if found is None:
         return None
@@ -181,7 +188,7 @@ def begin(network: Network, kinds: Mapping[str, Kind], teacher: str) -> None:
             continue
         name = "table" if stem.form == "sequence" else "bag"
         own = getattr(stem, name).weight.data
-        found = _table(teacher, own.shape[1])
+        found = _table(teacher, Run.open(teacher).weights.stat().st_mtime_ns, own.shape[1])
         if found is None or found[0] != kind.tongue:
             continue
         own[: len(found[1]), : found[1].shape[1]] = found[1] * (own.std() / found[1].std())

@@ -19,6 +19,7 @@ from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
 from netwright.kinds import base, words
 from netwright.kinds.written import Written
+from netwright.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -247,8 +248,8 @@ def _given(options: Options, column: str) -> tuple[str, int | None]:
     if not options.tokenizer:
         raise InputError(Problem(where, "tokens given, and no tokenizer", allowed="a tokenizer.json, or a checkpoint"))
     path = Path(options.tokenizer)
-    if (path / "kinds.json").exists():
-        content = _of_run(path / "kinds.json", where)
+    if Run(path).kinds.exists():
+        content = _of_run(Run(path).kinds, where)
     elif path.is_dir() or path.suffix == ".gguf":
         content = pretrained.opened(path).tokenizer
     else:

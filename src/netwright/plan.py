@@ -14,6 +14,7 @@ class Plan(Settings):
     threads: int = 1
     precision: Literal["float32", "bfloat16", "float64"] = "float32"
     record: bool = False
+    native: bool = False
     compile: bool = False
     steps_a_call: int = 1
     steps: int | None = None  # that the training's minutes allow

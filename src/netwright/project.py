@@ -170,7 +170,10 @@ def with_lessons(project: Project, parts: Parts) -> tuple[Project, Parts]:
     """Return the project with rows made of the training rows behind its own, if it asks for some, and its teacher's answers
     to all; what is made trains."""
     recipe = project.recipe
-    if recipe.teacher is None or not recipe.made:
+    if recipe.made and recipe.teacher is None:
+        fix = "netwright distill RUN --into mlp --made 30000"
+        raise InputError(Problem("made", "the rows that are to be made have no teacher that answers them", fix=fix))
+    if not recipe.made:
         return project, parts
     if recipe.split.folds:
         raise InputError(Problem("split.folds", "rows that are made are not divided into folds", fix="name a share: --split.test 0.2"))  # fmt: skip

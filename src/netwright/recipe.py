@@ -213,6 +213,7 @@ class Execution(Settings):
     record: bool | None = Field(
         default=None, description="whether a step is recorded once and then repeated, without autograd's own work"
     )
+    native: bool | None = Field(default=None, description="whether C goes through a recorded step, and not torch")
     compile: bool | None = Field(default=None, description="whether torch.compile makes one program of each step")
     steps_a_call: int | None = Field(default=None, ge=1, le=256, description="steps that one call takes")
     rows_a_call: int | None = Field(default=None, ge=1, description="rows predicted in one call")

@@ -243,6 +243,8 @@ def test_rows_without_truth_need_a_teacher(tmp_path: Path) -> None:
     pl.DataFrame(checkpoints.reviews(40)).write_csv(tmp_path / "rows.csv")
     with pytest.raises(InputError, match="no teacher"):
         nw.train(tmp_path / "rows.csv", target="label", settings={"unlabelled": str(tmp_path / "rows.csv")})
+    with pytest.raises(InputError, match="made: the rows that are to be made have no teacher"):
+        nw.train(tmp_path / "rows.csv", target="label", settings={"made": 10})
 
 
 def test_numbers_answered_by_a_teacher(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ BUSY = 0.75  # of the time that its threads could have worked: less, and a step 
 ALONE = 32  # steps that are then taken by one thread
 SECONDS = 120  # that the compiler may take
 COMPILERS = ("cc", "gcc", "clang")
-SOURCES, HEADER = ("few.c", "many.c"), "lanes.h"
+SOURCES, HEADER = ("few.c", "many.c", "step.c"), "lanes.h"
 # in a process of its own, since a compiler may know instructions that end who uses them
 TRIAL = """
 import ctypes, sys
@@ -156,10 +156,8 @@ def _plain(x: Tensor) -> bool:
 def library() -> ctypes.CDLL | None:
     """Return the compiled C, which the first call on a machine compiles; None, which is said, where there is no compiler."""
     with resources.as_file(resources.files(__name__)) as folder:
-        files = [folder / name for name in (*SOURCES, HEADER)]
-        digest = hashlib.sha256(b"".join(file.read_bytes() for file in files) + halves.processor().encode())
-        place = cache.folder() / f"maps-{digest.hexdigest()[:12]}.so"
-        why = "" if place.exists() else _made(files[:-1], place)
+        place = _place(folder)
+        why = "" if place.exists() else _made([folder / name for name in SOURCES], place)
     if not why:
         try:
             return ctypes.CDLL(str(place))
@@ -167,6 +165,20 @@ def library() -> ctypes.CDLL | None:
             why = str(error)
     say("notice", "native.none", f"torch alone does what C would do faster: {why}")
     return None
+
+
+def made() -> bool:
+    """Whether the C is compiled already."""
+    with resources.as_file(resources.files(__name__)) as folder:
+        return _place(folder).exists()
+
+
+def _place(folder: Path) -> Path:
+    """Where the C of these sources is kept for this processor."""
+    digest = hashlib.sha256(
+        b"".join((folder / name).read_bytes() for name in (*SOURCES, HEADER)) + halves.processor().encode()
+    )
+    return cache.folder() / f"maps-{digest.hexdigest()[:12]}.so"
 
 
 def _made(sources: list[Path], place: Path) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,10 +23,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from netwright.batch import Lists
 from netwright.native import many
+from netwright.native.player import Call, Player, each, tensors
 from netwright.training import optimizers
 from netwright.training.step import Step
 
-Call = tuple[Any, tuple[Any, ...], dict[str, Any], Any]
 _MOVING = (torch.Tag.dynamic_output_shape, torch.Tag.data_dependent_output)
 
 
@@ -35,13 +35,16 @@ class Unrecordable(Exception):
 
 
 class Tape:
-    """Repeats a step for any rows of the first step's number; the first call records."""
+    """Repeats a step for any rows of the first step's number; the first call records.
 
-    def __init__(self, step: Step) -> None:
-        self.step = step
-        self._recorded: Recorded | None = None
+    `drawn_by_torch`: so do steps in C draw their random numbers, to be compared with torch's.
+    """
+
+    def __init__(self, step: Step, *, drawn_by_torch: bool = False) -> None:
+        self.step, self.drawn_by_torch = step, drawn_by_torch
         self._replay: Callable[[Tensor, Tensor], Tensor] | None = None
         self._compiled: Callable[[Tensor, Tensor], Tensor] | None = None
+        self._player: Player | None = None
         self._size = step.rows * step.plan.steps_a_call
 
     @staticmethod
@@ -65,10 +68,8 @@ class Tape:
         if self._replay is None:
             if not self.step.optimizer.state:  # the first step also makes the optimizer's state
                 return self.step(rows)
-            loss, recorded = record(self.step, rows, self.step.rate)
-            if self.step.draw is not None and self.step.draw.calls:
-                raise Unrecordable("random numbers are drawn by epoch and row")
-            self._recorded, self._replay = recorded, recorded.function(direct=True)
+            loss, recorded = self._record(rows)
+            self._replay = recorded.function(direct=True)
             return loss
         with torch.no_grad():
             return self._replay(rows, self.step.rate)
@@ -80,6 +81,8 @@ class Tape:
                 self._compiled = self._program(self._rehearsed(rows).function(direct=False))
             with torch.no_grad():
                 return self._compiled(rows.view(len(rates), -1), torch.tensor(rates, dtype=torch.float64))
+        if self.step.plan.native:
+            return self._played(rows, rates)
         parts = rows.split(self.step.rows)
         losses: list[Tensor] = []
         if self._replay is not None and not self.step.own and len(parts[-1]) == self.step.rows:
@@ -93,6 +96,28 @@ class Tape:
             losses.append(self(part))
         return torch.stack(losses)
 
+    def _played(self, rows: Tensor, rates: list[float]) -> Tensor:
+        """Steps in C; what is left of an epoch's rows is a step of its own."""
+        count = len(rows) // self.step.rows
+        if self._player is None and count:
+            recorded = self._rehearsed(rows.clone())
+            self._player = Player(
+                recorded.calls, recorded.rows, recorded.rate, recorded.loss, drawn_by_torch=self.drawn_by_torch
+            )
+        losses: list[Tensor] = []
+        if self._player is not None and count:
+            losses.append(self._player.steps(rows[: count * self.step.rows], rates[:count]))
+        self.step.set_rate(rates[-1])
+        if count < len(rates):
+            losses.append(self.step(rows[count * self.step.rows :]).detach()[None])
+        return torch.cat(losses)
+
+    def _record(self, rows: Tensor) -> tuple[Tensor, Recorded]:
+        found = record(self.step, rows, self.step.rate)
+        if self.step.draw is not None and self.step.draw.calls:
+            raise Unrecordable("random numbers are drawn by epoch and row")
+        return found
+
     def _rehearsed(self, rows: Tensor) -> Recorded:
         """Record a step and undo it, so that all whole calls are compiled ones: a resumed training gives the same bits."""
         optimizer = self.step.optimizer
@@ -101,8 +126,9 @@ class Tape:
         state = [value.clone() for values in optimizer.state.values() for value in values.values()]
         part = rows[: self.step.rows]
         self.step.set_rate(1e-3)  # any rate: it is read from its tensor
-        while self._recorded is None:  # the first step makes the optimizer's state, the second is recorded
-            self(part)
+        if not state:  # the first step makes the optimizer's state
+            self.step(part)
+        recorded = self._record(part)[1]
         with torch.no_grad():
             for tensor, value in zip(network, before, strict=True):
                 tensor.copy_(value)
@@ -110,7 +136,7 @@ class Tape:
             for tensor, value in zip(held, state or [torch.zeros_like(tensor) for tensor in held], strict=True):
                 tensor.copy_(value)
         torch.set_rng_state(random)
-        return self._recorded
+        return recorded
 
     def _program(self, replay: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
         """Compile all steps of a call into one program of (steps, B) rows and (steps,) rates."""
@@ -132,7 +158,8 @@ def record(step: Callable[[Tensor], Tensor], rows: Tensor, rate: Tensor) -> tupl
     """
     with _Recorder() as recorder:
         loss = step(rows)
-    return loss.clone(), _written(recorder.calls, rows, rate, loss)
+    calls, last = _needed(recorder.calls, rows, loss)
+    return loss.clone(), Recorded(calls, rows, rate, last)
 
 
 class _Recorder(TorchDispatchMode):
@@ -159,15 +186,101 @@ def _by_number(func: Any, args: tuple[Any, ...]) -> bool:
     return picks and all(index is None or index.dtype not in masks for index in args[1])
 
 
-def _written(calls: list[Call], rows: Tensor, rate: Tensor, loss: Tensor) -> Recorded:
-    """Write the calls as the lines of one function of `rows`, each value freed after its last use."""
+def _needed(calls: list[Call], rows: Tensor, loss: Tensor) -> tuple[list[Call], Tensor]:
+    """The calls without which the step would be another one, and the loss among their results.
+
+    Left out: other names for the same tensor, copies of what nobody looks at again, what is the same in each step, and
+    what nobody reads.
+    """
+    same: dict[int, Tensor] = {}  # by a tensor's id: the one that stands for it
+    turned: dict[int, Tensor] = {}  # a transposed tensor, and what it was before
+    constants: set[int] = set()
+    copies: set[int] = set()
+    found: list[Call] = []
+    aten = torch.ops.aten
+
+    def stands(value: Tensor) -> Tensor:
+        return same.get(id(value), value)
+
+    last_use = _last_uses(calls)
+    for number, (func, given, named, out) in enumerate(calls):
+        args, kwargs = each(given, stands), each(named, stands)
+        if func is aten.detach.default or _whole(func, given, out):
+            same[id(out)] = args[0]
+            constants |= {id(out)} if id(given[0]) in constants else set()
+        elif func is aten.t.default and id(args[0]) in turned:
+            same[id(out)] = turned[id(args[0])]
+        elif _constant(func, given, named, out, constants) and _unchanged(out, calls):  # the same in each step
+            constants.add(id(out))
+        elif func is aten.new_empty_strided.default and _only_a_copy(calls, number, last_use):
+            same[id(out)] = args[0]  # autograd copies a gradient that somebody else (the recorder) holds too
+            copies.add(number + 1)
+        elif number not in copies:
+            if func is aten.t.default:
+                turned[id(out)] = args[0]
+            found.append((func, args, kwargs, out))
+    used = {id(stands(loss))}
+    needed: list[Call] = []
+    for call in reversed(found):
+        func, args, kwargs, out = call
+        acts = func._schema.is_mutable or torch.Tag.nondeterministic_seeded in func.tags
+        if acts or used & {id(tensor) for tensor in tensors(out)}:
+            used |= {id(tensor) for tensor in tensors((args, kwargs))}
+            needed.append(call)
+    return needed[::-1], stands(loss)
+
+
+def _whole(func: Any, args: tuple[Any, ...], out: Any) -> bool:
+    """Say whether a slice is all of what it is taken from."""
+    return func is torch.ops.aten.slice.Tensor and out.shape == args[0].shape and out.stride() == args[0].stride()
+
+
+def _last_uses(calls: list[Call]) -> dict[int, int]:
+    """Return, by the address of a storage, the last call that reads or writes it."""
+    out: dict[int, int] = {}
+    for number, (_, args, kwargs, _) in enumerate(calls):
+        for tensor in tensors((args, kwargs)):
+            out[tensor.untyped_storage().data_ptr()] = number
+    return out
+
+
+def _constant(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, constants: set[int]) -> bool:
+    """Say whether an operation gives the same each time: it looks at shapes, at constants or at nothing."""
+    if not isinstance(out, Tensor) or func._schema.is_mutable or torch.Tag.nondeterministic_seeded in func.tags:
+        return False
+    if func in (torch.ops.aten.ones_like.default, torch.ops.aten.zeros_like.default):
+        return True
+    return all(id(tensor) in constants for tensor in tensors((args, kwargs)))
+
+
+def _unchanged(out: Tensor, calls: list[Call]) -> bool:
+    """Say whether no call writes into a tensor's memory."""
+    place = out.untyped_storage().data_ptr()
+    return not any(
+        func._schema.is_mutable
+        and any(tensor.untyped_storage().data_ptr() == place for tensor in tensors((args, kwargs)))
+        for func, args, kwargs, _ in calls
+    )
+
+
+def _only_a_copy(calls: list[Call], number: int, last_use: dict[int, int]) -> bool:
+    """Say whether this call and the next make a copy of a tensor that nobody looks at again."""
+    (_, args, _, out), (following, given, _, _) = calls[number], calls[number + 1]
+    same = following is torch.ops.aten.copy_.default and given[0] is out and given[1] is args[0]
+    source = args[0]
+    return (
+        same and source.stride() == out.stride() and source.dtype == out.dtype
+        and last_use[source.untyped_storage().data_ptr()] == number + 1
+    )  # fmt: skip
+
+
+def _written(calls: list[Call], rows: Tensor, rate: Tensor, loss: Tensor) -> tuple[str, dict[str, Any]]:
+    """The calls as the body of a function of `rows` and `rate`, and what it calls and holds by name.
+
+    Each value is freed after its last use.
+    """
     names: dict[int, str] = {id(rows): "rows", id(rate): "rate"}
     kept: dict[str, Any] = {}
-    turned: dict[str, str] = {}  # a transposed value, and what it was before
-    lines: list[tuple[str, str, bool]] = []
-    copies: set[int] = set()
-    constants: set[int] = set()
-    aten = torch.ops.aten
 
     def shown(value: Any) -> str:
         if isinstance(value, Tensor):
@@ -183,34 +296,19 @@ def _written(calls: list[Call], rows: Tensor, rate: Tensor, loss: Tensor) -> Rec
         kept[name] = value
         return name
 
-    last_use = _last_uses(calls)
+    lines: list[str] = []
     for number, (func, args, kwargs, out) in enumerate(calls):
-        if func is aten.detach.default or _whole(func, args, out):
-            names[id(out)] = shown(args[0])
-            constants |= {id(out)} if id(args[0]) in constants else set()
-            continue
-        if func is aten.t.default and shown(args[0]) in turned:
-            names[id(out)] = turned[shown(args[0])]
-            continue
-        if _constant(func, args, kwargs, out, constants) and _unchanged(out, calls):  # the same in each step
-            constants.add(id(out))
-            shown(out)
-            continue
-        if func is aten.new_empty_strided.default and _only_a_copy(calls, number, last_use):
-            names[id(out)] = shown(args[0])  # autograd copies a gradient that somebody else (the recorder) holds too
-            copies.add(number + 1)
-            continue
-        if number in copies:
-            continue
         given = ", ".join([shown(arg) for arg in args] + [f"{key}={shown(value)}" for key, value in kwargs.items()])
-        target = _named(out, names, len(lines))
-        if func is aten.t.default:
-            turned[target] = shown(args[0])
-        function = f"do_{len(lines)}"
-        kept[function] = func
-        acts = func._schema.is_mutable or torch.Tag.nondeterministic_seeded in func.tags
-        lines.append((target, f"{function}({given})", acts))
-    return Recorded(_alive(lines, names[id(loss)]), names[id(loss)], kept)
+        target = _named(out, names, number)
+        kept[f"do_{number}"] = func
+        lines.append(f"{target} = do_{number}({given})" if target else f"do_{number}({given})")
+    gone: set[str] = {names[id(loss)]}
+    word = re.compile(r"\bv\d+(?:_\d+)?\b")
+    for number in reversed(range(len(lines))):
+        last = sorted(set(word.findall(lines[number])) - gone)
+        gone |= set(last)
+        lines[number] += f"; del {', '.join(last)}" if last else ""
+    return "\n    ".join([*lines, f"return {names[id(loss)]}"]), kept
 
 
 def _named(out: Any, names: dict[int, str], number: int) -> str:
@@ -232,88 +330,20 @@ def _named(out: Any, names: dict[int, str], number: int) -> str:
     return f"[{', '.join(parts)}]" if any(part != "_" for part in parts) else ""
 
 
-def _whole(func: Any, args: tuple[Any, ...], out: Any) -> bool:
-    """Say whether a slice is all of what it is taken from."""
-    return func is torch.ops.aten.slice.Tensor and out.shape == args[0].shape and out.stride() == args[0].stride()
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _tensors(item)
-
-
-def _last_uses(calls: list[Call]) -> dict[int, int]:
-    """Return, by the address of a storage, the last call that reads or writes it."""
-    out: dict[int, int] = {}
-    for number, (_, args, kwargs, _) in enumerate(calls):
-        for tensor in _tensors([*args, *kwargs.values()]):
-            out[tensor.untyped_storage().data_ptr()] = number
-    return out
-
-
-def _constant(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, constants: set[int]) -> bool:
-    """Say whether an operation gives the same each time: it looks at shapes or at constants alone."""
-    if not isinstance(out, Tensor) or func._schema.is_mutable or torch.Tag.nondeterministic_seeded in func.tags:
-        return False
-    given = list(_tensors([*args, *kwargs.values()]))
-    if func in (torch.ops.aten.ones_like.default, torch.ops.aten.zeros_like.default):
-        return True
-    return bool(given) and all(id(tensor) in constants for tensor in given)
-
-
-def _unchanged(out: Tensor, calls: list[Call]) -> bool:
-    """Say whether no call writes into a tensor's memory."""
-    place = out.untyped_storage().data_ptr()
-    return not any(
-        func._schema.is_mutable
-        and any(tensor.untyped_storage().data_ptr() == place for tensor in _tensors([*args, *kwargs.values()]))
-        for func, args, kwargs, _ in calls
-    )
-
-
-def _only_a_copy(calls: list[Call], number: int, last_use: dict[int, int]) -> bool:
-    """Say whether this call and the next make a copy of a tensor that nobody looks at again."""
-    (_, args, _, out), (following, given, _, _) = calls[number], calls[number + 1]
-    same = following is torch.ops.aten.copy_.default and given[0] is out and given[1] is args[0]
-    source = args[0]
-    return (
-        same and source.stride() == out.stride() and source.dtype == out.dtype
-        and last_use[source.untyped_storage().data_ptr()] == number + 1
-    )  # fmt: skip
-
-
-def _alive(lines: list[tuple[str, str, bool]], last: str) -> list[str]:
-    """Return the lines whose results are read or that act, with each name deleted after the last line that reads it."""
-    word = re.compile(r"\bv\d+(?:_\d+)?\b")
-    used: set[str] = {last}
-    out: list[str] = []
-    for target, text, acts in reversed(lines):
-        made, read = set(word.findall(target)), set(word.findall(text))
-        if not acts and not made & used:
-            continue
-        gone = sorted((read | made) - used)
-        used |= read
-        line = f"{target} = {text}" if target else text
-        out.append(line + (f"; del {', '.join(gone)}" if gone else ""))
-    return out[::-1]
-
-
 @dataclass(frozen=True)
 class Recorded:
-    """A step's operations as lines of code, what they call and hold by name, and the name of the loss."""
+    """A step's calls, the tensors that they read row numbers and rate from, and their loss."""
 
-    lines: list[str]
-    loss: str
-    kept: dict[str, Any]
+    calls: list[Call]
+    rows: Tensor
+    rate: Tensor
+    loss: Tensor
 
     def function(self, *, direct: bool) -> Callable[[Tensor, Tensor], Tensor]:
         """Return the function of row numbers and rate. `direct`: through torch's own functions where they do the same."""
-        body = "\n    ".join([*self.lines, f"return {self.loss}"])
+        body, kept = _written(self.calls, self.rows, self.rate, self.loss)
         swap = _direct if direct else _compilable
-        calls = {name: swap(value) if name.startswith("do_") else value for name, value in self.kept.items()}
+        calls = {name: swap(value) if name.startswith("do_") else value for name, value in kept.items()}
         written = compile(f"def replay(rows, rate):\n    {body}\n", "<recorded step>", "exec")
         exec(written, calls)  # only lines written above
         return calls["replay"]

@@ -21,9 +21,8 @@ CODES = (
     "LOG", "POWER", "EQUAL", "ABOVE", "BELOW", "FROM", "UP_TO", "NOT", "IS_NAN", "WHERE", "SUM", "NORM", "PRODUCT", "PICK", "SPREAD", "LOG_SOFTMAX",
     "LOG_SOFTMAX_BACK", "CHOSEN", "CHOSEN_BACK", "PLACE", "RUNNING", "ADAM", "SGD", "DRAW",
 )  # fmt: skip
-ANY_TYPE = (
-    CODES[: CODES.index("ADDCMUL")] + CODES[CODES.index("LOG") : CODES.index("SUM")]
-)  # what C also does one by one
+# what C also does one by one
+ANY_TYPE = CODES[: CODES.index("ADDCMUL")] + CODES[CODES.index("LOG") : CODES.index("SUM")]
 NUMBER = {name: number for number, name in enumerate(CODES)}
 
 
@@ -66,10 +65,15 @@ def rows(func: Any, args: Any, kwargs: Any, out: Any, held: list[Any]) -> list[O
 
 def _map(name: str, out: Tensor, operands: Iterable[Any], numbers: Iterable[float], held: list[Any]) -> Op:
     """A row for what is done to each number; operands are spread over the result's axes."""
+    operands = list(operands)
+    dtype = out.dtype
+    if dtype == torch.bool:  # a comparison: in the type of what is compared
+        kinds = [operand.dtype for operand in operands if isinstance(operand, Tensor)]
+        dtype = next((kind for kind in kinds if kind.is_floating_point), torch.float64)
     parts = [out]
     for operand in operands:
         if not isinstance(operand, Tensor):
-            operand = torch.tensor(operand, dtype=out.dtype if out.dtype != torch.bool else torch.float32)
+            operand = torch.tensor(operand, dtype=dtype)
             held.append(operand)
         parts.append(operand.expand(out.shape))
     if not _is_real(*parts) and (name not in ANY_TYPE or out.dtype == torch.uint8):
@@ -151,7 +155,7 @@ def _copied(a: Tensor, **_: Any) -> tuple[list[Any], list[float]]:
     return [a], []
 
 
-def _mean_only(a: Tensor, b: Tensor, reduction: int = 1) -> tuple[list[Any], list[float]]:
+def _each_alone(a: Tensor, b: Tensor, reduction: int = 1) -> tuple[list[Any], list[float]]:
     if reduction:
         raise Unknown("summed")
     return [a, b], []
@@ -180,7 +184,7 @@ MAPS: dict[Any, tuple[str, Callable[..., tuple[list[Any], list[float]]]]] = {
     aten.silu.default: ("SILU", _as_is), aten.silu_backward.default: ("SILU_BACK", _as_is),
     aten.exp.default: ("EXP", _as_is), aten.log.default: ("LOG", _as_is), aten.sqrt.default: ("SQRT", _as_is), aten.rsqrt.default: ("RSQRT", _as_is),
     aten.reciprocal.default: ("RECIPROCAL", _as_is), aten.abs.default: ("ABS", _as_is), aten.sgn.default: ("SIGN", _as_is),
-    aten.pow.Tensor_Scalar: ("POWER", lambda a, f: ([a], [f])), aten.mse_loss.default: ("SQUARE", _mean_only),
+    aten.pow.Tensor_Scalar: ("POWER", lambda a, f: ([a], [f])), aten.mse_loss.default: ("SQUARE", _each_alone),
     aten.mse_loss_backward.default: ("SQUARE_BACK", _square_back), aten.eq.Tensor: ("EQUAL", _as_is), aten.eq.Scalar: ("EQUAL", _as_is),
     aten.gt.Tensor: ("ABOVE", _as_is), aten.gt.Scalar: ("ABOVE", _as_is), aten.lt.Tensor: ("BELOW", _as_is), aten.lt.Scalar: ("BELOW", _as_is),
     aten.ge.Tensor: ("FROM", _as_is), aten.ge.Scalar: ("FROM", _as_is), aten.le.Tensor: ("UP_TO", _as_is), aten.le.Scalar: ("UP_TO", _as_is),

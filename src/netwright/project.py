@@ -340,9 +340,8 @@ def train(
             fixed = features.known(work, lambda: start_network(work, Plan(threads=torch.get_num_threads()), None)[0])
         if frozen:
             work, fixed = fixed or work, None
-        begun: dict[
-            tuple[str, str], tuple[Network, Data]
-        ] = {}  # a checkpoint takes long to read: trials change copies alone
+        # what the plan was chosen with goes on: a checkpoint takes long to read, and trials change copies alone
+        begun: dict[tuple[str, str], tuple[Network, Data]] = {}
 
         def make(trial: Plan) -> tuple[Network, Data]:
             return begun.setdefault((trial.device, trial.precision), start_network(work, trial, module))

@@ -27,7 +27,7 @@ class Tables:
         self.network = network
         found = [part for part in network.modules() if few and isinstance(part, nn.Embedding)]
         self.found = [part for part in found if part.weight.requires_grad and part.num_embeddings >= LARGE and not part.scale_grad_by_freq]  # fmt: skip
-        self.kept: dict[nn.Parameter, Tensor] = {}  # (V, D) a table's gradient: zeros, but for the rows laid last
+        self.kept: dict[Tensor, Tensor] = {}  # (V, D) a table's gradient: zeros, but for the rows laid last
         self.read: dict[
             nn.Parameter, tuple[Tensor, Tensor]
         ] = {}  # the rows (n,), and a tensor whose gradient is theirs (n, D)

@@ -68,7 +68,7 @@ class Lora(nn.Module):
         """(..., I) -> (..., O)."""
         if self._as_one(x):
             starts = [sum(self.sizes[:number]) for number, own in enumerate(self.learns) if own]
-            return Added.apply(x, self.base.weight, self.base.bias, float(self.scale), starts, self.A, *self.B)  # type: ignore[return-value]
+            return Added.apply(x, self.base.weight, self.base.bias, self.scale, starts, self.A, *self.B)  # type: ignore[return-value]
         y = self.base(x)
         narrow = F.linear(x, self.A) * self.scale  # (..., parts · r)
         if len(self.sizes) == 1:
@@ -88,28 +88,28 @@ class Lora(nn.Module):
 class Added(torch.autograd.Function):
     """y = W x + b, and s Bₖ Aₖ x added at the outputs of each part k where they stand: torch's own would lay y anew.
 
-    With gₖ the gradient at part k: ∂x = Wᵀ g + Σ Aₖᵀ tₖ, tₖ = s Bₖᵀ gₖ; ∂Aₖ = tₖ xᵀ, ∂Bₖ = s gₖ (Aₖ x)ᵀ. `starts`: part k's first output.
+    With gₖ the gradient at part k: ∂x = Wᵀ g + Σ Aₖᵀ tₖ, tₖ = s Bₖᵀ gₖ; ∂Aₖ = tₖ xᵀ, ∂Bₖ = gₖ (s Aₖ x)ᵀ. `starts`: part k's
+    first output. N rows.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, scale: float, starts: list[int], A: Tensor, *B: Tensor) -> Tensor:  # fmt: skip
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, scale: Tensor, starts: list[int], A: Tensor, *B: Tensor) -> Tensor:  # fmt: skip
         rows = x.flatten(0, -2)  # (N, I)
-        y, narrow = F.linear(rows, weight, bias), F.linear(rows, A)  # (N, O), (N, parts · r)
+        y, narrow = F.linear(rows, weight, bias), F.linear(rows, A) * scale  # (N, O), (N, parts · r)
         for start, pair, half in zip(starts, B, narrow.chunk(len(B), 1), strict=True):
-            y[:, start : start + len(pair)].addmm_(half, pair.T, alpha=scale)
-        ctx.save_for_backward(rows, weight, narrow, A, *B)
-        ctx.scale, ctx.starts, ctx.shape = scale, starts, x.shape
+            y[:, start : start + len(pair)].addmm_(half, pair.T)
+        ctx.save_for_backward(rows, weight, scale, narrow, A, *B)
+        ctx.starts, ctx.shape = starts, x.shape
         return y.view(*x.shape[:-1], len(weight))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
-        rows, weight, narrow, A, *B = ctx.saved_tensors
+        rows, weight, scale, narrow, A, *B = ctx.saved_tensors
         g = gradients[0].flatten(0, -2)  # (N, O)
         parts = [g[:, start : start + len(pair)] for start, pair in zip(ctx.starts, B, strict=True)]
-        halves = [ctx.scale * (part @ pair) for part, pair in zip(parts, B, strict=True)]
-        t = torch.cat(halves, 1) if len(halves) > 1 else halves[0]  # (N, parts · r)
+        t = torch.cat([part @ pair for part, pair in zip(parts, B, strict=True)], 1) * scale  # (N, parts · r)
         dx = torch.mm(g, weight).addmm_(t, A).view(ctx.shape) if ctx.needs_input_grad[0] else None
-        dB = [ctx.scale * (part.T @ half) for part, half in zip(parts, narrow.chunk(len(B), 1), strict=True)]
+        dB = [part.T @ half for part, half in zip(parts, narrow.chunk(len(B), 1), strict=True)]
         return dx, None, None, None, None, t.T @ rows, *dB
 
 

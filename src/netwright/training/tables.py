@@ -28,9 +28,8 @@ class Tables:
         found = [part for part in network.modules() if few and isinstance(part, nn.Embedding)]
         self.found = [part for part in found if part.weight.requires_grad and part.num_embeddings >= LARGE and not part.scale_grad_by_freq]  # fmt: skip
         self.kept: dict[Tensor, Tensor] = {}  # (V, D) a table's gradient: zeros, but for the rows laid last
-        self.read: dict[
-            nn.Parameter, tuple[Tensor, Tensor]
-        ] = {}  # the rows (n,), and a tensor whose gradient is theirs (n, D)
+        # the rows (n,) of a table that were read, and a tensor (n, D) whose gradient is theirs
+        self.read: dict[Tensor, tuple[Tensor, Tensor]] = {}
 
     def clear(self) -> None:
         """Make zeros of the rows that were laid last."""

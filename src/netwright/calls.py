@@ -9,20 +9,24 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-# tokens of a call on a processor, padding among them: more leave its cache, and took twice as long (docs/log.md)
-PADDED = 2**12
+# numbers of a call's states on a processor, padding among them: what a layer makes of more leaves its cache (docs/log.md)
+STATES = 2**18
+MOST = 2**12  # tokens of a call of a narrow network
 LEAST = 64  # tokens below which a call is not divided
 ELSEWHERE = 2**16  # of one on a graphics card, and of texts that are written: at width 512 a layer makes 128 MB of them
 
 T = TypeVar("T")
 
 
-def tokens(lengths: Tensor, device: str) -> int:
-    """Return how many tokens a call of rows of these lengths is to have: on a processor few rows are divided among its threads."""
+def tokens(lengths: Tensor, device: str, width: int) -> int:
+    """Return how many tokens a call of rows of these lengths is to have, whose states are `width` numbers each.
+
+    On a processor few rows are divided among its threads.
+    """
     if device != "cpu":
         return ELSEWHERE
     whole = int(lengths.max()) * len(lengths) if len(lengths) else 0
-    return min(PADDED, max(LEAST, -(-whole // torch.get_num_threads())))
+    return max(LEAST, min(MOST, STATES // max(width, 1), -(-whole // torch.get_num_threads())))
 
 
 def of_like_lengths(lengths: Tensor, size: int, most: int) -> list[Tensor]:

@@ -45,7 +45,7 @@ def by_length(
         if isinstance(array, Ragged):
             lengths += array.lengths
     sizes = torch.from_numpy(lengths)
-    order = calls.of_like_lengths(sizes, AT_ONCE, calls.tokens(sizes, device.type))
+    order = calls.of_like_lengths(sizes, AT_ONCE, calls.tokens(sizes, device.type, network.trunk.out.width))
 
     @torch.no_grad()
     def work(chosen: Tensor) -> np.ndarray:

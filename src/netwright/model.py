@@ -258,7 +258,8 @@ def answers(
             order = calls.of_like_lengths(lengths, min(plan.rows_a_call, WRITTEN_AT_ONCE), calls.ELSEWHERE)
             parts = [work(chosen) for chosen in order]
         else:
-            order = calls.of_like_lengths(lengths, plan.rows_a_call, calls.tokens(lengths, plan.device))
+            most = calls.tokens(lengths, plan.device, network.trunk.out.width)
+            order = calls.of_like_lengths(lengths, plan.rows_a_call, most)
             parts = calls.each(order, work, device=plan.device)
     return _in_order(parts, order)
 

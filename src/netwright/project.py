@@ -343,12 +343,18 @@ def train(
             fixed = features.known(work, lambda: start_network(work, Plan(threads=torch.get_num_threads()), None)[0])
         if frozen:
             work, fixed = fixed or work, None
+        # what the plan was chosen with goes on: a checkpoint takes long to read, and trials change copies alone
+        begun: dict[tuple[str, str], tuple[Network, Data]] = {}
+
+        def make(trial: Plan) -> tuple[Network, Data]:
+            return begun.setdefault((trial.device, trial.precision), start_network(work, trial, module))
+
         if plan is None:
-            plan = choose_plan(work.recipe.plan, lambda trial: start_network(work, trial, module), settings, world)
+            plan = choose_plan(work.recipe.plan, make, settings, world)
         ready(plan)
         settings = within(settings, plan)
         torch.set_num_threads(plan.threads)
-        network, data = start_network(work, plan, module)
+        network, data = begun.get((plan.device, plan.precision)) or start_network(work, plan, module)
         if fixed is not None:
             _led(fixed, network, plan, world)
         sizes = describe(network)

@@ -303,3 +303,27 @@ def test_what_cannot_be_adapted_is_said(settings: dict[str, Any], said: str, tmp
 def test_maps_that_cannot_be_held_in_eight_bits_are_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not held in 8 bits"):
         trained(tmp_path, checkpoints.folder(tmp_path / "gpt2", "gpt2"), model={"adapt": {"how": "lora", "bits": 8}})
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("learns", [[True], [True, False, True], [True, True]])
+def test_lora_added_in_place_is_its_formula(learns: list[bool], bias: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers and gradients, of maps that are several in one too, and where the inputs learn nothing."""
+    torch.manual_seed(0)
+    sizes = [6, 4, 5][: len(learns)]
+    base = torch.nn.Linear(7, sum(sizes), bias=bias).requires_grad_(False)
+    part = adapting.Lora(base, 3, 5.0, sizes, learns)
+    for pair in part.B:
+        torch.nn.init.normal_(pair)
+    given = torch.randn(2, 4, sum(sizes))
+    for x in (torch.randn(2, 4, 7, requires_grad=True), torch.randn(2, 4, 7)):
+        found = []
+        for whole in (True, False):
+            if not whole:
+                monkeypatch.setattr(adapting.Lora, "_as_one", lambda self, x: False)
+            y = part(x)
+            wanted = [weight for weight in (x, part.A, *part.B) if weight.requires_grad]
+            found.append([y, *torch.autograd.grad(y, wanted, given)])
+        monkeypatch.undo()
+        for mine, theirs in zip(*found, strict=True):
+            torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-5)

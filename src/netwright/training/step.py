@@ -14,6 +14,7 @@ from netwright.randomness import Draw
 from netwright.recipe import Training
 from netwright.training import optimizers, packer, sampler
 from netwright.training.state import Data
+from netwright.training.tables import Tables
 from netwright.training.world import World
 
 Losses = dict[str, tuple[Tensor, Tensor | None]]
@@ -39,6 +40,8 @@ class Step:
         self.draw: Draw | None = None  # of the last batch
         compiled: Any = torch.compile(network) if plan.compile and not plan.record else network
         self.forward = world.wrap(compiled, self.device)
+        plain = self.device.type == "cpu" and world.size == 1 and not plan.record and not plan.compile
+        self.tables = Tables(network, few=plain)
 
     def lengths(self) -> Tensor | None:
         """(n,) how many tokens each row is padded for, or None where no row is padded."""
@@ -92,11 +95,12 @@ class Step:
     def gradient(self, batches: list[Batch], totals: dict[str, Tensor] | None = None) -> Tensor:
         """Compute the gradient of a step's loss, and return the loss."""
         self.optimizer.zero_grad(set_to_none=True)
+        self.tables.clear()
         loss: Tensor | None = None
         for number, batch in enumerate(batches):
             last = number == len(batches) - 1
             quiet = nullcontext() if last or self.world.size == 1 else self.forward.no_sync()  # type: ignore[operator]
-            with quiet:
+            with quiet, self.tables.apart():
                 part = self.loss(batch, totals)
                 if last:  # once a step, whatever the batches
                     l1, l2 = self.settings.l1 or 0.0, self.settings.l2 or 0.0
@@ -104,8 +108,10 @@ class Step:
                     part = part if penalty is None else part + penalty
                 part.backward()
             loss = part.detach() if loss is None else loss + part.detach()
+        weights = self.tables.weights()
         if self.settings.gradient_clip:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
+            nn.utils.clip_grad_norm_(weights, self.settings.gradient_clip)
+        self.tables.lay()
         assert loss is not None
         return loss
 

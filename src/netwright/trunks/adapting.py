@@ -66,6 +66,9 @@ class Lora(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., I) -> (..., O)."""
+        if self._as_one(x):
+            starts = [sum(self.sizes[:number]) for number, own in enumerate(self.learns) if own]
+            return Added.apply(x, self.base.weight, self.base.bias, self.scale, starts, self.A, *self.B)  # type: ignore[return-value]
         y = self.base(x)
         narrow = F.linear(x, self.A) * self.scale  # (..., parts · r)
         if len(self.sizes) == 1:
@@ -74,6 +77,40 @@ class Lora(nn.Module):
         more = [F.linear(next(halves), next(pairs)) if own else None for own in self.learns]
         parts = [part if add is None else part + add for part, add in zip(y.split(self.sizes, -1), more, strict=True)]
         return torch.cat(parts, -1)
+
+    def _as_one(self, x: Tensor) -> bool:
+        """Whether the gradients written out may be taken: a plain map whose weights stay, in code that runs as it stands."""
+        plain = type(self.base) is nn.Linear and not self.base.weight.requires_grad and x.device.type == "cpu"
+        whole = x.dtype == self.A.dtype and not torch.is_autocast_enabled(x.device.type)
+        return plain and whole and not torch.compiler.is_compiling() and not torch.compiler.is_exporting()
+
+
+class Added(torch.autograd.Function):
+    """y = W x + b, and s Bₖ Aₖ x added at the outputs of each part k where they stand: torch's own would lay y anew.
+
+    With gₖ the gradient at part k: ∂x = Wᵀ g + Σ Aₖᵀ tₖ, tₖ = s Bₖᵀ gₖ; ∂Aₖ = tₖ xᵀ, ∂Bₖ = gₖ (s Aₖ x)ᵀ. `starts`: part k's
+    first output. N rows.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, scale: Tensor, starts: list[int], A: Tensor, *B: Tensor) -> Tensor:  # fmt: skip
+        rows = x.flatten(0, -2)  # (N, I)
+        y, narrow = F.linear(rows, weight, bias), F.linear(rows, A) * scale  # (N, O), (N, parts · r)
+        for start, pair, half in zip(starts, B, narrow.chunk(len(B), 1), strict=True):
+            y[:, start : start + len(pair)].addmm_(half, pair.T)
+        ctx.save_for_backward(rows, weight, scale, narrow, A, *B)
+        ctx.starts, ctx.shape = starts, x.shape
+        return y.view(*x.shape[:-1], len(weight))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
+        rows, weight, scale, narrow, A, *B = ctx.saved_tensors
+        g = gradients[0].flatten(0, -2)  # (N, O)
+        parts = [g[:, start : start + len(pair)] for start, pair in zip(ctx.starts, B, strict=True)]
+        t = torch.cat([part @ pair for part, pair in zip(parts, B, strict=True)], 1) * scale  # (N, parts · r)
+        dx = torch.mm(g, weight).addmm_(t, A).view(ctx.shape) if ctx.needs_input_grad[0] else None
+        dB = [part.T @ half for part, half in zip(parts, narrow.chunk(len(B), 1), strict=True)]
+        return dx, None, None, None, None, t.T @ rows, *dB
 
 
 def prepare(network: Any, settings: Adapt | None) -> None:

@@ -210,9 +210,11 @@ def attended(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None,
     if h != k and N == 1:  # the heads that share keys are rows of one product
         out = F.scaled_dot_product_attention(queries.reshape(B, k, h // k, d), keys, values, attn_mask=mask)
         return out.reshape(B, 1, h * d)
-    if h != k:
+    here = queries.device.type == "cpu" and not torch.compiler.is_compiling() and not torch.compiler.is_exporting()
+    shared = h != k and here  # keys and values are read where they stand
+    if h != k and not shared:
         keys, values = keys.repeat_interleave(h // k, 1), values.repeat_interleave(h // k, 1)
-    out = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, is_causal=causal)
+    out = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, is_causal=causal, enable_gqa=shared)
     return out.transpose(1, 2).reshape(B, N, h * d)
 
 

@@ -304,12 +304,15 @@ def test_operations_are_the_formulas_that_a_compiler_sees() -> None:
     tokens = torch.randint(0, 12, (5,))
     losses, logs = many.do.entropy(x, tokens)
     asked: dict[str, tuple[Any, ...]] = {
-        "norm": (x, w, 1e-6), "added": (x, given, w, 1e-6), "norm_back": (given, given, x, w, scale), "swiglu": (x,),
+        "norm": (x, w, 1e-6), "added": (x, given, w, 1e-6), "norm_back": (given, given, x, w, scale), "swiglu": (x,), "gelu_back": (given, 3 * x),
         "swiglu_back": (given[:, :6], x), "part": (laid, *turn, 2, 1), "part_back": (q, k, v, *turn), "entropy": (x, tokens),
         "entropy_back": (losses, x, tokens, logs),
     }  # fmt: skip
-    assert {str(op).split(".")[1] for op in many.FORMULAS} == set(asked)
+    known = {str(op).split(".")[1] for op in many.FORMULAS} - {"attend", "attend_back"}  # of `test_attention`
+    assert known == set(asked)
     for op, formula in many.FORMULAS.items():
+        if str(op).split(".")[1] not in known:
+            continue
         values = asked[str(op).split(".")[1]]
         copies = [[part.clone() if isinstance(part, Tensor) else part for part in values] for _ in range(2)]
         torch.testing.assert_close(op(*copies[0]), formula(*copies[1]), atol=1e-5, rtol=1e-4)

@@ -62,7 +62,7 @@ FORMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "torch alone": lambda a, w: torch.erf(torch.erfinv((a @ w).tanh() * 0.9)).sum() + torch.sin(w).mean(),
 }  # fmt: skip
 BY_TORCH = {  # what C does not know
-    "gelu": ["aten.gelu.default", "aten.gelu_backward.default"], "clamped": ["aten.logical_and_.default"],
+    "clamped": ["aten.logical_and_.default"],
     "turned and cut": ["aten.slice_backward.default"], "normed": ["aten.native_layer_norm.default", "aten.native_layer_norm_backward.default"],
     "torch alone": ["aten.erf.default", "aten.erfinv.default", "aten.sin.default", "aten.cos.default"],
     "whole numbers": ["aten.remainder.Scalar", "aten.abs.default", "aten.new_zeros.default", "aten.index_put.default"],

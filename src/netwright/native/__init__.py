@@ -35,7 +35,7 @@ BUSY = 0.75  # of the time that its threads could have worked: less, and a step 
 ALONE = 32  # steps that are then taken by one thread
 SECONDS = 120  # that the compiler may take
 COMPILERS = ("cc", "gcc", "clang")
-SOURCES, HEADER = ("few.c", "many.c", "step.c"), "lanes.h"
+SOURCES, HEADER = ("few.c", "many.c", "step.c", "attend.c"), "lanes.h"
 # in a process of its own, since a compiler may know instructions that end who uses them
 TRIAL = """
 import ctypes, sys

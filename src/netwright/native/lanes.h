@@ -72,6 +72,27 @@ ALWAYS void turn(const float *x, const float *cosine, const float *sine, float s
 /* of each lane one or the other */
 ALWAYS vec pick(whole which, vec a, vec b) { return (vec)((which & (whole)a) | (~which & (whole)b)); }
 
+/* lanes from i on, 0 behind the n values, and putting them back */
+ALWAYS vec part_of(const float *p, int64_t i, int64_t n) {
+    if (i + W <= n) return *(const loose *)(p + i);
+    vec v = {0};
+#if W == 16
+    if (i < n) v = (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << (n - i)) - 1), p + i);
+#else
+    for (int64_t j = 0; i + j < n; j++) v[j] = p[i + j];
+#endif
+    return v;
+}
+
+ALWAYS void put(float *p, int64_t i, int64_t n, vec v) {
+    if (i + W <= n) *(loose *)(p + i) = v;
+#if W == 16
+    else if (i < n) _mm512_mask_storeu_ps(p + i, (__mmask16)((1u << (n - i)) - 1), (__m512)v);
+#else
+    else for (int64_t j = 0; i + j < n; j++) p[i + j] = v[j];
+#endif
+}
+
 /* e^x within 2 units of the last place, 0 below -87; after Cephes' polynomial */
 ALWAYS vec power(vec x) {
     const vec low = pick(x < -87.0f, (vec){0} - 87.0f, x), held = pick(low > 88.0f, (vec){0} + 88.0f, low);
@@ -86,4 +107,27 @@ ALWAYS vec power(vec x) {
     const whole twos = ((whole)shifted + 127) << 23;
     const vec out = p * (vec)twos;
     return pick(x < -87.0f, (vec){0}, out);
+}
+
+/* the share of a normal distribution below x, and its density there; after Abramowitz and Stegun 7.1.26, within 1.5e-7 */
+ALWAYS vec below(vec x, vec *density) {
+    const vec z = pick(x < 0, -x, x) * 0.70710678f, t = 1.0f / (1.0f + 0.3275911f * z), e = power(-z * z);
+    vec p = t * 1.061405429f - 1.453152027f;
+    p = p * t + 1.421413741f;
+    p = p * t - 0.284496736f;
+    p = p * t + 0.254829592f;
+    const vec beyond = 0.5f * p * t * e;
+    *density = 0.39894228f * e;
+    return pick(x < 0, beyond, 1.0f - beyond);
+}
+
+ALWAYS vec gelu(vec x) {
+    vec density;
+    return x * below(x, &density);
+}
+
+ALWAYS vec gelu_slope(vec x) {
+    vec density;
+    const vec share = below(x, &density);
+    return share + x * density;
 }

@@ -195,3 +195,10 @@ int many_entropy_back(const float *g, const int64_t *tokens, const float *logs, 
     }
     return 0;
 }
+
+/* GELU's gradient: dx = g (the share of a normal distribution below x + x times its density) */
+int many_gelu_back(const float *g, const float *x, float *dx, int64_t n, int64_t threads) {
+#pragma omp parallel for num_threads((int)threads) if (n > MANY)
+    for (int64_t i = 0; i < n; i += W) put(dx, i, n, part_of(g, i, n) * gelu_slope(part_of(x, i, n)));
+    return 0;
+}

@@ -29,7 +29,7 @@ class Laid(ctypes.Structure):
         return cls(values.data_ptr(), *values.stride()[:3])
 
 
-def _call(name: str, *given: Any) -> None:
+def call(name: str, *given: Any) -> None:
     """Call C with tensors' addresses, whole numbers and real ones, and the number of threads last."""
     few = native.library()
     assert few is not None, "only where `native.takes_many`"
@@ -43,14 +43,14 @@ def _call(name: str, *given: Any) -> None:
 def _norm(x: Tensor, weight: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
     x = x.contiguous()
     y, scale = torch.empty_like(x), x.new_empty(*x.shape[:-1], 1)
-    _call("many_norm", x, None, weight, None, y, scale, Whole(scale.numel()), Whole(x.shape[-1]), Real(epsilon))
+    call("many_norm", x, None, weight, None, y, scale, Whole(scale.numel()), Whole(x.shape[-1]), Real(epsilon))
     return y, scale
 
 
 def _added(x: Tensor, more: Tensor, weight: Tensor, epsilon: float) -> tuple[Tensor, Tensor, Tensor]:
     x, more = x.contiguous(), more.contiguous()
     total, y, scale = torch.empty_like(x), torch.empty_like(x), x.new_empty(*x.shape[:-1], 1)
-    _call("many_norm", x, more, weight, total, y, scale, Whole(scale.numel()), Whole(x.shape[-1]), Real(epsilon))
+    call("many_norm", x, more, weight, total, y, scale, Whole(scale.numel()), Whole(x.shape[-1]), Real(epsilon))
     return total, y, scale
 
 
@@ -58,21 +58,21 @@ def _norm_back(given: Tensor, more: Tensor | None, x: Tensor, weight: Tensor, sc
     given, x = given.contiguous(), x.contiguous()
     dx, dw = torch.empty_like(x), torch.empty_like(weight)
     more = None if more is None else more.contiguous()
-    _call("many_norm_back", given, more, x, weight, scale, dx, dw, Whole(scale.numel()), Whole(x.shape[-1]))
+    call("many_norm_back", given, more, x, weight, scale, dx, dw, Whole(scale.numel()), Whole(x.shape[-1]))
     return dx, dw
 
 
 def _swiglu(x: Tensor) -> Tensor:
     x = x.contiguous()
     y = x.new_empty(*x.shape[:-1], x.shape[-1] // 2)
-    _call("many_swiglu", x, y, Whole(y.numel() // y.shape[-1]), Whole(y.shape[-1]))
+    call("many_swiglu", x, y, Whole(y.numel() // y.shape[-1]), Whole(y.shape[-1]))
     return y
 
 
 def _swiglu_back(given: Tensor, x: Tensor) -> Tensor:
     given, x = given.contiguous(), x.contiguous()
     dx = torch.empty_like(x)
-    _call("many_swiglu_back", given, x, dx, Whole(given.numel() // given.shape[-1]), Whole(given.shape[-1]))
+    call("many_swiglu_back", given, x, dx, Whole(given.numel() // given.shape[-1]), Whole(given.shape[-1]))
     return dx
 
 
@@ -80,7 +80,7 @@ def _part(x: Tensor, cos: Tensor, sin: Tensor, heads: int, keys: int) -> tuple[T
     x, cos, sin = x.contiguous(), cos.contiguous(), sin.contiguous()
     B, T, _, d = x.shape
     q, k, v = (x.new_empty(B, count, T, d) for count in (heads, keys, keys))
-    _call("many_turn", x, cos, sin, q, k, v, *map(Whole, (B, T, heads, keys, d, len(cos))))
+    call("many_turn", x, cos, sin, q, k, v, *map(Whole, (B, T, heads, keys, d, len(cos))))
     return q, k, v
 
 
@@ -91,19 +91,26 @@ def _part_back(dq: Tensor, dk: Tensor, dv: Tensor, cos: Tensor, sin: Tensor) -> 
     keys = dk.shape[1]
     dx = dq.new_empty(B, T, heads + 2 * keys, d)
     laid = [ctypes.byref(Laid.of(part)) for part in (dq, dk, dv)]
-    _call("many_turn_back", *laid, cos, sin, dx, *map(Whole, (B, T, heads, keys, d, len(cos))))
+    call("many_turn_back", *laid, cos, sin, dx, *map(Whole, (B, T, heads, keys, d, len(cos))))
     return dx
 
 
 def _entropy(x: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
     losses, logs = x.new_empty(len(x)), x.new_empty(len(x))
-    _call("many_entropy", x, tokens.contiguous(), losses, logs, *map(Whole, x.shape))
+    call("many_entropy", x, tokens.contiguous(), losses, logs, *map(Whole, x.shape))
     return losses, logs
 
 
 def _entropy_back(given: Tensor, x: Tensor, tokens: Tensor, logs: Tensor) -> Tensor:
-    _call("many_entropy_back", given.contiguous(), tokens.contiguous(), logs, x, *map(Whole, x.shape))
+    call("many_entropy_back", given.contiguous(), tokens.contiguous(), logs, x, *map(Whole, x.shape))
     return x
+
+
+def _gelu_back(given: Tensor, x: Tensor) -> Tensor:
+    given, x = given.contiguous(), x.contiguous()
+    dx = torch.empty_like(x)
+    call("many_gelu_back", given, x, dx, Whole(x.numel()))
+    return dx
 
 
 # what the same operations are in torch: a compiler sees through these, and C stands for them
@@ -165,6 +172,10 @@ def _entropy_back_formula(given: Tensor, x: Tensor, tokens: Tensor, logs: Tensor
     return x.copy_(share.scatter_add(1, tokens[:, None], -given[:, None]))
 
 
+def _gelu_back_formula(given: Tensor, x: Tensor) -> Tensor:
+    return torch.ops.aten.gelu_backward(given, x)
+
+
 FORMULAS: dict[Any, Any] = {}  # by operation
 for _schema, _function, _formula in (
     ("norm(Tensor x, Tensor weight, float epsilon) -> (Tensor, Tensor)", _norm, _norm_formula),
@@ -172,6 +183,7 @@ for _schema, _function, _formula in (
     ("norm_back(Tensor given, Tensor? more, Tensor x, Tensor weight, Tensor scale) -> (Tensor, Tensor)", _norm_back, _norm_back_formula),
     ("swiglu(Tensor x) -> Tensor", _swiglu, swiglu),
     ("swiglu_back(Tensor given, Tensor x) -> Tensor", _swiglu_back, _swiglu_back_formula),
+    ("gelu_back(Tensor given, Tensor x) -> Tensor", _gelu_back, _gelu_back_formula),
     ("part(Tensor x, Tensor cos, Tensor sin, int heads, int keys) -> (Tensor, Tensor, Tensor)", _part, _part_formula),
     ("part_back(Tensor dq, Tensor dk, Tensor dv, Tensor cos, Tensor sin) -> Tensor", _part_back, _part_back_formula),
     ("entropy(Tensor x, Tensor tokens) -> (Tensor, Tensor)", _entropy, _entropy_formula),
@@ -225,6 +237,19 @@ class SwiGLU(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         return do.swiglu_back(gradients[0], *ctx.saved_tensors)
+
+
+class GELU(torch.autograd.Function):
+    """x times the share of a normal distribution below it (Hendrycks & Gimpel 2016, arXiv 1606.08415); torch's own answer."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return F.gelu(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return do.gelu_back(gradients[0], *ctx.saved_tensors)
 
 
 class Parted(torch.autograd.Function):

@@ -21,7 +21,7 @@ typedef struct {
 
 /* as in `player.py` */
 enum { COPY, ADD, SUB, MUL, DIV, MAXIMUM, MINIMUM, CLAMP, ADDCMUL, RELU, RELU_BACK, SIGMOID, SIGMOID_BACK, TANH, TANH_BACK,
-       SILU, SILU_BACK, EXP, SQRT, RSQRT, RECIPROCAL, ABS, SIGN, SQUARE, SQUARE_BACK, LOG, POWER, EQUAL, ABOVE, BELOW, FROM, UP_TO, NOT, IS_NAN,
+       SILU, SILU_BACK, GELU, GELU_BACK, EXP, SQRT, RSQRT, RECIPROCAL, ABS, SIGN, SQUARE, SQUARE_BACK, LOG, POWER, EQUAL, ABOVE, BELOW, FROM, UP_TO, NOT, IS_NAN,
        WHERE,
        SUM, NORM, PRODUCT, PICK, SPREAD, LOG_SOFTMAX, LOG_SOFTMAX_BACK, CHOSEN, CHOSEN_BACK, PLACE, RUNNING,
        ADAM, SGD, DRAW };
@@ -33,24 +33,19 @@ static Sgemm multiply; /* of the library that torch itself calls */
 
 void step_use(void *sgemm) { multiply = (Sgemm)sgemm; }
 
-/* lanes from i on, 0 beyond n (where values lie apart or together, not where they are one value) */
+/* lanes from i on, 0 beyond n where values lie together or apart; one value where they are one */
 ALWAYS vec loaded(const float *p, int64_t apart, int64_t i, int64_t n) {
+    if (apart == 1) return part_of(p, i, n);
     vec v = {0};
-    if (apart == 1 && i + W <= n) return *(const loose *)(p + i);
     if (apart == 0) return v + *p;
-#if W == 16
-    if (apart == 1) return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << (n - i)) - 1), p + i);
-#endif
     for (int64_t j = 0; j < W && i + j < n; j++) v[j] = p[(i + j) * apart];
     return v;
 }
 
 ALWAYS void stored(float *p, int64_t apart, int64_t i, int64_t n, vec v) {
-    if (apart == 1 && i + W <= n) *(loose *)(p + i) = v;
-#if W == 16
-    else if (apart == 1) _mm512_mask_storeu_ps(p + i, (__mmask16)((1u << (n - i)) - 1), (__m512)v);
-#endif
-    else for (int64_t j = 0; j < W && i + j < n; j++) p[(i + j) * apart] = v[j];
+    if (apart == 1) put(p, i, n, v);
+    else
+        for (int64_t j = 0; j < W && i + j < n; j++) p[(i + j) * apart] = v[j];
 }
 
 ALWAYS vec root(vec a) {
@@ -105,6 +100,8 @@ static void floats(const Op *op, int64_t n, char *const *at, const int64_t *by) 
         MAP(TANH_BACK, a * (1.0f - b * b))
         MAP(SILU, a * halfway(a))
         MAP(SILU_BACK, a * halfway(b) * (1.0f + b * (1.0f - halfway(b))))
+        MAP(GELU, gelu(a))
+        MAP(GELU_BACK, a * gelu_slope(b))
         MAP(EXP, pick(a > 88.0f, NONE + INFINITY, power(a)))
         MAP(SQRT, root(a))
         MAP(RSQRT, 1.0f / root(a))

@@ -17,7 +17,7 @@ AXES, OPERANDS = 6, 4
 TYPES = {torch.float32: 0, torch.float64: 1, torch.int64: 2, torch.int32: 3, torch.bool: 4, torch.uint8: 4}
 CODES = (
     "COPY", "ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "CLAMP", "ADDCMUL", "RELU", "RELU_BACK", "SIGMOID", "SIGMOID_BACK",
-    "TANH", "TANH_BACK", "SILU", "SILU_BACK", "EXP", "SQRT", "RSQRT", "RECIPROCAL", "ABS", "SIGN", "SQUARE", "SQUARE_BACK",
+    "TANH", "TANH_BACK", "SILU", "SILU_BACK", "GELU", "GELU_BACK", "EXP", "SQRT", "RSQRT", "RECIPROCAL", "ABS", "SIGN", "SQUARE", "SQUARE_BACK",
     "LOG", "POWER", "EQUAL", "ABOVE", "BELOW", "FROM", "UP_TO", "NOT", "IS_NAN", "WHERE", "SUM", "NORM", "PRODUCT", "PICK", "SPREAD", "LOG_SOFTMAX",
     "LOG_SOFTMAX_BACK", "CHOSEN", "CHOSEN_BACK", "PLACE", "RUNNING", "ADAM", "SGD", "DRAW",
 )  # fmt: skip
@@ -161,6 +161,12 @@ def _each_alone(a: Tensor, b: Tensor, reduction: int = 1) -> tuple[list[Any], li
     return [a, b], []
 
 
+def _exact(*given: Any, approximate: str = "none") -> tuple[list[Any], list[float]]:
+    if approximate != "none":
+        raise Unknown("approximate")
+    return list(given), []
+
+
 def _square_back(grad: Tensor, a: Tensor, b: Tensor, reduction: int) -> tuple[list[Any], list[float]]:
     return [grad, a, b], [2 / a.numel() if reduction == 1 else 2]
 
@@ -181,6 +187,7 @@ MAPS: dict[Any, tuple[str, Callable[..., tuple[list[Any], list[float]]]]] = {
     aten.relu.default: ("RELU", _as_is), aten.threshold_backward.default: ("RELU_BACK", lambda g, a, t: ([g, a], [t])),
     aten.sigmoid.default: ("SIGMOID", _as_is), aten.sigmoid_backward.default: ("SIGMOID_BACK", _as_is),
     aten.tanh.default: ("TANH", _as_is), aten.tanh_backward.default: ("TANH_BACK", _as_is),
+    aten.gelu.default: ("GELU", _exact), aten.gelu_backward.default: ("GELU_BACK", _exact),
     aten.silu.default: ("SILU", _as_is), aten.silu_backward.default: ("SILU_BACK", _as_is),
     aten.exp.default: ("EXP", _as_is), aten.log.default: ("LOG", _as_is), aten.sqrt.default: ("SQRT", _as_is), aten.rsqrt.default: ("RSQRT", _as_is),
     aten.reciprocal.default: ("RECIPROCAL", _as_is), aten.abs.default: ("ABS", _as_is), aten.sgn.default: ("SIGN", _as_is),

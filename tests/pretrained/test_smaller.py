@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,16 @@ def test_texts_are_changed_and_other_columns_stay() -> None:
     assert {"good film", "a great film", "a plot is dull", "a film"} <= of[1]
     known = {"a", "good", "film", "the", "plot", "is", "dull", "fine", "great", "flat"}
     assert {word for text in made["text"] for word in making.words(text)} <= known
+
+
+def test_half_of_the_made_texts_go_on_as_another_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands side by side in a made text does so in one of the rows."""
+    monkeypatch.setattr(making, "WALKED", 1.0)
+    texts = ["the plot is dull but fun", "", None, "a cast that is dull and poor", "The end is near"]
+    made = making.rows(pl.DataFrame({"text": texts}), ["text"], {}, count=2000, seed=1)["text"].to_list()
+    assert "the plot is dull and poor" in made and "a cast that is dull but fun" in made
+    pairs = {pair for text in texts if text for pair in pairwise(text.lower().split())}
+    assert {pair for text in made for pair in pairwise(text.lower().split())} <= pairs
 
 
 @pytest.mark.parametrize("into", ["mlp", "convnet"])

@@ -175,7 +175,7 @@ def _table(model: Model, seen: np.ndarray, width: int) -> Tensor:
     """The tokens' vectors (V, width): the directions in which those of the `seen` ones differ most (PCA), kept in the cache.
 
     A vector is what stands in the teacher's table, and beside it what the teacher makes of the token alone, where it reads
-    nothing but one text (as in model2vec, where it is all of it).
+    nothing but one text (as model2vec does, whose vectors are that alone).
     """
 
     def make() -> Arrays:
@@ -183,7 +183,8 @@ def _table(model: Model, seen: np.ndarray, width: int) -> Tensor:
         assert found is not None
         table = found[1].cpu().double()
         table = (table - table[seen].mean(0)) / table.std()
-        if len(model.fitted.inputs) == 1:
+        texts = list(model.fitted.inputs.values())
+        if len(texts) == 1 and isinstance(texts[0], Text) and not texts[0].windows:
             alone = _alone(model, seen).double()
             beside = table.new_zeros(len(table), alone.shape[1])
             beside[seen] = (alone - alone.mean(0)) / alone.std().clamp(min=1e-7)

@@ -270,7 +270,7 @@ def start_network(work: Work, plan: Plan, module: torch.nn.Module | None) -> tup
     if start:
         adapting.prepare(network, work.family.adapt)
     elif work.recipe.teacher is not None:
-        teaching.begin(network, work.fitted.inputs, work.recipe.teacher)
+        teaching.begin(network, work.fitted.inputs, work.inputs, work.recipe.teacher)
     if plan.precision == "float64":
         network = network.double()
     paired = [key for key, kind in work.fitted.targets.items() if kind.paired]

@@ -6,7 +6,6 @@ import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
 
 import numpy as np
 import polars as pl
@@ -16,12 +15,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from netwright import cache, making, sources
-from netwright.arrays import Arrays
+from netwright.arrays import Arrays, Ragged
+from netwright.batch import Batch, Lists
 from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
 from netwright.kinds.base import Kind, kind_name
 from netwright.kinds.text import Text
-from netwright.model import Answers, Model, load
+from netwright.model import Answers, Model, load, precisely
 from netwright.network import Network
 from netwright.prepare import Fitted
 from netwright.recipe import Recipe
@@ -33,6 +33,7 @@ from netwright.trunks.pretrained.net import Net as Pretrained
 
 SLOWER = 0.25  # what the learning rate of vectors that begin as the teacher's is multiplied by
 NEAR = 15  # words that stand near a word, of which one may take its place
+AT_ONCE = 512  # tokens that are read alone, a call
 ABLE = ("category", "labels", "number")
 
 
@@ -109,10 +110,7 @@ def more(recipe: Recipe, table: Table, train: np.ndarray) -> tuple[Table, Answer
 def _asked(model: Model, table: Table) -> Answers:
     """The teacher's answers, which are kept in the cache for its next student."""
     assert model.run is not None
-    encoded, name = model.fitted.encode(table), str(model.run.folder)
-    own = [
-        hashlib.blake2b(path.read_bytes()).hexdigest() for path in (model.run.weights, model.run.trust) if path.exists()
-    ]
+    encoded, name, own = model.fitted.encode(table), str(model.run.folder), _content(model)
 
     def ask() -> Arrays:
         found = model.answers(encoded, len(table))
@@ -127,6 +125,13 @@ def _asked(model: Model, table: Table) -> Answers:
     text = f"{name} answered {len(table):,} rows in {seconds:.1f} s, to be learnt beside the truth"
     say("step", "teacher", text, rows=len(table), seconds=seconds)
     return out
+
+
+def _content(model: Model) -> list[str]:
+    """What a model's answers hang on."""
+    assert model.run is not None
+    files = (model.run.weights, model.run.trust)
+    return [hashlib.blake2b(path.read_bytes()).hexdigest() for path in files if path.exists()]
 
 
 def _vectors(model: Model) -> tuple[str, Tensor] | None:
@@ -166,32 +171,60 @@ def _alike(model: Model, words: list[str]) -> dict[str, list[str]]:
     return out
 
 
-@lru_cache(2)
-def _table(teacher: str, written: int, width: int) -> tuple[str, Tensor] | None:
-    """The teacher's tokenizer, and its tokens' vectors (V, width) in the directions in which they differ most (PCA).
+def _table(model: Model, seen: np.ndarray, width: int) -> Tensor:
+    """The tokens' vectors (V, width): the directions in which those of the `seen` ones differ most (PCA), kept in the cache.
 
-    `written`: when its weights were, since another run may stand in its place by now.
+    A vector is what stands in the teacher's table, and beside it what the teacher makes of the token alone, where it reads
+    nothing but one text (as model2vec does, whose vectors are that alone).
     """
-    found = _vectors(load(teacher))
-    if found is None:
-        return None
-    table = (found[1] - found[1].mean(0)).double()
-    _, directions = torch.linalg.eigh(table.T @ table)  # the last differ most
-    return found[0], (table @ directions.flip(1)[:, :width]).float()
+
+    def make() -> Arrays:
+        found = _vectors(model)
+        assert found is not None
+        table = found[1].cpu().double()
+        table = (table - table[seen].mean(0)) / table.std()
+        texts = list(model.fitted.inputs.values())
+        if len(texts) == 1 and isinstance(texts[0], Text) and not texts[0].windows:
+            alone = _alone(model, seen).double()
+            beside = table.new_zeros(len(table), alone.shape[1])
+            beside[seen] = (alone - alone.mean(0)) / alone.std().clamp(min=1e-7)
+            table = torch.cat([table, beside], 1)
+        _, directions = torch.linalg.eigh(table[seen].T @ table[seen])  # the last differ most
+        return {"table": (table @ directions.flip(1)[:, :width]).float().numpy()}
+
+    seen_too = hashlib.blake2b(seen.tobytes()).hexdigest()
+    kept = cache.kept(f"teacher's tokens {_content(model)} {width} {seen_too}", make, least=0)
+    return torch.from_numpy(np.array(kept["table"]))
 
 
-def begin(network: Network, kinds: Mapping[str, Kind], teacher: str) -> None:
-    """Give a network that reads the teacher's tokens the teacher's vectors of them, at the scale of its own."""
+@torch.no_grad()
+def _alone(model: Model, seen: np.ndarray) -> Tensor:
+    """(n, D) what the teacher's network makes of texts of one token each, of these (n,)."""
+    ((key, _),) = model.fitted.inputs.items()
+    model.network.eval()
+    with precisely(model.plan):
+        return torch.cat([
+            model.network.vector(Batch({key: {"ids": Lists(some, torch.arange(len(some) + 1, device=some.device))}})).float().cpu()
+            for some in torch.from_numpy(seen.astype(np.int32)).to(model.plan.device).split(AT_ONCE)
+        ])  # fmt: skip
+
+
+def begin(network: Network, kinds: Mapping[str, Kind], inputs: Mapping[str, Arrays], teacher: str) -> None:
+    """Give a network that reads the teacher's tokens the teacher's vectors of them, at the scale of its own.
+
+    `inputs`: the encoded rows, whose tokens are seen.
+    """
     for key, kind in kinds.items():
         stem = network.stems[key]
         if not kind.tongue or not isinstance(stem, TextStem) or stem.form not in ("sequence", "vector"):
             continue
-        name = "table" if stem.form == "sequence" else "bag"
-        own = getattr(stem, name).weight.data
-        found = _table(teacher, Run.open(teacher).weights.stat().st_mtime_ns, own.shape[1])
+        name, model = "table" if stem.form == "sequence" else "bag", load(teacher)
+        own, ids, found = getattr(stem, name).weight.data, inputs[key]["ids"], _vectors(model)
         if found is None or found[0] != kind.tongue:
             continue
-        own[: len(found[1]), : found[1].shape[1]] = found[1] * (own.std() / found[1].std())
+        assert isinstance(ids, Ragged)
+        table = _table(model, np.unique(ids.values), own.shape[1])
+        own[: len(table), : table.shape[1]] = table * (own.std() / table.std())
         say(
             "choice",
             "teacher.vectors",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from torch import nn
 from torch.nn import functional as F
 
 import netwright as nw
-from netwright import halves, making, quantizing
+from netwright import halves, making, quantizing, sources
+from netwright.batch import Batch, Lists
 from netwright.errors import InputError, Interrupted
 from netwright.events import listening
 from netwright.export.proven import export
@@ -197,16 +199,31 @@ def test_texts_are_changed_and_other_columns_stay() -> None:
     assert {word for text in made["text"] for word in making.words(text)} <= known
 
 
+def test_half_of_the_made_texts_go_on_as_another_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands side by side in a made text does so in one of the rows."""
+    monkeypatch.setattr(making, "WALKED", 1.0)
+    texts = ["the plot is dull but fun", "", None, "a cast that is dull and poor", "The end is near"]
+    made = making.rows(pl.DataFrame({"text": texts}), ["text"], {}, count=2000, seed=1)["text"].to_list()
+    assert "the plot is dull and poor" in made and "a cast that is dull but fun" in made
+    pairs = {pair for text in texts if text for pair in pairwise(text.lower().split())}
+    assert {pair for text in made for pair in pairwise(text.lower().split())} <= pairs
+
+
 @pytest.mark.parametrize("into", ["mlp", "convnet"])
 def test_a_student_begins_with_the_teachers_vectors(into: str, run: Path, tmp_path: Path) -> None:
-    """Its table has, in fewer values, the cosines of the teacher's; tokens are the teacher's own."""
+    """Squared distances of two tokens are sums of those in the teacher's table and of what it makes of either alone."""
     settings = {"training": {"epochs": 1, "learning_rate": 1e-9}, "made": 10}
     student, teacher = distill(run, into=into, output=tmp_path / "student", settings=settings), nw.load(run)
     assert student.fitted.inputs["text"].tongue == teacher.fitted.inputs["text"].tongue
-    own = student.network.stems["text"].table.weight[:, :32]  # type: ignore[union-attr]
-    theirs = teacher.network.trunk.inner.vectors()[: len(own)]  # type: ignore[union-attr]
-    theirs = theirs - theirs.mean(0)
-    torch.testing.assert_close(F.cosine_similarity(own[5:6], own), F.cosine_similarity(theirs[5:6], theirs), atol=1e-3, rtol=0)  # fmt: skip
+    place = np.unique(teacher.fitted.encode(sources.read(run.parent / "rows.csv"))["text"]["ids"].values)[:9]
+    own = student.network.stems["text"].table.weight[place, :64]  # type: ignore[union-attr]
+    theirs = teacher.network.trunk.inner.vectors()[place]  # type: ignore[union-attr]
+    ids = Lists(torch.from_numpy(place.astype(np.int32)), torch.arange(len(place) + 1))
+    alone = teacher.network.known(Batch({"text": {"ids": ids}}))
+    wanted, *parts = (F.pdist(vectors.detach()).square().double() for vectors in (own, theirs, alone))
+    shares = torch.linalg.lstsq(torch.stack(parts, 1), wanted[:, None]).solution
+    assert (shares > 0).all()
+    torch.testing.assert_close(torch.stack(parts, 1) @ shares, wanted[:, None], rtol=1e-3, atol=1e-6)
 
 
 def test_an_interrupted_student_is_the_same(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,9 +36,9 @@ SETTINGS = {  # garments may be mirrored, and are to be learnt in ten minutes, a
 }
 PLAIN = "no settings"
 KEPT = Path(__file__).parent / "quality.json"
-NOTE = """wine to german, digits, satellite, poems, tweets and fashion_mnist are the newest (one core, fashion_mnist two and nothing beside it), and
-MNIST's. The other rows are older and ran beside other work, so that their seconds are upper ends. Of larger sets the other
-families ran on one division; families' seconds hold pauses for other work, and are upper ends too.
+NOTE = """Rows of wine to german, digits, satellite, adult and shuttle are of steps in C (one core, other work beside it; seconds are upper
+ends), satellite's other families and digits' linear and transformer among them excepted. Poems, tweets, movie, spam, Fashion-MNIST and MNIST
+are older. Of larger sets the other families ran on one division.
 
 Points are paired differences: first to whichever baseline did best on the very same test rows, then to the one that is best
 on average over these splits. With few rows (`refit`) both sides learn the validation rows too; movie and satellite are

@@ -75,6 +75,11 @@ def _attend_back(
     return found[0], found[1], found[2]
 
 
+def _laid(x: Tensor) -> Tensor:
+    """As C lays answers: a place's heads beside each other."""
+    return x.transpose(1, 2).contiguous().transpose(1, 2)
+
+
 def _formula(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool, scale: float, keep: bool) -> tuple[Tensor, Tensor]:  # fmt: skip
     H, K = q.shape[1], k.shape[1]
     scores = q @ k.repeat_interleave(H // K, 1).transpose(2, 3) * scale
@@ -84,7 +89,7 @@ def _formula(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool,
     if mask is not None:
         scores = scores.masked_fill(~mask, -torch.inf)
     shares = torch.nan_to_num(F.softmax(scores, -1))
-    return shares @ v.repeat_interleave(H // K, 1), shares
+    return _laid(shares @ v.repeat_interleave(H // K, 1)), shares
 
 
 def _back_formula(
@@ -94,7 +99,7 @@ def _back_formula(
     ds = g @ v.repeat_interleave(H // K, 1).transpose(2, 3)
     ds = shares * (ds - (shares * ds).sum(-1, keepdim=True)) * scale
     dk, dv = ((a.transpose(2, 3) @ b).unflatten(1, (K, H // K)).sum(2) for a, b in ((ds, q), (shares, g)))
-    return ds @ k.repeat_interleave(H // K, 1), dk, dv
+    return _laid(ds @ k.repeat_interleave(H // K, 1)), _laid(dk), _laid(dv)
 
 
 for _schema, _function, _plain in (

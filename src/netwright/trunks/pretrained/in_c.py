@@ -31,7 +31,7 @@ def by_c(net: nn.Module) -> None:
     AttentionInterface.register(NAME, _attention)
     AttentionMaskInterface.register(NAME, sdpa_mask)
     for part in list(net.modules()):
-        config = getattr(part, "config", None)
+        config: Any = getattr(part, "config", None)
         if getattr(config, "_attn_implementation", None) == "sdpa":
             config._attn_implementation = NAME
         for name, child in part.named_children():

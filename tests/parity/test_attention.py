@@ -70,12 +70,15 @@ def test_a_compiler_sees_the_same(name: str) -> None:
         (y, shares), attention.FORMULAS[do.attend.default](q, k, v, None, causal, 0.3, True), strict=True
     ):
         torch.testing.assert_close(mine, formula, rtol=1e-5, atol=1e-5)
-        assert mine.stride() == formula.stride()
+    formula = attention.FORMULAS[do.attend.default](q, k, v, None, causal, 0.3, True)[0]
+    assert (
+        y.transpose(1, 2).is_contiguous() and formula.transpose(1, 2).is_contiguous()
+    )  # so that views of both are alike
     given = torch.randn_like(y)
     theirs = attention.FORMULAS[do.attend_back.default](given, q, k, v, shares, 0.3)
     for mine, formula in zip(do.attend_back(given, q, k, v, shares, 0.3), theirs, strict=True):
         torch.testing.assert_close(mine, formula, rtol=1e-4, atol=1e-5)
-        assert mine.stride() == formula.stride()
+        assert mine.transpose(1, 2).is_contiguous() and formula.transpose(1, 2).is_contiguous()
 
 
 def test_what_sees_nothing_is_nothing_and_what_is_no_number_stays_so() -> None:

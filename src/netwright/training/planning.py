@@ -36,6 +36,10 @@ LARGE = 0.2  # from which a quarter of one tells it
 CLEARLY = 0.9  # of one thread's time that all threads together may take
 WORTH_COMPILING = 600.0  # estimated seconds from which a compilation (20 to 60 s here) may pay
 TRIED = 1000  # steps of an epoch from which a trial looks at a part of the rows
+OWN = (
+    torch.nn.modules.conv._ConvNd,
+    torch.nn.RNNBase,
+)  # most of a step where they are, and torch's: nothing is left for C
 STEPS_A_CALL = 16  # of a recorded step: one look at the clock for all; compiled, one program
 KEPT = 0.05  # of a training's minutes, for the validation rows
 MEASURED = 30  # steps that tell how many fit into minutes
@@ -268,6 +272,8 @@ def _in_c(
         why = "steps are not recorded"
     elif asked is None and (seconds > LARGE or steps < FEW):
         why = f"{steps:,} steps of {seconds * 1e3:.1f} ms: too few or too large to be worth it"
+    elif asked is None and any(isinstance(part, OWN) for part in network.modules()):
+        why = "its convolutions or recurrences take most of a step, by the same functions either way"
     elif asked is None and not native.made() and seconds * steps < WORTH_MAKING:
         why = f"about {seconds * steps:.1f} s of training: to compile C, which is done once, would take longer"
     elif native.library() is None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from netwright import native
-from netwright.native import attention
+from netwright.native import attention, many
 
 pytestmark = pytest.mark.skipif(native.library() is None, reason="no C compiler with OpenMP here")
 CASES = {  # rows, heads of queries and of keys, queries, keys, values of a head, whether causal
@@ -42,7 +42,7 @@ def test_answers_and_gradients_are_torch_s(name: str, masked: bool, threads: int
         mask = torch.rand(B, 1, N, P) > 0.4
         mask[..., 0] = True
         causal = False
-    assert attention.takes(q, k, mask, causal=causal)
+    assert attention.takes(q, k, v, mask, causal=causal)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -67,15 +67,15 @@ def test_a_compiler_sees_the_same(name: str) -> None:
     do = torch.ops.netwright
     y, shares = do.attend(q, k, v, None, causal, 0.3, True)
     for mine, formula in zip(
-        (y, shares), attention.FORMULAS[do.attend.default](q, k, v, None, causal, 0.3, True), strict=True
+        (y, shares), many.FORMULAS[do.attend.default](q, k, v, None, causal, 0.3, True), strict=True
     ):
         torch.testing.assert_close(mine, formula, rtol=1e-5, atol=1e-5)
-    formula = attention.FORMULAS[do.attend.default](q, k, v, None, causal, 0.3, True)[0]
+    formula = many.FORMULAS[do.attend.default](q, k, v, None, causal, 0.3, True)[0]
     assert (
         y.transpose(1, 2).is_contiguous() and formula.transpose(1, 2).is_contiguous()
     )  # so that views of both are alike
     given = torch.randn_like(y)
-    theirs = attention.FORMULAS[do.attend_back.default](given, q, k, v, shares, 0.3)
+    theirs = many.FORMULAS[do.attend_back.default](given, q, k, v, shares, 0.3)
     for mine, formula in zip(do.attend_back(given, q, k, v, shares, 0.3), theirs, strict=True):
         torch.testing.assert_close(mine, formula, rtol=1e-4, atol=1e-5)
         assert mine.transpose(1, 2).is_contiguous() and formula.transpose(1, 2).is_contiguous()
@@ -91,13 +91,14 @@ def test_what_sees_nothing_is_nothing_and_what_is_no_number_stays_so() -> None:
 
 
 def test_others_are_left_to_torch() -> None:
-    q, k, _ = parts(2, 4, 4, 6, 6, 8)
-    assert attention.takes(q, k, torch.ones(2, 1, 6, 6, dtype=torch.bool), causal=False)
-    assert not attention.takes(q, k, torch.zeros(2, 1, 6, 6), causal=False)  # added to the scores
-    assert not attention.takes(q.double(), k.double(), None, causal=False)
-    assert not attention.takes(q[:, :, :3], k, None, causal=True)  # torch counts such keys from the first
+    q, k, v = parts(2, 4, 4, 6, 6, 8)
+    assert attention.takes(q, k, v, torch.ones(2, 1, 6, 6, dtype=torch.bool), causal=False)
+    assert not attention.takes(q, k, v, torch.zeros(2, 1, 6, 6), causal=False)  # added to the scores
+    assert not attention.takes(q.double(), k.double(), v.double(), None, causal=False)
+    assert not attention.takes(q[:, :, :3], k, v, None, causal=True)  # torch counts such keys from the first
     long = torch.zeros(1, 1, attention.SHORT + 1, 8)
-    assert not attention.takes(long, long, None, causal=False)
+    assert not attention.takes(long, long, long, None, causal=False)
+    assert not attention.takes(q, k, v[..., :4], None, causal=False)  # values of another size than keys
 
 
 def test_a_network_of_transformers_asks_c(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

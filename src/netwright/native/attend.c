@@ -55,16 +55,6 @@ static void columns_of(float *x, const float *rows, int64_t apart, int64_t P, in
             for (int64_t j = p; j < p + 4 && j < P; j++) x[i * P + j] = rows[j * apart + i];
 }
 
-/* the first n lanes, and something else in the others */
-ALWAYS vec first(vec v, int64_t n, float rest) {
-#if W == 16
-    return pick((whole){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} < (int32_t)n, v, (vec){0} + rest);
-#else
-    for (int64_t j = n; j < W; j++) v[j] = rest;
-    return v;
-#endif
-}
-
 ALWAYS float largest(vec v) {
 #if W == 16
     return _mm512_reduce_max_ps((__m512)v);
@@ -84,13 +74,13 @@ ALWAYS void shares(float *s, const uint8_t *mask, int64_t P, int64_t last) {
         REST(last) s[i] = mask[i] ? s[i] : -INFINITY;
     }
     for (int64_t i = 0; i < last; i += W) {
-        const vec v = first(part_of(s, i, last), last - i, -INFINITY);
+        const vec v = within(part_of(s, i, last), last - i, -INFINITY);
         most = pick(v > most, v, most);
     }
     for (int64_t j = last; j < P; j++) s[j] = 0;
     const float found = largest(most), top = found == -INFINITY ? 0 : found; /* no key is seen */
     for (int64_t i = 0; i < last; i += W) {
-        const vec e = first(power(part_of(s, i, last) - top), last - i, 0);
+        const vec e = within(power(part_of(s, i, last) - top), last - i, 0);
         put(s, i, last, e);
         sums += e;
     }

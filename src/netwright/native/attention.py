@@ -13,17 +13,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from netwright import native
-from netwright.native.many import FORMULAS, Laid, Ops, Real, Whole, call
+from netwright.native.many import Laid, Real, Whole, call, offer
 
 SHORT = 256  # keys up to which this is faster than torch's own (docs/log.md)
 HELD = 2**24  # shares that are kept for the gradient: 64 MB
 
 
-def takes(q: Tensor, k: Tensor, mask: Tensor | None, *, causal: bool) -> bool:
-    """Whether C may attend: queries (B, H, N, d), keys (B, K, P, d), a mask (B or 1, H or 1, N, P) of booleans where there is one."""
+def takes(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, causal: bool) -> bool:
+    """Whether C may attend: queries (B, H, N, d), keys and values (B, K, P, d), a mask (B or 1, H or 1, N, P) of booleans where there is one."""
     (B, H, N, d), (_, K, P, _) = q.shape, k.shape
     plain = mask is None or (mask.dtype == torch.bool and mask.ndim == 4 and mask.shape[3] == P and mask.stride(3) == 1)
-    plain = plain and (N == P or not causal)
+    plain = plain and v.shape == k.shape and (N == P or not causal)
     return N > 1 and P <= SHORT and B * H * N * P <= HELD and H % K == 0 and d <= 256 and plain and native.takes_many(q)
 
 
@@ -102,14 +102,8 @@ def _back_formula(
     return _laid(ds @ k.repeat_interleave(H // K, 1)), _laid(dk), _laid(dv)
 
 
-for _schema, _function, _plain in (
-    ("attend(Tensor q, Tensor k, Tensor v, Tensor? mask, bool causal, float scale, bool keep) -> (Tensor, Tensor)", _attend, _formula),
-    ("attend_back(Tensor g, Tensor q, Tensor k, Tensor v, Tensor shares, float scale) -> (Tensor, Tensor, Tensor)", _attend_back, _back_formula),
-):  # fmt: skip
-    _name = _schema.partition("(")[0]
-    Ops.define(_schema)
-    Ops.impl(_name, _function, "CPU")
-    FORMULAS[getattr(torch.ops.netwright, _name).default] = _plain
+offer("attend(Tensor q, Tensor k, Tensor v, Tensor? mask, bool causal, float scale, bool keep) -> (Tensor, Tensor)", _attend, _formula)  # fmt: skip
+offer("attend_back(Tensor g, Tensor q, Tensor k, Tensor v, Tensor shares, float scale) -> (Tensor, Tensor, Tensor)", _attend_back, _back_formula)  # fmt: skip
 do: Any = torch.ops.netwright
 
 

@@ -93,6 +93,16 @@ ALWAYS void put(float *p, int64_t i, int64_t n, vec v) {
 #endif
 }
 
+/* the first n lanes, and something else in the others */
+ALWAYS vec within(vec v, int64_t n, float rest) {
+#if W == 16
+    return pick((whole){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} < (int32_t)n, v, (vec){0} + rest);
+#else
+    for (int64_t j = n; j < W; j++) v[j] = rest;
+    return v;
+#endif
+}
+
 /* e^x within 2 units of the last place, 0 below -87; after Cephes' polynomial */
 ALWAYS vec power(vec x) {
     const vec low = pick(x < -87.0f, (vec){0} - 87.0f, x), held = pick(low > 88.0f, (vec){0} + 88.0f, low);

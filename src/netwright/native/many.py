@@ -19,7 +19,7 @@ Whole, Real = ctypes.c_int64, ctypes.c_float
 
 
 class Laid(ctypes.Structure):
-    """Where a gradient (B, h, T, d) stands and how far its rows, heads and places lie apart."""
+    """Where values (B, h, T, d) stand and how far their rows, heads and places lie apart."""
 
     _fields_ = [("at", ctypes.c_void_p), ("b", Whole), ("h", Whole), ("t", Whole)]
 
@@ -177,6 +177,16 @@ def _gelu_back_formula(given: Tensor, x: Tensor) -> Tensor:
 
 
 FORMULAS: dict[Any, Any] = {}  # by operation
+
+
+def offer(schema: str, function: Any, formula: Any) -> None:
+    """Make a function an operation of torch on a processor; `formula` is the same in torch's own."""
+    name = schema.partition("(")[0]
+    Ops.define(schema)
+    Ops.impl(name, function, "CPU")
+    FORMULAS[getattr(torch.ops.netwright, name).default] = formula
+
+
 for _schema, _function, _formula in (
     ("norm(Tensor x, Tensor weight, float epsilon) -> (Tensor, Tensor)", _norm, _norm_formula),
     ("added(Tensor x, Tensor more, Tensor weight, float epsilon) -> (Tensor, Tensor, Tensor)", _added, _added_formula),
@@ -189,10 +199,7 @@ for _schema, _function, _formula in (
     ("entropy(Tensor x, Tensor tokens) -> (Tensor, Tensor)", _entropy, _entropy_formula),
     ("entropy_back(Tensor given, Tensor(a!) x, Tensor tokens, Tensor logs) -> Tensor(a!)", _entropy_back, _entropy_back_formula),
 ):  # fmt: skip
-    _name = _schema.partition("(")[0]
-    Ops.define(_schema)
-    Ops.impl(_name, _function, "CPU")
-    FORMULAS[getattr(torch.ops.netwright, _name).default] = _formula
+    offer(_schema, _function, _formula)
 do: Any = torch.ops.netwright
 
 

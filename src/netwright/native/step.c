@@ -19,12 +19,11 @@ typedef struct {
     double number[4];
 } Op;
 
-/* as in `player.py` */
+/* as in `table.py` */
 enum { COPY, ADD, SUB, MUL, DIV, MAXIMUM, MINIMUM, CLAMP, ADDCMUL, RELU, RELU_BACK, SIGMOID, SIGMOID_BACK, TANH, TANH_BACK,
-       SILU, SILU_BACK, GELU, GELU_BACK, EXP, SQRT, RSQRT, RECIPROCAL, ABS, SIGN, SQUARE, SQUARE_BACK, LOG, POWER, EQUAL, ABOVE, BELOW, FROM, UP_TO, NOT, IS_NAN,
-       WHERE,
-       SUM, NORM, PRODUCT, PICK, SPREAD, LOG_SOFTMAX, LOG_SOFTMAX_BACK, CHOSEN, CHOSEN_BACK, PLACE, RUNNING,
-       ADAM, SGD, DRAW };
+       SILU, SILU_BACK, GELU, GELU_BACK, EXP, SQRT, RSQRT, RECIPROCAL, ABS, SIGN, SQUARE, SQUARE_BACK, LOG, POWER, EQUAL,
+       ABOVE, BELOW, FROM, UP_TO, NOT, IS_NAN, WHERE, SUM, NORM, PRODUCT, PICK, SPREAD, LOG_SOFTMAX, LOG_SOFTMAX_BACK, CHOSEN,
+       CHOSEN_BACK, PLACE, RUNNING, ADAM, SGD, DRAW };
 enum { FLOAT, DOUBLE, LONG, INT, BYTE };
 
 typedef void (*Sgemm)(const char *, const char *, const int *, const int *, const int *, const float *, const float *, const int *,
@@ -227,9 +226,7 @@ static void add_up(const Op *op, int64_t threads) {
         }
         vec sums = NONE;
         for (int64_t i = 0; i < n; i += W) {
-            vec v = loaded(x, by, i, n);
-            if (by == 0)
-                for (int64_t j = n - i; j < W; j++) v[j] = 0;
+            const vec v = within(loaded(x, by, i, n), n - i, 0);
             sums += squares ? v * v : v;
         }
         if (held == 1) whole += sum(sums);
@@ -306,11 +303,7 @@ static void log_softmax(const Op *op, int64_t threads) {
             if (n < SOME)
                 for (int64_t i = 0; i < n; i++) sums += part[r * n + i];
             else
-                for (int64_t i = 0; i < n; i += W) {
-                    vec v = power(loaded(y, 1, i, n));
-                    for (int64_t j = n - i; j < W; j++) v[j] = 0;
-                    sums += sum(v);
-                }
+                for (int64_t i = 0; i < n; i += W) sums += sum(within(power(loaded(y, 1, i, n)), n - i, 0));
             sums = logf(sums);
             for (int64_t i = 0; i < n; i++) y[r * n + i] -= sums;
         }

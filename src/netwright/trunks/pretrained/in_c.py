@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -55,11 +54,6 @@ def _attention(
     other = any(more.get(name) is not None for name in ("position_bias", "cache", "softcap")) or more.get(
         "output_attentions"
     )
-    if (
-        dropout
-        or other
-        or torch.compiler.is_exporting()
-        or not attention.takes(query, key, attention_mask, causal=causal)
-    ):
+    if dropout or other or not attention.takes(query, key, value, attention_mask, causal=causal):
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, is_causal=is_causal, **more)  # fmt: skip
     return attention.attended(query, key, value, attention_mask, causal=causal, scale=scaling).transpose(1, 2), None

@@ -211,7 +211,7 @@ def attended(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None,
     if h != k and N == 1:  # the heads that share keys are rows of one product
         out = F.scaled_dot_product_attention(queries.reshape(B, k, h // k, d), keys, values, attn_mask=mask)
         return out.reshape(B, 1, h * d)
-    if attention.takes(queries, keys, mask, causal=causal):
+    if attention.takes(queries, keys, values, mask, causal=causal):
         return attention.attended(queries, keys, values, mask, causal=causal).transpose(1, 2).reshape(B, N, h * d)
     here = queries.device.type == "cpu" and not torch.compiler.is_compiling() and not torch.compiler.is_exporting()
     shared = h != k and here  # keys and values are read where they stand

@@ -34,7 +34,7 @@ from netwright.splitting import Parts
 from netwright.training import checkpoint, packer
 from netwright.training.loop import Data, Loop, Score
 from netwright.training.planning import choose as choose_plan
-from netwright.training.planning import within
+from netwright.training.planning import device_of, within
 from netwright.training.world import World
 from netwright.trunks import adapting
 from netwright.trunks.family import Family
@@ -254,6 +254,12 @@ def _without_unknown(table: Table, fitted: Fitted, targets: dict[str, Arrays], p
 
 def start_network(work: Work, plan: Plan, module: torch.nn.Module | None) -> tuple[Network, Data]:
     """Return the seeded network and the rows as tensors, both on the plan's device."""
+    network = _begun(work, plan, module)
+    return network, _rows(work, network, plan)
+
+
+def _begun(work: Work, plan: Plan, module: torch.nn.Module | None) -> Network:
+    """The seeded network on the plan's device."""
     torch.manual_seed(seed_for(work.recipe.training.seed or 0, "weights"))
     start = work.family.start
     held = pretrained.opened(start) if start and pretrained.is_one(start) else None
@@ -273,6 +279,11 @@ def start_network(work: Work, plan: Plan, module: torch.nn.Module | None) -> tup
         teaching.begin(network, work.fitted.inputs, work.inputs, work.recipe.teacher)
     if plan.precision == "float64":
         network = network.double()
+    return network.to(plan.device)
+
+
+def _rows(work: Work, network: Network, plan: Plan) -> Data:
+    """The rows that a network learns from, as tensors on the plan's device, what its heads are taught among them."""
     paired = [key for key, kind in work.fitted.targets.items() if kind.paired]
     there = [key for key in (KNOWN, *work.fitted.inputs, *paired) if key in work.inputs]
     blocks = {key: tensors(work.inputs[key], plan.device) for key in there}
@@ -282,13 +293,12 @@ def start_network(work: Work, plan: Plan, module: torch.nn.Module | None) -> tup
         key: float(work.recipe.heads[kind.columns[0]].get("share", 1.0)) for key, kind in work.fitted.targets.items()
     }
     train = torch.from_numpy(work.parts.train)
-    network = network.to(plan.device)
     (key, kind), *more = work.fitted.targets.items()
     if isinstance(kind, Language) and not work.fitted.inputs and not more and not kind.whole:
-        return network, _texts(work, key, kind, targets[key], weight, train)
+        return _texts(work, key, kind, targets[key], weight, train)
     rows = Rows(blocks, targets, weight, count=_count(work.targets))
     network.teach(rows, train.to(plan.device))
-    return network, Data(rows, train, shares)
+    return Data(rows, train, shares)
 
 
 def _texts(
@@ -338,23 +348,34 @@ def train(
     settings, fresh = work.recipe.training, copy.deepcopy(module)
     with precisely(plan or work.recipe.plan):
         frozen = work.family.adapt is not None and work.family.adapt.how == "frozen"
-        fixed = None
+        fixed, reads = None, list[Network]()  # of a pretrained network that stays as it is: what read the rows goes on
+        first = Plan(device=device_of((plan or work.recipe.plan).device, world)[0], threads=torch.get_num_threads())
         if frozen or kept is None or not kept.exists():  # of a resumed training the head has learnt already
-            fixed = features.known(work, lambda: start_network(work, Plan(threads=torch.get_num_threads()), None)[0])
+
+            def read() -> Network:
+                reads.append(_begun(work, first, None))
+                return reads[0]
+
+            fixed = features.known(work, read)
         if frozen:
             work, fixed = fixed or work, None
         # what the plan was chosen with goes on: a checkpoint takes long to read, and trials change copies alone
         begun: dict[tuple[str, str], tuple[Network, Data]] = {}
 
         def make(trial: Plan) -> tuple[Network, Data]:
-            return begun.setdefault((trial.device, trial.precision), start_network(work, trial, module))
+            where = trial.device, trial.precision
+            if where not in begun:
+                again = frozen and reads and where == (first.device, first.precision)
+                network = reads.pop() if again else _begun(work, trial, module)
+                begun[where] = network, _rows(work, network, trial)
+            return begun[where]
 
         if plan is None:
             plan = choose_plan(work.recipe.plan, make, settings, world)
         ready(plan)
         settings = within(settings, plan)
         torch.set_num_threads(plan.threads)
-        network, data = begun.get((plan.device, plan.precision)) or start_network(work, plan, module)
+        network, data = make(plan)
         if fixed is not None:
             _led(fixed, network, plan, world)
         sizes = describe(network)

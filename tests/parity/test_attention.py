@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
+import checkpoints
 import pytest
 import torch
 from torch import Tensor
@@ -11,6 +13,7 @@ from torch.nn import functional as F
 
 from netwright import native
 from netwright.native import attention, many
+from netwright.trunks.pretrained import in_c
 
 pytestmark = pytest.mark.skipif(native.library() is None, reason="no C compiler with OpenMP here")
 CASES = {  # rows, heads of queries and of keys, queries, keys, values of a head, whether causal
@@ -135,3 +138,33 @@ def test_a_network_of_transformers_asks_c(monkeypatch: pytest.MonkeyPatch, tmp_p
             monkeypatch.setattr(attention, "attended", seen)
         torch.testing.assert_close(found[real], wanted[real], rtol=1e-5, atol=1e-5)
     assert asked == 4
+
+
+@pytest.mark.parametrize("architecture", ["bert", "roberta", "electra", "deberta-v2"])
+def test_layers_of_transformers_answer_and_learn_alike(architecture: str) -> None:
+    """Maps with their GELU, and sums with their norm, are one operation each; names and weights stay, also with LoRA in them."""
+    from transformers import AutoConfig, AutoModel
+
+    torch.manual_seed(0)
+    theirs = AutoModel.from_config(AutoConfig.for_model(architecture, **checkpoints.TEXTS[architecture])).eval()
+    for name, weight in theirs.named_parameters():  # biases begin at 0, and would hide their place
+        if "bias" in name or "LayerNorm" in name:
+            torch.nn.init.normal_(weight, 0.5, 0.2)
+    ours = copy.deepcopy(theirs)
+    in_c.by_c(ours)
+    kinds = {type(part) for part in ours.modules()}
+    assert {in_c.Joined, in_c.Widened} <= kinds
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    tokens = torch.randint(3, 300, (4, 11))
+
+    def learnt(net: torch.nn.Module) -> tuple[Tensor, list[Tensor]]:
+        states = net(input_ids=tokens).last_hidden_state
+        weights = [weight for name, weight in net.named_parameters() if "pooler" not in name]
+        return states, list(torch.autograd.grad(states.square().sum(), weights))
+
+    torch.testing.assert_close(learnt(ours), learnt(theirs), rtol=1e-3, atol=1e-4)
+    silent = copy.deepcopy(ours).train()  # dropout between the map and the sum: as transformers does it
+    torch.manual_seed(1)
+    dropped = silent(input_ids=tokens).last_hidden_state
+    torch.manual_seed(1)
+    torch.testing.assert_close(dropped, copy.deepcopy(theirs).train()(input_ids=tokens).last_hidden_state, rtol=1e-3, atol=1e-4)  # fmt: skip

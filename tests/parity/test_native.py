@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from netwright import native, quantizing
 from netwright.events import listening
@@ -295,6 +296,33 @@ def test_a_whole_layer_learns_alike(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @compiled
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("shape", [(3, 7), (2, 5, 33), (200, 384)])
+def test_a_biased_gelu_and_a_layer_norm_of_a_sum_are_torch_s(shape: tuple[int, ...], threads: int) -> None:
+    def leaf(*shape: int) -> Tensor:
+        return torch.randn(shape, requires_grad=True)
+
+    torch.manual_seed(0)
+    x, more, (bias, weight, beta) = leaf(*shape), leaf(*shape), (leaf(shape[-1]) for _ in range(3))
+    given, before = torch.randn(shape), torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for ours, theirs, needed in (
+            (many.Layer.apply(x, bias, more, weight, beta, 1e-12), F.layer_norm(x + bias + more, shape[-1:], weight, beta, 1e-12), [x, bias, more, weight, beta]),
+            (many.GELU.apply(3 * x, bias), F.gelu(3 * x + bias), [x, bias]),
+            (many.GELU.apply(3 * x, None), F.gelu(3 * x), [x]),
+        ):  # fmt: skip
+            torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+            for mine, its in zip(torch.autograd.grad(ours, needed, given), torch.autograd.grad(theirs, needed, given), strict=True):  # fmt: skip
+                torch.testing.assert_close(mine, its, rtol=1e-4, atol=1e-4)
+    finally:
+        torch.set_num_threads(before)
+    with torch.no_grad():  # nothing is kept, and the answer is the same
+        still = many.Layer.apply(x, bias, more, weight, beta, 1e-12)
+    assert torch.equal(still, many.Layer.apply(x, bias, more, weight, beta, 1e-12).detach())
+
+
+@compiled
 def test_operations_are_the_formulas_that_a_compiler_sees() -> None:
     x, w, given = drawn(5, 12, seed=3).detach(), torch.randn(12), drawn(5, 12, seed=4).detach()
     scale = many.do.norm(x, w, 1e-6)[1]
@@ -304,9 +332,10 @@ def test_operations_are_the_formulas_that_a_compiler_sees() -> None:
     tokens = torch.randint(0, 12, (5,))
     losses, logs = many.do.entropy(x, tokens)
     asked: dict[str, tuple[Any, ...]] = {
-        "norm": (x, w, 1e-6), "added": (x, given, w, 1e-6), "norm_back": (given, given, x, w, scale), "swiglu": (x,), "gelu_back": (given, 3 * x),
+        "norm": (x, w, 1e-6), "added": (x, given, w, 1e-6), "norm_back": (given, given, x, w, scale), "swiglu": (x,),
         "swiglu_back": (given[:, :6], x), "part": (laid, *turn, 2, 1), "part_back": (q, k, v, *turn), "entropy": (x, tokens),
-        "entropy_back": (losses, x, tokens, logs),
+        "entropy_back": (losses, x, tokens, logs), "gelu": (3 * x, w, True), "gelu_back": (given, x, True),
+        "layer": (x, w, given, w, 2 * w, 1e-6, True), "layer_back": (given, *many.do.layer(x, w, given, w, w, 1e-6, True)[1:2], w, scale),
     }  # fmt: skip
     known = {str(op).split(".")[1] for op in many.FORMULAS} - {"attend", "attend_back"}  # of `test_attention`
     assert known == set(asked)

@@ -103,11 +103,25 @@ ALWAYS vec within(vec v, int64_t n, float rest) {
 #endif
 }
 
-/* e^x within 2 units of the last place, 0 below -87; after Cephes' polynomial */
-ALWAYS vec power(vec x) {
-    const vec low = pick(x < -87.0f, (vec){0} - 87.0f, x), held = pick(low > 88.0f, (vec){0} + 88.0f, low);
-    const vec shifted = held * 1.44269504f + 12582912.0f, n = shifted - 12582912.0f; /* whole numbers of twos */
-    const vec r = (held - n * 0.693359375f) + n * 2.12194440e-4f;
+/* of each lane the higher or the lower (y where x is no number); 1 / x of a finite x within 2 units of the last place */
+#if W == 16
+ALWAYS vec higher(vec x, vec y) { return (vec)_mm512_max_ps((__m512)x, (__m512)y); }
+ALWAYS vec lower(vec x, vec y) { return (vec)_mm512_min_ps((__m512)x, (__m512)y); }
+ALWAYS vec inverse(vec x) {
+    const vec r = (vec)_mm512_rcp14_ps((__m512)x);
+    return r * (2.0f - x * r);
+}
+#else
+ALWAYS vec higher(vec x, vec y) { return pick(x > y, x, y); }
+ALWAYS vec lower(vec x, vec y) { return pick(x < y, x, y); }
+ALWAYS vec inverse(vec x) { return 1.0f / x; }
+#endif
+ALWAYS vec size(vec x) { return (vec)((whole)x & 0x7fffffff); } /* without its sign */
+
+/* e^x of x from -87 to 88 within 2 units of the last place; after Cephes' polynomial */
+ALWAYS vec bounded(vec x) {
+    const vec shifted = x * 1.44269504f + 12582912.0f, n = shifted - 12582912.0f; /* whole numbers of twos */
+    const vec r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
     vec p = r * 1.9875691500e-4f + 1.3981999507e-3f;
     p = p * r + 8.3334519073e-3f;
     p = p * r + 4.1665795894e-2f;
@@ -115,13 +129,19 @@ ALWAYS vec power(vec x) {
     p = p * r + 5.0000001201e-1f;
     p = p * r * r + r + 1.0f;
     const whole twos = ((whole)shifted + 127) << 23;
-    const vec out = p * (vec)twos;
-    return pick(x < -87.0f, (vec){0}, out);
+    return p * (vec)twos;
+}
+
+/* e^x of any x: 0 below -87 */
+ALWAYS vec power(vec x) {
+    const vec low = pick(x < -87.0f, (vec){0} - 87.0f, x), held = pick(low > 88.0f, (vec){0} + 88.0f, low);
+    return pick(x < -87.0f, (vec){0}, bounded(held));
 }
 
 /* the share of a normal distribution below x, and its density there; after Abramowitz and Stegun 7.1.26, within 1.5e-7 */
 ALWAYS vec below(vec x, vec *density) {
-    const vec z = pick(x < 0, -x, x) * 0.70710678f, t = 1.0f / (1.0f + 0.3275911f * z), e = power(-z * z);
+    const vec z = lower(size(x) * 0.70710678f, (vec){0} + 9.3f); /* e^-86 from there on */
+    const vec t = inverse(1.0f + 0.3275911f * z), e = bounded(-z * z);
     vec p = t * 1.061405429f - 1.453152027f;
     p = p * t + 1.421413741f;
     p = p * t - 0.284496736f;

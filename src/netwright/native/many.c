@@ -31,6 +31,16 @@ int many_norm(const float *x, const float *more, const float *w, float *sums, fl
     return 0;
 }
 
+/* within a team of threads: the blocks' sums (each `apart` values behind the last) added up, D of them */
+ALWAYS void summed(const float *part, int64_t blocks, int64_t apart, float *out, int64_t D) {
+#pragma omp for
+    for (int64_t at = 0; at < D; at += W) {
+        vec s = {0};
+        for (int64_t block = 0; block < blocks; block++) s += part_of(part + block * apart, at, D);
+        put(out, at, D, s);
+    }
+}
+
 /* dx = w g r - x r^3 mean(w g x) + more (where there is more), dw = sum of g x r. */
 int many_norm_back(const float *g, const float *more, const float *x, const float *w, const float *scale, float *dx, float *dw,
                    int64_t N, int64_t D, int64_t threads) {
@@ -68,19 +78,78 @@ int many_norm_back(const float *g, const float *more, const float *x, const floa
                 REST(D) out[i] = b[i] * w[i] * r - a[i] * mean + (c ? c[i] : 0);
             }
         }
-#pragma omp for
-        for (int64_t at = 0; at < D; at += W)
-            for (int64_t i = at; i < at + W && i < D; i++) {
-                float s = 0;
-                for (int64_t block = 0; block < blocks; block++) s += part[block * D + i];
-                dw[i] = s;
-            }
+        summed(part, blocks, D, dw, D);
     }
     free(part);
     return 0;
 }
 
-ALWAYS vec logistic(vec x) { return 1.0f / (1.0f + power((vec){0} - x)); }
+/* a map's answers x (N, D) without its bias, and what they are added to: y = w h + beta, where h (kept where there is room for it)
+   is x + bias + more with a mean of 0 and a variance of 1; scale (N,) is 1 / the deviation */
+int many_layer(const float *x, const float *bias, const float *more, const float *w, const float *beta, float *kept, float *y,
+               float *scale, int64_t N, int64_t D, float epsilon, int64_t threads) {
+#pragma omp parallel for num_threads((int)threads) if (N * D > MANY)
+    for (int64_t n = 0; n < N; n++) {
+        const float *a = x + n * D, *b = more + n * D;
+        float *out = y + n * D, *h = kept ? kept + n * D : out;
+        vec sums = {0}, squares = {0};
+        for (int64_t i = 0; i < D; i += W) {
+            const vec t = part_of(a, i, D) + part_of(bias, i, D) + part_of(b, i, D);
+            sums += t;
+            put(h, i, D, t);
+        }
+        const float mean = sum(sums) / D;
+        for (int64_t i = 0; i < D; i += W) {
+            const vec t = within(part_of(h, i, D) - mean, D - i, 0);
+            squares += t * t;
+        }
+        const float r = scale[n] = 1 / sqrtf(sum(squares) / D + epsilon);
+        for (int64_t i = 0; i < D; i += W) {
+            const vec t = (part_of(h, i, D) - mean) * r;
+            if (kept) put(h, i, D, t);
+            put(out, i, D, t * part_of(w, i, D) + part_of(beta, i, D));
+        }
+    }
+    return 0;
+}
+
+/* dx = r (w g - mean(w g) - h mean(w g h)), which is that of what was added, too; sums (3, D): of g h, g and dx */
+int many_layer_back(const float *g, const float *kept, const float *w, const float *scale, float *dx, float *sums, int64_t N,
+                    int64_t D, int64_t threads) {
+    const int64_t blocks = (N + BLOCK - 1) / BLOCK;
+    float *part = calloc((size_t)(blocks * 3 * D + 1), sizeof(float));
+    if (!part) return 1;
+#pragma omp parallel num_threads((int)threads) if (N * D > MANY)
+    {
+#pragma omp for
+        for (int64_t block = 0; block < blocks; block++) {
+            float *dw = part + block * 3 * D, *db = dw + D, *ds = db + D;
+            for (int64_t n = block * BLOCK; n < N && n < (block + 1) * BLOCK; n++) {
+                const float *a = kept + n * D, *b = g + n * D, r = scale[n];
+                float *out = dx + n * D;
+                vec all = {0}, along = {0};
+                for (int64_t i = 0; i < D; i += W) {
+                    const vec given = part_of(b, i, D), h = part_of(a, i, D), t = given * part_of(w, i, D);
+                    all += t;
+                    along += t * h;
+                    put(dw, i, D, part_of(dw, i, D) + given * h);
+                    put(db, i, D, part_of(db, i, D) + given);
+                }
+                const float mean = sum(all) / D, tilt = sum(along) / D;
+                for (int64_t i = 0; i < D; i += W) {
+                    const vec t = (part_of(b, i, D) * part_of(w, i, D) - mean - part_of(a, i, D) * tilt) * r;
+                    put(out, i, D, t);
+                    put(ds, i, D, part_of(ds, i, D) + t);
+                }
+            }
+        }
+        summed(part, blocks, 3 * D, sums, 3 * D);
+    }
+    free(part);
+    return 0;
+}
+
+ALWAYS vec logistic(vec x) { return inverse(1.0f + power((vec){0} - x)); }
 
 #define HALVES(p, n) const float *gate = (p) + (n) * 2 * F, *up = gate + F
 
@@ -196,9 +265,40 @@ int many_entropy_back(const float *g, const int64_t *tokens, const float *logs, 
     return 0;
 }
 
-/* GELU's gradient: dx = g (the share of a normal distribution below x + x times its density) */
-int many_gelu_back(const float *g, const float *x, float *dx, int64_t n, int64_t threads) {
-#pragma omp parallel for num_threads((int)threads) if (n > MANY)
-    for (int64_t i = 0; i < n; i += W) put(dx, i, n, part_of(g, i, n) * gelu_slope(part_of(x, i, n)));
+/* y = t times the share of a normal distribution below t, where t = x + bias (where there is one); slope (where there is room
+   for it): that share + t times the density there */
+int many_gelu(const float *x, const float *bias, float *slope, float *y, int64_t N, int64_t D, int64_t threads) {
+#pragma omp parallel for num_threads((int)threads) if (N * D > MANY)
+    for (int64_t n = 0; n < N; n++)
+        for (int64_t i = 0; i < D; i += W) {
+            vec t = part_of(x + n * D, i, D), density;
+            if (bias) t += part_of(bias, i, D);
+            const vec share = below(t, &density);
+            if (slope) put(slope + n * D, i, D, share + t * density);
+            put(y + n * D, i, D, t * share);
+        }
+    return 0;
+}
+
+/* dx = g slope; db (where it is asked for) its sum */
+int many_gelu_back(const float *g, const float *slope, float *dx, float *db, int64_t N, int64_t D, int64_t threads) {
+    const int64_t blocks = (N + BLOCK - 1) / BLOCK;
+    float *part = calloc((size_t)(db ? blocks * D : 1), sizeof(float));
+    if (!part) return 1;
+#pragma omp parallel num_threads((int)threads) if (N * D > MANY)
+    {
+#pragma omp for
+        for (int64_t block = 0; block < blocks; block++) {
+            float *own = part + block * D;
+            for (int64_t n = block * BLOCK; n < N && n < (block + 1) * BLOCK; n++)
+                for (int64_t i = 0; i < D; i += W) {
+                    const vec t = part_of(g + n * D, i, D) * part_of(slope + n * D, i, D);
+                    put(dx + n * D, i, D, t);
+                    if (db) put(own, i, D, part_of(own, i, D) + t);
+                }
+        }
+        if (db) summed(part, blocks, D, db, D);
+    }
+    free(part);
     return 0;
 }

@@ -106,11 +106,35 @@ def _entropy_back(given: Tensor, x: Tensor, tokens: Tensor, logs: Tensor) -> Ten
     return x
 
 
-def _gelu_back(given: Tensor, x: Tensor) -> Tensor:
-    given, x = given.contiguous(), x.contiguous()
-    dx = torch.empty_like(x)
-    call("many_gelu_back", given, x, dx, Whole(x.numel()))
-    return dx
+def _layer(
+    x: Tensor, bias: Tensor, more: Tensor, weight: Tensor, beta: Tensor, epsilon: float, keep: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    x, more = x.contiguous(), more.contiguous()
+    y, scale = torch.empty_like(x), x.new_empty(*x.shape[:-1], 1)
+    kept = torch.empty_like(x) if keep else x.new_empty(0)
+    call("many_layer", x, bias, more, weight, beta, kept if keep else None, y, scale, Whole(scale.numel()), Whole(x.shape[-1]), Real(epsilon))  # fmt: skip
+    return y, kept, scale
+
+
+def _layer_back(given: Tensor, kept: Tensor, weight: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    given = given.contiguous()
+    dx, sums = torch.empty_like(kept), kept.new_empty(3, kept.shape[-1])
+    call("many_layer_back", given, kept, weight, scale, dx, sums, Whole(scale.numel()), Whole(kept.shape[-1]))
+    return dx, sums
+
+
+def _gelu(x: Tensor, bias: Tensor | None, keep: bool) -> tuple[Tensor, Tensor]:
+    x = x.contiguous()
+    y, slope = torch.empty_like(x), torch.empty_like(x) if keep else x.new_empty(0)
+    call("many_gelu", x, bias, slope if keep else None, y, Whole(x.numel() // x.shape[-1]), Whole(x.shape[-1]))
+    return y, slope
+
+
+def _gelu_back(given: Tensor, slope: Tensor, biased: bool) -> tuple[Tensor, Tensor]:
+    given, D = given.contiguous(), slope.shape[-1]
+    dx, db = torch.empty_like(slope), slope.new_empty(D if biased else 0)
+    call("many_gelu_back", given, slope, dx, db if biased else None, Whole(slope.numel() // D), Whole(D))
+    return dx, db
 
 
 # what the same operations are in torch: a compiler sees through these, and C stands for them
@@ -172,8 +196,31 @@ def _entropy_back_formula(given: Tensor, x: Tensor, tokens: Tensor, logs: Tensor
     return x.copy_(share.scatter_add(1, tokens[:, None], -given[:, None]))
 
 
-def _gelu_back_formula(given: Tensor, x: Tensor) -> Tensor:
-    return torch.ops.aten.gelu_backward(given, x)
+def _layer_formula(
+    x: Tensor, bias: Tensor, more: Tensor, weight: Tensor, beta: Tensor, epsilon: float, keep: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    total = x + bias + more
+    variance, mean = torch.var_mean(total, -1, correction=0, keepdim=True)
+    scale = (variance + epsilon).rsqrt()
+    kept = (total - mean) * scale
+    return kept * weight + beta, kept if keep else x.new_empty(0), scale
+
+
+def _layer_back_formula(given: Tensor, kept: Tensor, weight: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    own = given * weight
+    dx = scale * (own - own.mean(-1, keepdim=True) - kept * (own * kept).mean(-1, keepdim=True))
+    return dx, torch.stack([part.flatten(0, -2).sum(0) for part in (given * kept, given, dx)])
+
+
+def _gelu_formula(x: Tensor, bias: Tensor | None, keep: bool) -> tuple[Tensor, Tensor]:
+    total = x if bias is None else x + bias
+    slope = torch.ops.aten.gelu_backward(torch.ones_like(x), total) if keep else x.new_empty(0)
+    return F.gelu(total), slope
+
+
+def _gelu_back_formula(given: Tensor, slope: Tensor, biased: bool) -> tuple[Tensor, Tensor]:
+    dx = given * slope
+    return dx, dx.flatten(0, -2).sum(0) if biased else slope.new_empty(0)
 
 
 FORMULAS: dict[Any, Any] = {}  # by operation
@@ -193,7 +240,10 @@ for _schema, _function, _formula in (
     ("norm_back(Tensor given, Tensor? more, Tensor x, Tensor weight, Tensor scale) -> (Tensor, Tensor)", _norm_back, _norm_back_formula),
     ("swiglu(Tensor x) -> Tensor", _swiglu, swiglu),
     ("swiglu_back(Tensor given, Tensor x) -> Tensor", _swiglu_back, _swiglu_back_formula),
-    ("gelu_back(Tensor given, Tensor x) -> Tensor", _gelu_back, _gelu_back_formula),
+    ("layer(Tensor x, Tensor bias, Tensor more, Tensor weight, Tensor beta, float epsilon, bool keep) -> (Tensor, Tensor, Tensor)", _layer, _layer_formula),
+    ("layer_back(Tensor given, Tensor kept, Tensor weight, Tensor scale) -> (Tensor, Tensor)", _layer_back, _layer_back_formula),
+    ("gelu(Tensor x, Tensor? bias, bool keep) -> (Tensor, Tensor)", _gelu, _gelu_formula),
+    ("gelu_back(Tensor given, Tensor slope, bool biased) -> (Tensor, Tensor)", _gelu_back, _gelu_back_formula),
     ("part(Tensor x, Tensor cos, Tensor sin, int heads, int keys) -> (Tensor, Tensor, Tensor)", _part, _part_formula),
     ("part_back(Tensor dq, Tensor dk, Tensor dv, Tensor cos, Tensor sin) -> Tensor", _part_back, _part_back_formula),
     ("entropy(Tensor x, Tensor tokens) -> (Tensor, Tensor)", _entropy, _entropy_formula),
@@ -246,17 +296,40 @@ class SwiGLU(torch.autograd.Function):
         return do.swiglu_back(gradients[0], *ctx.saved_tensors)
 
 
+class Layer(torch.autograd.Function):
+    """A map's answers (..., D) without its bias (D,) and what they are added to -> the sum's layer norm (..., D)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, bias: Tensor, more: Tensor, weight: Tensor, beta: Tensor, epsilon: float
+    ) -> Tensor:
+        learns = any(ctx.needs_input_grad)
+        y, kept, scale = do.layer(x, bias, more, weight, beta, epsilon, learns)
+        if learns:
+            ctx.save_for_backward(kept, weight, scale)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
+        dx, (dw, dbeta, dbias) = do.layer_back(gradients[0], *ctx.saved_tensors)
+        return dx, dbias, dx, dw, dbeta, None
+
+
 class GELU(torch.autograd.Function):
-    """x times the share of a normal distribution below it (Hendrycks & Gimpel 2016, arXiv 1606.08415); torch's own answer."""
+    """t times the share of a normal distribution below t (Hendrycks & Gimpel 2016, arXiv 1606.08415), t = x (..., D) + bias."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x)
-        return F.gelu(x)
+    def forward(ctx: Any, x: Tensor, bias: Tensor | None) -> Tensor:
+        learns, ctx.biased = any(ctx.needs_input_grad), bias is not None
+        y, slope = do.gelu(x, bias, learns)
+        if learns:
+            ctx.save_for_backward(slope)
+        return y
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        return do.gelu_back(gradients[0], *ctx.saved_tensors)
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None]:
+        dx, db = do.gelu_back(gradients[0], *ctx.saved_tensors, ctx.biased)
+        return dx, db if ctx.biased else None
 
 
 class Parted(torch.autograd.Function):

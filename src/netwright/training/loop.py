@@ -192,7 +192,7 @@ class Loop:
 
     def _check_weights(self) -> None:
         """A step can spoil the weights after a loss that was still finite: a checkpoint must not keep them."""
-        if not all(bool(weight.isfinite().all()) for weight in self.network.parameters()):
+        if not all(bool(weight.isfinite().all()) for weight in self.network.parameters() if weight.requires_grad):
             raise self._diverged()
 
     def _undefined(self) -> InputError:

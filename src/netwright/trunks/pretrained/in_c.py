@@ -1,9 +1,10 @@
-"""Parts of transformers' networks that C does where it may, and torch as ever elsewhere: attention and GELU."""
+"""Parts of transformers' networks that C does where it may, and torch as ever elsewhere: attention, GELU, layer norms of sums."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -18,11 +19,48 @@ class Gelu(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(...) -> (...)."""
-        return many.GELU.apply(x) if native.takes_many(x) else F.gelu(x)  # type: ignore[return-value]
+        return many.GELU.apply(x, None) if native.takes_many(x) else F.gelu(x)  # type: ignore[return-value]
+
+
+class Widened(nn.Module):
+    """A map and its GELU, by the names that transformers gives them."""
+
+    def __init__(self, dense: nn.Module, intermediate_act_fn: nn.Module) -> None:
+        super().__init__()
+        self.dense, self.intermediate_act_fn = dense, intermediate_act_fn
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., D) -> (..., F)."""
+        if not _bare(self.dense) or not native.takes_many(x):
+            return self.intermediate_act_fn(self.dense(x))
+        return many.GELU.apply(F.linear(x, self.dense.weight), self.dense.bias)  # type: ignore[return-value]
+
+
+class Joined(nn.Module):
+    """A map, what it is added to, and the sum's layer norm, by the names that transformers gives them."""
+
+    def __init__(self, dense: nn.Module, LayerNorm: nn.LayerNorm, dropout: nn.Dropout) -> None:
+        super().__init__()
+        self.dense, self.LayerNorm, self.dropout = dense, LayerNorm, dropout
+
+    def forward(self, x: Tensor, more: Tensor) -> Tensor:
+        """(..., F) and (..., D) -> (..., D)."""
+        norm, drops = self.LayerNorm, self.training and self.dropout.p > 0
+        if drops or not _bare(self.dense) or not native.takes_many(x):
+            return norm(self.dropout(self.dense(x)) + more)
+        return many.Layer.apply(F.linear(x, self.dense.weight), self.dense.bias, more, norm.weight, norm.bias, norm.eps)  # type: ignore[return-value]
+
+
+def _bare(dense: nn.Module) -> TypeGuard[nn.Linear]:
+    """Whether a map is as it was built: weights and a bias, in floats."""
+    return type(dense) is nn.Linear and dense.bias is not None
 
 
 def by_c(net: nn.Module) -> None:
-    """Let the parts of a network that call torch's `scaled_dot_product_attention`, or its GELU, ask C first."""
+    """Let the parts of a network that call torch's `scaled_dot_product_attention`, its GELU, or its layer norm of a sum, ask C first.
+
+    Names and weights stay. A part is taken for a `Widened` or a `Joined` if it has just those children and answers alike.
+    """
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.activations import GELUActivation
     from transformers.masking_utils import sdpa_mask
@@ -37,6 +75,35 @@ def by_c(net: nn.Module) -> None:
             exact = isinstance(child, nn.GELU) and child.approximate == "none"
             if exact or (type(child) is GELUActivation and child.act is F.gelu):
                 setattr(part, name, Gelu())
+    for part in list(net.modules()):
+        for name, child in part.named_children():
+            if (other := _alike(child)) is not None:
+                setattr(part, name, other)
+
+
+def _alike(part: nn.Module) -> Widened | Joined | None:
+    """Return what does the same as a part of transformers' in one pass; None where that is not so."""
+    children: dict[str, Any] = dict(part.named_children())
+    dense, norm = children.get("dense"), children.get("LayerNorm")
+    if dense is None or not _bare(dense) or dense.weight.dtype != torch.float32:
+        return None
+    inputs = [torch.linspace(-2, 2, dense.in_features)[None, None]]
+    if set(children) == {"dense", "intermediate_act_fn"} and isinstance(children["intermediate_act_fn"], Gelu):
+        other: Widened | Joined = Widened(**children)
+    elif set(children) == {"dense", "LayerNorm", "dropout"} and type(norm) is nn.LayerNorm and norm.bias is not None:
+        other = Joined(**children)
+        inputs.append(torch.linspace(1, -1, dense.out_features)[None, None])
+    else:
+        return None
+    learns = part.training
+    try:
+        with torch.no_grad():
+            alike = torch.allclose(part.eval()(*inputs), other.eval()(*inputs), rtol=1e-4, atol=1e-5)
+    except (TypeError, ValueError, RuntimeError):  # it asks for other values
+        return None
+    finally:
+        part.train(learns)
+    return other.train(learns) if alike else None
 
 
 def _attention(

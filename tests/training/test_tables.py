@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from netwright import native
+from netwright.training.adam import AdamW
 from netwright.training.tables import LARGE, Tables
 
 
@@ -48,6 +50,55 @@ def test_a_table_learns_as_under_torchs_gradient(clip: float, tied: bool) -> Non
     mine, theirs = (learnt(few, clip, tied) for few in (True, False))
     for name, weight in theirs.items():
         torch.testing.assert_close(mine[name], weight, atol=1e-6, rtol=1e-5, msg=name)
+
+
+@pytest.mark.skipif(native.library() is None, reason="no C compiler with OpenMP here")
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+@pytest.mark.parametrize("clip", [0.0, 1e-2, 1e3])
+def test_adam_in_c_is_torch_s(clip: float, decay: float, threads: int) -> None:
+    """Weights and state, from rows read at different steps; going on from a state gives the same bits as never stopping."""
+
+    def learnt(in_c: bool, stops: bool = False) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        net = Reader(tied=False)
+        net.map.bias.requires_grad_(False)
+        groups = [{"params": [net.table.weight], "weight_decay": decay}, {"params": [net.map.weight], "weight_decay": 0.0}]  # fmt: skip
+        tables = Tables(net, few=in_c)
+        optimizer = AdamW(groups, tables, lr=0.1) if in_c else torch.optim.AdamW(groups, lr=0.1, fused=True)
+        for step in range(8):
+            if stops and step == 4:
+                kept, tables = optimizer.state_dict(), Tables(net, few=True)
+                optimizer = AdamW(groups, tables, lr=0.1)
+                optimizer.load_state_dict(kept)
+
+            def gradient(step: int = step, tables: Tables = tables, optimizer: torch.optim.Optimizer = optimizer) -> Tensor:  # fmt: skip
+                optimizer.zero_grad(set_to_none=True)
+                tables.clear()
+                tokens = torch.randint(20 * step, 20 * step + 40, (3, 7), generator=torch.Generator().manual_seed(step))
+                with tables.apart():
+                    loss = net(tokens)
+                    loss.backward()
+                weights = tables.weights()
+                if clip and isinstance(optimizer, AdamW):
+                    optimizer.clip(weights, clip)
+                elif clip:
+                    nn.utils.clip_grad_norm_(weights, clip)
+                return loss.detach()
+
+            assert optimizer.step(gradient) > 0
+        return net.state_dict(), {f"{name} {key}": value for name, weight in net.named_parameters() for key, value in optimizer.state[weight].items()}  # fmt: skip
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        mine, theirs, resumed = learnt(True), learnt(False), learnt(True, stops=True)
+    finally:
+        torch.set_num_threads(before)
+    for ours, its, again in zip(mine, theirs, resumed, strict=True):
+        assert list(ours) == list(its)
+        for name, value in its.items():
+            torch.testing.assert_close(ours[name], value, atol=1e-6, rtol=1e-4, msg=name)
+            assert torch.equal(ours[name], again[name]), name
 
 
 def test_only_rows_that_were_read_are_looked_at() -> None:

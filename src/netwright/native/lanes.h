@@ -111,10 +111,15 @@ ALWAYS vec inverse(vec x) {
     const vec r = (vec)_mm512_rcp14_ps((__m512)x);
     return r * (2.0f - x * r);
 }
+ALWAYS vec root(vec x) { return (vec)_mm512_sqrt_ps((__m512)x); }
 #else
 ALWAYS vec higher(vec x, vec y) { return pick(x > y, x, y); }
 ALWAYS vec lower(vec x, vec y) { return pick(x < y, x, y); }
 ALWAYS vec inverse(vec x) { return 1.0f / x; }
+ALWAYS vec root(vec x) {
+    for (int i = 0; i < W; i++) x[i] = sqrtf(x[i]);
+    return x;
+}
 #endif
 ALWAYS vec size(vec x) { return (vec)((whole)x & 0x7fffffff); } /* without its sign */
 

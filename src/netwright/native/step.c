@@ -47,11 +47,6 @@ ALWAYS void stored(float *p, int64_t apart, int64_t i, int64_t n, vec v) {
         for (int64_t j = 0; j < W && i + j < n; j++) p[(i + j) * apart] = v[j];
 }
 
-ALWAYS vec root(vec a) {
-    for (int j = 0; j < W; j++) a[j] = sqrtf(a[j]);
-    return a;
-}
-
 #define NONE ((vec){0})
 #define ONES (NONE + 1.0f)
 

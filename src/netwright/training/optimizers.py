@@ -18,13 +18,18 @@ import torch
 from torch import nn
 
 from netwright.recipe import Training
+from netwright.training.adam import AdamW
 from netwright.training.muon import Muon
+from netwright.training.tables import Tables
 
 LBFGS_ITERATIONS, LBFGS_HISTORY = 10, 10  # a step: 10 iterations, then the score is looked at; history as SciPy's
 
 
-def make(network: nn.Module, settings: Training) -> torch.optim.Optimizer:
-    """Return the optimizer of a network's weights; decoupled decay falls on matrices only, not on biases and scales."""
+def make(network: nn.Module, settings: Training, tables: Tables | None = None) -> torch.optim.Optimizer:
+    """Return the optimizer of a network's weights; decoupled decay falls on matrices only, not on biases and scales.
+
+    `tables`: the large tables of steps that are taken one by one on a processor, whose end is then in C where it pays.
+    """
     s = settings
     weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
     rate, decay = s.learning_rate or 1e-3, s.weight_decay or 0.0
@@ -38,6 +43,8 @@ def make(network: nn.Module, settings: Training) -> torch.optim.Optimizer:
     epsilon = 1e-8 if s.epsilon is None else s.epsilon
     if s.optimizer in ("adam", "adamw"):
         # AdamW with a decay of 0 is Adam; fused: one call for all weights
+        if tables is not None and AdamW.takes(weights):
+            return AdamW(groups, tables, lr=rate, betas=betas, eps=epsilon)
         return torch.optim.AdamW(groups, lr=rate, betas=betas, eps=epsilon, fused=_fusable(weights))
     if s.optimizer == "muon":
         trunk = {id(weight) for name, weight in network.named_parameters() if name.startswith("trunk.")}

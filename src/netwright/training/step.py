@@ -13,6 +13,7 @@ from netwright.plan import Plan
 from netwright.randomness import Draw
 from netwright.recipe import Training
 from netwright.training import optimizers, packer, sampler
+from netwright.training.adam import AdamW
 from netwright.training.state import Data
 from netwright.training.tables import Tables
 from netwright.training.world import World
@@ -33,15 +34,15 @@ class Step:
         n = len(data.train)
         self.batch_size = n if settings.batch_size in ("all", None) else min(int(settings.batch_size), n)
         self.rows = self.batch_size * (settings.accumulate or 1)
-        self.optimizer = optimizers.make(network, settings)
+        plain = self.device.type == "cpu" and world.size == 1 and not plan.record and not plan.compile
+        self.tables = Tables(network, few=plain)
+        self.optimizer = optimizers.make(network, settings, self.tables if plain else None)
         self.rate = torch.tensor(settings.learning_rate or 1e-3, dtype=torch.float64)
         self.own: dict[float, Tensor] = {}  # of weights that learn at another rate
         self.epoch = 0
         self.draw: Draw | None = None  # of the last batch
         compiled: Any = torch.compile(network) if plan.compile and not plan.record else network
         self.forward = world.wrap(compiled, self.device)
-        plain = self.device.type == "cpu" and world.size == 1 and not plan.record and not plan.compile
-        self.tables = Tables(network, few=plain)
 
     def lengths(self) -> Tensor | None:
         """(n,) how many tokens each row is padded for, or None where no row is padded."""
@@ -109,9 +110,14 @@ class Step:
                 part.backward()
             loss = part.detach() if loss is None else loss + part.detach()
         weights = self.tables.weights()
-        if self.settings.gradient_clip:
-            nn.utils.clip_grad_norm_(weights, self.settings.gradient_clip)
-        self.tables.lay()
+        most = self.settings.gradient_clip
+        if isinstance(self.optimizer, AdamW):  # which takes tables' rows as they are
+            if most:
+                self.optimizer.clip(weights, most)
+        else:
+            if most:
+                nn.utils.clip_grad_norm_(weights, most)
+            self.tables.lay()
         assert loss is not None
         return loss
 

@@ -19,7 +19,8 @@ LARGE = 2**14  # rows of a table of which a step reads few
 class Tables:
     """The large tables of a network that learn.
 
-    In a step: `clear()`, the gradient within `apart()`, `weights()` to be clipped, then `lay()`. Not `few`: their gradients
+    In a step: `clear()`, the gradient within `apart()`, `weights()` to be clipped, then `lay()`, or an optimizer that takes
+    what was `read` as it is (`adam.py`). Not `few`: their gradients
     are torch's, for steps that are recorded, compiled, shared with other processes or taken by a graphics card.
     """
 
@@ -34,7 +35,8 @@ class Tables:
     def clear(self) -> None:
         """Make zeros of the rows that were laid last."""
         for weight, (rows, _) in self.read.items():
-            self.kept[weight].index_fill_(0, rows, 0.0)
+            if weight in self.kept:
+                self.kept[weight].index_fill_(0, rows, 0.0)
         self.read = {}
 
     @contextmanager

@@ -25,6 +25,7 @@ from PIL import Image
 import netwright as nw
 from netwright import measuring
 from netwright.cli import main
+from netwright.errors import InputError
 from netwright.run import Run
 
 LINEAR = ("--model", "linear")
@@ -714,6 +715,13 @@ def test_a_run_of_a_newer_version(refused, run):
             "run: made by netwright 9.0, whose run folders (version 99) are newer. Allowed: up to version 1. "
             "To mend it: pip install --upgrade netwright."
         ]
+
+
+def test_a_run_folder_that_is_gone(run):
+    model = nw.load(run)
+    shutil.rmtree(run)
+    with pytest.raises(InputError, match="run: this run folder is gone"):
+        _ = model.metrics
 
 
 @pytest.mark.parametrize("name", ["kinds.json", "plan.json", "model.safetensors"])

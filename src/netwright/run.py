@@ -197,6 +197,9 @@ class Run:
                 raise ValueError(f"it lacks {', '.join(lacking)}")
             return found
         except FileNotFoundError:
+            if not self.folder.exists():
+                fix = "load the run before its folder is removed, or from where it was moved to"
+                raise InputError(Problem(str(self.folder), "this run folder is gone", fix=fix)) from None
             if self.weights.exists():
                 fix = "take it from a copy, or train again"
                 raise InputError(Problem(str(path), "this file is missing from the run", fix=fix)) from None

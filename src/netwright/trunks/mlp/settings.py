@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -18,6 +19,9 @@ from netwright.trunks.family import TABLE, Choice, Choices, DataFacts, Family
 
 FEW = 2000  # training rows below which more is done against overfitting
 LARGE = 4000  # training rows from which one cycle of the learning rate replaced early stopping (measured: docs/log.md)
+# of a cycle: training rows below which, the rows of a step and the epochs
+PACES = ((20_000, (128, 50)), (100_000, (512, 24)), (math.inf, (512, 12)))
+PACES_OF_OTHERS = ((20_000, (256, 25)), (math.inf, (512, 12)))  # texts and images: bags overfit soon
 BINS = 256  # of an embedded number: on Adult validation log-losses of 0.280 (48), 0.274 (128), 0.272 (256)
 SMALL = "a linear model is a hard rival there (sub-samples of Adult and satellite: docs/log.md)"
 FEW_BINS = 16  # of few rows
@@ -122,12 +126,14 @@ class Settings(Family):
                 "epochs": Choice(4, SOON), "schedule": Choice("cosine", "falls smoothly to nothing"), "warmup": Choice(0.05, "the vectors begin near their place"),
                 "patience": Choice(0, "the schedule must end to be worth its while"),
             }  # fmt: skip
+        table = all(kind in TABLE for kind in facts.kinds)
         if facts.rows >= LARGE:
+            batch, epochs = next(pace for most, pace in (PACES if table else PACES_OF_OTHERS) if facts.rows < most)
             return {
                 **TABM,
                 "learning_rate": Choice(0.006, "peak of the cycle: three times TabM's constant rate"),
-                "batch_size": Choice(256 if facts.rows < 20_000 else 512, f"{facts.rows:,} training rows"),
-                "epochs": Choice(25 if facts.rows < 20_000 else 12, f"{facts.rows:,} training rows"),
+                "batch_size": Choice(batch, f"{facts.rows:,} training rows"),
+                "epochs": Choice(epochs, f"{facts.rows:,} training rows"),
                 "schedule": Choice(
                     "one_cycle", "as good as a constant rate with early stopping in a third of the time"
                 ),
@@ -142,7 +148,7 @@ class Settings(Family):
                 "half of TabM's default: early stopping is then finer" if few else "TabM's default",
             ),
             "batch_size": Choice(128 if facts.rows >= 1000 else 32, f"{facts.rows:,} training rows"),
-            "epochs": Choice(200, "an upper end; early stopping decides"),
+            "epochs": Choice(500 if table else 200, "an upper end; early stopping decides"),
             "patience": Choice(
                 16 if facts.rows >= 1000 else 30, "TabM's default is 16; longer where the validation score is noisy"
             ),

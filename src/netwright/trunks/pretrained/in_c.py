@@ -79,7 +79,11 @@ def by_c(net: nn.Module) -> None:
     alike: dict[type, bool] = {}
     for part in list(net.modules()):
         for name, child in part.named_children():
-            if (other := _same(child)) is not None and alike.setdefault(type(child), _alike(child)):
+            if (other := _same(child)) is None:
+                continue
+            if type(child) not in alike:  # one layer's parts are tried for all
+                alike[type(child)] = _alike(child)
+            if alike[type(child)]:
                 setattr(part, name, other)
 
 

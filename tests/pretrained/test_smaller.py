@@ -137,6 +137,12 @@ def test_a_small_network_is_taught(into: str, run: Path, tmp_path: Path) -> None
     assert student.recipe.teacher == str(run)
 
 
+def test_an_unknown_student_is_refused_before_rows_are_made(run: Path, tmp_path: Path) -> None:
+    with listening(heard := []), pytest.raises(InputError, match="there is no family 'frobnicate'"):
+        distill(run, into="frobnicate", output=tmp_path / "student")
+    assert not heard and not (tmp_path / "student").exists()
+
+
 def test_what_is_said_of_a_row_is_said_once_however_often_it_is_timed(tmp_path: Path) -> None:
     rows = pl.DataFrame(checkpoints.reviews(120)).with_columns(pl.col("text") + " and so on" * 30)
     rows.write_csv(tmp_path / "rows.csv")

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from netwright import auto
+from netwright.choose import family_settings
 from netwright.errors import InputError, Problem
 from netwright.events import quiet, say
 from netwright.export.parity import rows as rows_of
@@ -55,6 +57,8 @@ def distill(
     model: dict[str, Any] = {"family": family}
     if size:
         model |= SIZES.get(size) or {"size": size}
+    if family != auto.NAME:
+        family_settings(model)  # before anything is made for it
     given = {
         "target": recipe.target, "leave_out": recipe.leave_out, "weight": recipe.weight, "read": recipe.read.model_dump(),
         "split": recipe.split.model_copy(update={"seed": recipe.split_seed}).model_dump(), "teacher": str(run), "inputs": recipe.inputs,

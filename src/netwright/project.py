@@ -353,8 +353,10 @@ def train(
         if frozen or kept is None or not kept.exists():  # of a resumed training the head has learnt already
 
             def read() -> Network:
-                reads.append(_begun(work, first, None))
-                return reads[0]
+                network = _begun(work, first, None)
+                if frozen:
+                    reads.append(network)
+                return network
 
             fixed = features.known(work, read)
         if frozen:
@@ -365,7 +367,7 @@ def train(
         def make(trial: Plan) -> tuple[Network, Data]:
             where = trial.device, trial.precision
             if where not in begun:
-                again = frozen and reads and where == (first.device, first.precision)
+                again = reads and where == (first.device, first.precision)
                 network = reads.pop() if again else _begun(work, trial, module)
                 begun[where] = network, _rows(work, network, trial)
             return begun[where]

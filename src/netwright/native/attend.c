@@ -88,6 +88,16 @@ ALWAYS void shares(float *s, const uint8_t *mask, int64_t P, int64_t last) {
     for (int64_t i = 0; i < last; i += W) put(s, i, last, part_of(s, i, last) * scale);
 }
 
+/* a thread's own memory for some values; where there is none, that is noted */
+static float *room(int64_t values, int *lacking) {
+    float *found = malloc((size_t)values * sizeof(float));
+    if (!found) {
+#pragma omp atomic write
+        *lacking = 1;
+    }
+    return found;
+}
+
 #define HEAD(x, heads, head) ((float *)(x)->at + b * (x)->b + (head) * (x)->h)
 
 /* y = softmax(scale q k' where the mask is 1, and no later key) v; p (B, H, N, P): the shares, where they are asked for */
@@ -96,11 +106,7 @@ int attend(const Laid *q, const Laid *k, const Laid *v, const Laid *mask, const 
     int lacking = 0;
 #pragma omp parallel num_threads((int)threads) if (B * H * N * P * d > 65536)
     {
-        float *turned = malloc((size_t)(d * P + N * P) * sizeof(float)), *own = turned + d * P;
-        if (!turned) {
-#pragma omp atomic write
-            lacking = 1;
-        }
+        float *turned = room(d * P + N * P, &lacking), *own = turned + d * P;
 #pragma omp for
         for (int64_t one = 0; one < B * K; one++) {
             if (!turned) continue;
@@ -129,11 +135,7 @@ int attend_back(const Laid *g, const Laid *q, const Laid *k, const Laid *v, cons
     int lacking = 0;
 #pragma omp parallel num_threads((int)threads) if (B * H * N * P * d > 65536)
     {
-        float *turned = malloc((size_t)(d * P + N * P) * sizeof(float)), *ds = turned + d * P;
-        if (!turned) {
-#pragma omp atomic write
-            lacking = 1;
-        }
+        float *turned = room(d * P + N * P, &lacking), *ds = turned + d * P;
 #pragma omp for
         for (int64_t one = 0; one < B * K; one++) {
             if (!turned) continue;

@@ -103,9 +103,8 @@ ALWAYS vec within(vec v, int64_t n, float rest) {
 #endif
 }
 
-/* of each lane the higher or the lower (y where x is no number); 1 / x of a finite x within 2 units of the last place */
+/* of each lane the lower (y where x is no number); 1 / x of a finite x within 2 units of the last place */
 #if W == 16
-ALWAYS vec higher(vec x, vec y) { return (vec)_mm512_max_ps((__m512)x, (__m512)y); }
 ALWAYS vec lower(vec x, vec y) { return (vec)_mm512_min_ps((__m512)x, (__m512)y); }
 ALWAYS vec inverse(vec x) {
     const vec r = (vec)_mm512_rcp14_ps((__m512)x);
@@ -113,7 +112,6 @@ ALWAYS vec inverse(vec x) {
 }
 ALWAYS vec root(vec x) { return (vec)_mm512_sqrt_ps((__m512)x); }
 #else
-ALWAYS vec higher(vec x, vec y) { return pick(x > y, x, y); }
 ALWAYS vec lower(vec x, vec y) { return pick(x < y, x, y); }
 ALWAYS vec inverse(vec x) { return 1.0f / x; }
 ALWAYS vec root(vec x) {

@@ -40,6 +40,11 @@ class DataFacts:
     words: float = 0.0
     written: int = 0
 
+    @property
+    def table(self) -> bool:
+        """Whether every input column is one of a table's: a number, a category, labels, a date."""
+        return all(kind in TABLE for kind in self.kinds)
+
 
 class Adapt(Settings):
     """How pretrained weights become those of the task.

@@ -53,12 +53,8 @@ def distill(
     source = recipe.data if data is None else data
     if source is None:
         raise InputError(Problem("DATA", f"{run} was trained on data in memory", fix="name the rows"))
-    family, _, size = into.partition(":")
-    model: dict[str, Any] = {"family": family}
-    if size:
-        model |= SIZES.get(size) or {"size": size}
-    if family != auto.NAME:
-        family_settings(model)  # before anything is made for it
+    model = _student(into)  # looked at before anything is made for it
+    family = model["family"]
     given = {
         "target": recipe.target, "leave_out": recipe.leave_out, "weight": recipe.weight, "read": recipe.read.model_dump(),
         "split": recipe.split.model_copy(update={"seed": recipe.split_seed}).model_dump(), "teacher": str(run), "inputs": recipe.inputs,
@@ -85,6 +81,17 @@ def distill(
     write_json(student.run.folder / "distilled.json", found)
     say("result", "distill.saved", _sentence(found), folder=str(student.run.folder))
     return student
+
+
+def _student(into: str) -> dict[str, Any]:
+    """The settings of the family that `into` names, of a size if it names one. Raises `InputError` where there is no such one."""
+    family, _, size = into.partition(":")
+    model: dict[str, Any] = {"family": family}
+    if size:
+        model |= SIZES.get(size) or {"size": size}
+    if family != auto.NAME:
+        family_settings(model)
+    return model
 
 
 READ_TOKENS = {

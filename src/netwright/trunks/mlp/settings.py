@@ -70,7 +70,6 @@ class Settings(Family):
 
     def chosen(self, facts: DataFacts) -> Choices:
         """An ensemble of 16 on tables; more width for more rows."""
-        table = all(kind in TABLE for kind in facts.kinds)
         numbers = facts.kinds.get("number", 0)
         few = facts.rows < FEW
         small = facts.rows < 20_000
@@ -86,7 +85,7 @@ class Settings(Family):
                 "skip": Choice(True, "pairs: the bags themselves tell most"), "text_width": Choice(WIDE, "pairs: so that bags alike begin as vectors alike"),
             }  # fmt: skip
         return {
-            "members": Choice(*(members if table else plain)),
+            "members": Choice(*(members if facts.table else plain)),
             "width": Choice(64 if few else 256, f"{facts.rows:,} training rows"),
             "depth": Choice(1, SOON) if self.text == "tokens" else Choice(2, "TabM's default is 3; 2 cost a third less and scored alike here (docs/log.md)"),
             "dropout": Choice(0.2, SOON) if self.text == "tokens" else Choice(0.3 if few else 0.1, f"few rows: {SMALL}" if few else "TabM's default"),
@@ -126,9 +125,10 @@ class Settings(Family):
                 "epochs": Choice(4, SOON), "schedule": Choice("cosine", "falls smoothly to nothing"), "warmup": Choice(0.05, "the vectors begin near their place"),
                 "patience": Choice(0, "the schedule must end to be worth its while"),
             }  # fmt: skip
-        table = all(kind in TABLE for kind in facts.kinds)
         if facts.rows >= LARGE:
-            batch, epochs = next(pace for most, pace in (PACES if table else PACES_OF_OTHERS) if facts.rows < most)
+            batch, epochs = next(
+                pace for most, pace in (PACES if facts.table else PACES_OF_OTHERS) if facts.rows < most
+            )
             return {
                 **TABM,
                 "learning_rate": Choice(0.006, "peak of the cycle: three times TabM's constant rate"),
@@ -148,7 +148,7 @@ class Settings(Family):
                 "half of TabM's default: early stopping is then finer" if few else "TabM's default",
             ),
             "batch_size": Choice(128 if facts.rows >= 1000 else 32, f"{facts.rows:,} training rows"),
-            "epochs": Choice(500 if table else 200, "an upper end; early stopping decides"),
+            "epochs": Choice(500 if facts.table else 200, "an upper end; early stopping decides"),
             "patience": Choice(
                 16 if facts.rows >= 1000 else 30, "TabM's default is 16; longer where the validation score is noisy"
             ),

@@ -370,6 +370,29 @@ def test_an_infinite_target_is_left_out_and_an_infinite_input_is_missing(cli):
     assert "x: values that are infinite or beyond 1e+38, taken as missing (a.csv:6)" in said.err
 
 
+@pytest.mark.parametrize("flag", ["--target", "--inputs", "--leave_out"])
+def test_names_that_are_given_in_two_flags(refused, flag):
+    told = f"{flag}: is given twice. To mend it: give it once, names with commas between them: {flag} A,B."
+    assert refused("train", "a.csv", flag, "x", f"{flag}=y") == [told]
+
+
+def test_a_flag_that_overrules_itself_is_said(cli):
+    said = cli(
+        "train",
+        "none.csv",
+        "--target",
+        "y",
+        *["--training.epochs", "1"] * 2,
+        "--training.epochs=3",
+        "--columns.a.kind",
+        "text",
+        "--columns.a.kind",
+        "number",
+    )
+    assert " ! --training.epochs is given 3 times; the last counts: 3" in said.err
+    assert " ! --columns.a.kind is given twice; the last counts: number" in said.err
+
+
 def test_a_target_that_is_also_an_input_or_named_twice(refused):
     assert refused("train", table(), "--target", "y", "--inputs", "y,age") == [
         "inputs: y cannot be both an input and a target. To mend it: name it once."

@@ -13,6 +13,8 @@ from typing import Any
 
 import click
 
+from netwright.verb import Verb
+
 VERBS = {
     "demo": "Train, measure and predict on real data that is already here; under a minute.",
     "train": "Make a network from a table: check, split, train, measure, save.",
@@ -153,7 +155,7 @@ def _recipe() -> click.Command:
 
 
 def _evaluate() -> click.Command:
-    @click.command()
+    @click.command(cls=Verb)
     @click.argument("run")
     @click.argument("data")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
@@ -172,7 +174,7 @@ def _evaluate() -> click.Command:
 
 
 def _predict() -> click.Command:
-    @click.command()
+    @click.command(cls=Verb)
     @click.argument("run")
     @click.argument("data")
     @OUTPUT
@@ -190,7 +192,7 @@ def _predict() -> click.Command:
 
 
 def _embed() -> click.Command:
-    @click.command()
+    @click.command(cls=Verb)
     @click.argument("run")
     @click.argument("data")
     @OUTPUT
@@ -212,7 +214,7 @@ def _embed() -> click.Command:
 
 
 def _quantize() -> click.Command:
-    @click.command()
+    @click.command(cls=Verb)
     @click.argument("run")
     @click.option(
         "--to",
@@ -234,7 +236,7 @@ def _quantize() -> click.Command:
 
 
 def _distill() -> click.Command:
-    @click.command()
+    @click.command(cls=Verb)
     @click.argument("run")
     @click.argument("data", required=False)
     @click.option(
@@ -277,7 +279,7 @@ def _generate() -> click.Command:
 
 
 def _export() -> click.Command:
-    @click.command()
+    @click.command(cls=Verb)
     @click.argument("run")
     @click.option("--to", required=True, metavar="onnx|transformers|gguf", help="Whose files are written.")
     @click.option("--type", "stored", metavar="f32|f16|q8", help="How weights are stored; left out, exactly.")
@@ -296,7 +298,7 @@ def _export() -> click.Command:
 
 
 def _verify() -> click.Command:
-    @click.command()
+    @click.command(cls=Verb)
     @click.argument("folder")
     @click.argument("run")
     @click.option("--data", metavar="FILE", help="Rows to compare on; left out, those that the run kept.")
@@ -313,7 +315,7 @@ def _verify() -> click.Command:
 
 
 def _pack() -> click.Command:
-    @click.command()
+    @click.command(cls=Verb)
     @click.argument("run")
     @OUTPUT
     def pack(run: str, output: str | None) -> None:
@@ -372,7 +374,7 @@ def _serve() -> click.Command:
 
 
 def _key() -> click.Command:
-    @click.command()
+    @click.command(cls=Verb)
     @click.argument("file")
     @click.argument("name")
     def key(file: str, name: str) -> None:
@@ -385,7 +387,7 @@ def _key() -> click.Command:
 
 
 def _show() -> click.Command:
-    @click.command()
+    @click.command(cls=Verb)
     @click.argument("run")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
     def show(run: str, as_json: bool) -> None:
@@ -402,7 +404,7 @@ def _show() -> click.Command:
 
 
 def _report() -> click.Command:
-    @click.command()
+    @click.command(cls=Verb)
     @click.argument("run")
     @OUTPUT
     def report(run: str, output: str | None) -> None:
@@ -417,7 +419,7 @@ def _report() -> click.Command:
 
 
 def _demo() -> click.Command:
-    @click.command()
+    @click.command(cls=Verb)
     @OUTPUT
     def demo(output: str | None) -> None:
         """The data is a table of 569 real measurements of breast tumours that comes with scikit-learn."""
@@ -432,7 +434,7 @@ def _demo() -> click.Command:
 
 
 def _samples() -> click.Command:
-    @click.command()
+    @click.command(cls=Verb)
     @click.argument("action", type=click.Choice(["list", "get"]), default="list")
     @click.argument("name", required=False)
     @OUTPUT
@@ -453,7 +455,7 @@ def _samples() -> click.Command:
 
 
 def _cache() -> click.Command:
-    @click.command()
+    @click.command(cls=Verb)
     @click.argument("action", type=click.Choice(["show", "clear"]), default="show")
     def cache(action: str) -> None:
         """Encoded images and texts are kept in the user's cache folder, so that a second training starts at once."""

@@ -6,7 +6,7 @@ import re
 import types
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any, ClassVar, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
 import click
 import yaml
@@ -19,6 +19,7 @@ from netwright.heads.text.settings import Manner
 from netwright.recipe import Recipe
 from netwright.serve.settings import Settings as Serve
 from netwright.trunks.family import Adapt
+from netwright.verb import Verb
 
 OWN = ("data", "target", "model")  # the verb declares these itself
 # of families: what is given by other ways, or is a checkpoint's own
@@ -28,7 +29,7 @@ UNFLAGGED = frozenset(
 _DYNAMIC = re.compile(r"^--(columns|heads)\.(.+)\.(\w+)(=|$)", re.DOTALL)  # a name may hold a line break
 
 
-class Flags(click.Command):
+class Flags(Verb):
     """A command that takes every setting of the recipe as a flag and hands them on as `settings`, a tree of dicts.
 
     Columns' names are known to the user alone: `--columns.NAME.SETTING` and `--heads.TARGET.SETTING` are taken as they
@@ -110,7 +111,7 @@ class Flags(click.Command):
                 formatter.write_dl(rows)
 
 
-class Declared(click.Command):
+class Declared(Verb):
     """A command that takes every setting of one model as a flag, and hands them on as `settings`."""
 
     model: ClassVar[type[BaseModel]]
@@ -195,6 +196,8 @@ def _read(place: str, text: str) -> Any:
 
 def _shown(annotation: Any) -> str:
     """A type as people read it in help."""
+    if get_origin(annotation) is Annotated:  # as in `Names | None`
+        return _shown(get_args(annotation)[0])
     if get_origin(annotation) in (Union, types.UnionType):
         return "|".join(dict.fromkeys(_shown(part) for part in get_args(annotation) if part is not type(None)))
     if get_origin(annotation) is Literal:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from netwright.sources.table import Table
 
 ROWS = 20
-INPUTS = 12
+INPUTS = 15
 LENGTH = 300
 """Characters of a value that are kept."""
 SIDE = 96

@@ -101,10 +101,10 @@ def _achieved(told: Verdict) -> str:
     if told.kind == "number":
         if value <= 0:
             return f"On {where} the network answers {target} no better than its mean would (R² {score(value)})"
-        return f"The network explains {share(value)} of how {target} varies over {where}"
+        return f"The network explains {share(value)} of how {target} varies over {where} (R² {score(value)})"
     return f"The network reaches {score(value)} for {target} on {where} ({named(told.metric)})"
 
 
 def shown(metric: str, value: float | None) -> str:
     """Return a headline score: shares as percentages."""
-    return share(value) if metric in ("accuracy", "r2") else score(value)
+    return share(value) if metric == "accuracy" else score(value)

@@ -68,7 +68,7 @@ VERB_ARGUMENTS = {
 }
 
 FILES = """
-checkpoints/last.safetensors cost.json events.jsonl kinds.json metrics.json model.safetensors plan.json predictions.csv
+checkpoints/last.safetensors cost.json events.jsonl kinds.json learnt.safetensors metrics.json model.safetensors plan.json predictions.csv
 profile.json recipe.yaml report.html run.json trust.json worst.json
 """
 

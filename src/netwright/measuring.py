@@ -27,7 +27,6 @@ from netwright.training.world import World
 from netwright.trust import Trust
 
 BASELINE_ROWS = 300_000  # what a baseline learns of more rows hardly shows in the third digit (assumed)
-LOOKED_AT, FEW_VALUES = 10_000, 20  # first rows, among which a column that tells rows apart has more values than these
 MOST_COMPARED = 1_000_000  # training rows among which measuring rows are looked for
 
 
@@ -173,18 +172,20 @@ def _say_shared(work: Work, table: Table, shown: np.ndarray) -> None:
 
 def _say_repeated(work: Work, table: Table, shown: np.ndarray) -> None:
     """Say which measuring rows also stand among the training rows, in all columns used; of at most a million rows."""
-    targets = [kind.columns[0] for kind in work.fitted.targets.values() if not kind.written]
-    if not targets or len(work.learnt) > MOST_COMPARED:
+    if all(kind.written for kind in work.fitted.targets.values()) or len(work.learnt) > MOST_COMPARED:
         return
-    columns = table.frame.select([*dict.fromkeys([*work.fitted.columns, *targets])])
-    inputs = columns[work.fitted.columns]
-    if not any(values.dtype.is_nested() or values.head(LOOKED_AT).n_unique() > FEW_VALUES for values in inputs):
-        return  # rows of few values are alike by chance
-    found = contamination.repeated(columns[work.learnt], columns[shown])
-    if found.any():
-        text = f"{found.sum():,} of {len(found):,} measuring rows also stand among the training rows, value for value: if they are copies, the scores flatter"
-        kind = "warning" if found.mean() > 0.05 else "notice"
-        say_rows("rows.repeated", text, table.named(shown[found]), kind=kind, of=len(found))
+    columns = table.frame.select(work.fitted.told_by)
+    if contamination.telling(columns[work.fitted.columns]):
+        found = contamination.repeated(columns[work.learnt], columns[shown])
+        contamination.say_repeated(table.take(shown), found, np.ones(len(found), bool))
+
+
+def learnt(work: Work, table: Table) -> contamination.Learnt | None:
+    """The rows that a network learnt, by which rows that measure it later are told; None where rows are alike by chance."""
+    names = work.fitted.columns or work.fitted.told_by  # a text that is written from nothing tells rows apart itself
+    if len(work.learnt) > MOST_COMPARED or not contamination.telling(table.frame.select(names)):
+        return None
+    return contamination.Learnt.of(table.frame[work.learnt].select(work.fitted.told_by))
 
 
 def _told(kind: Kind, table: Table, target: Arrays, rows: np.ndarray) -> list[str]:

@@ -17,9 +17,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from netwright import answer, calls, choose, embedding, measure, quantizing, rooms, sources
+from netwright import answer, calls, choose, contamination, embedding, measure, quantizing, rooms, sources
 from netwright.arrays import Arrays, Ragged, take
 from netwright.batch import Lists, Rows, tensors
+from netwright.contamination import Learnt
 from netwright.encoding import SLICE
 from netwright.errors import InputError, Problem
 from netwright.events import Event, listening, quiet, say_rows, say_together
@@ -193,7 +194,8 @@ class Model:
     def evaluate(self, data: Any, *, read: Read | None = None) -> dict[str, Any]:
         """Return {"metrics": {NAME: {"value", "low", "high"}}, "rows": n} on rows that have the target.
 
-        With several targets the metrics are keyed by target. `low` and `high` bound a 95 % bootstrap interval.
+        With several targets the metrics are keyed by target. `low` and `high` bound a 95 % bootstrap interval. Rows that
+        the network learnt are said (`rows.repeated`): on those it is memory that is measured.
         """
         table = sources.read(data, settings=read or self.recipe.read)
         targets = self.fitted.encode_targets(table)
@@ -202,6 +204,9 @@ class Model:
             say_rows(
                 "target.unknown", "rows without a usable target are not measured", table.named(np.flatnonzero(lost))
             )
+        if self.run is not None and self.run.learnt.exists():
+            known = Learnt.read(self.run.learnt)
+            contamination.say_repeated(table, *known.among(table.frame.select(self.fitted.told_by)))
         encoded = self.fitted.encode(table)
         found = self.trusted(judged(self.network, self.fitted, encoded, targets, self.plan, write=True))
         return {"metrics": self.measured(targets, found, None), "rows": int((~lost).sum())}

@@ -64,6 +64,11 @@ class Fitted:
         blocks = [name for kind in self.inputs.values() for name in kind.columns]
         return list(dict.fromkeys([*blocks, *(name for kind in self.targets.values() for name in kind.prompted)]))
 
+    @property
+    def told_by(self) -> list[str]:
+        """The columns that make a row what it is: inputs and targets."""
+        return list(dict.fromkeys([*self.columns, *(kind.columns[0] for kind in self.targets.values())]))
+
     def unusable(self, targets: Mapping[str, Arrays]) -> np.ndarray:
         """(n,) rows none of whose encoded targets has a value that can be used."""
         return np.logical_and.reduce([kind.absent(targets[key]) for key, kind in self.targets.items()])

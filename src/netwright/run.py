@@ -112,6 +112,7 @@ class Run:
     kinds = property(lambda self: self.folder / "kinds.json")
     trust = property(lambda self: self.folder / "trust.json")
     metrics = property(lambda self: self.folder / "metrics.json")
+    learnt = property(lambda self: self.folder / "learnt.safetensors")
     predictions = property(lambda self: self.folder / "predictions.csv")
     events = property(lambda self: self.folder / "events.jsonl")
     rows = property(lambda self: self.folder / "rows.jsonl")

@@ -15,7 +15,7 @@ import numpy as np
 
 from netwright import rooms
 from netwright.baselines.rows import NOTE, Rows
-from netwright.events import Event, listening
+from netwright.events import Event, listening, quiet, say
 
 HELPERS = ("rows", "features", "models")
 
@@ -54,12 +54,14 @@ def _run(
     module, heard, start = rooms.find("baselines", name), list[Event](), time.perf_counter()
     answer: dict[str, np.ndarray] | None = None
     notes = []
-    with listening(heard):
+    with quiet(), listening(heard):
         try:
             answer = module.answer(
                 train, test, validation=validation, columns=columns, target=target, classes=classes, seed=seed
             )
         except ValueError as error:  # scikit-learn's word for rows that it cannot be fitted on
             notes = [f"it could not be fitted: {str(error).strip().splitlines()[0]}"]
+    for event in heard:
+        say(event.kind, event.name, f"baseline {name}: {event.text}", **event.data)
     notes = [event.text for event in heard if event.name == NOTE] + notes
     return {"answer": answer, "seconds": time.perf_counter() - start, "note": "; ".join(notes)}

@@ -20,7 +20,7 @@ from netwright.run import Run, standing, write_json
 from netwright.training import checkpoint
 from netwright.verbs.stopwatch import SCORED, speed
 
-KEEPS = ("recipe.yaml", "plan.json", "kinds.json", "trust.json", "metrics.json", "rows.jsonl", "tokenizer.json", "texts.json", "predictions.csv", "events.jsonl")  # fmt: skip
+KEEPS = ("recipe.yaml", "plan.json", "kinds.json", "trust.json", "metrics.json", "rows.jsonl", "tokenizer.json", "texts.json", "predictions.csv", "learnt.safetensors", "events.jsonl")  # fmt: skip
 
 
 def quantize(

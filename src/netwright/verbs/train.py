@@ -21,7 +21,7 @@ from netwright.errors import InputError, Interrupted, Problem
 from netwright.events import Event, listening, say
 from netwright.kinds.category import Category
 from netwright.kinds.language import Language
-from netwright.measuring import cross_validated, measured
+from netwright.measuring import cross_validated, learnt, measured
 from netwright.model import Model, flat, load
 from netwright.plan import Plan
 from netwright.prepare import Fitted
@@ -281,6 +281,8 @@ def _finished(ready: Ready, run: Run | None, plan: Plan | None, module: torch.nn
     write_json(run.trust, {key: trust.to_json() for key, trust in model.trust.items()})
     write_json(run.metrics, metrics)
     write_text(run.predictions, flat(predictions).write_csv())
+    if (known := learnt(work, ready.described.table)) is not None:
+        known.write(run.learnt)
     ready.clock.lap("measuring, fitting the baselines")
     _keep_texts(run, ready, work)
     write_json(run.about, {**run.read(run.about), "state": "done"})

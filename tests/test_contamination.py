@@ -1,0 +1,106 @@
+"""Rows that a network learnt are known again when it is measured later, wherever they come from and however many."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+import netwright as nw
+from netwright import contamination
+from netwright.contamination import Learnt
+from netwright.errors import InputError
+from netwright.events import listening
+
+N = 400
+
+
+def rows(n: int = N, seed: int = 0) -> pl.DataFrame:
+    draw = np.random.default_rng(seed)
+    x = draw.normal(size=n)
+    words = draw.choice(["red", "green", None], n).tolist()
+    return pl.DataFrame({"x": x, "count": draw.integers(0, 90, n), "colour": words, "y": np.where(x > 0, "up", "down")})
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("learnt")
+    rows().write_csv(folder / "rows.csv")
+    nw.train(
+        folder / "rows.csv", target="y", model="linear", output=folder / "run", settings={"training": {"epochs": 1}}
+    )
+    return folder
+
+
+def said(run: Path, data: Any) -> list[Any]:
+    with listening(heard := []):
+        nw.load(run / "run").evaluate(data)
+    return [event for event in heard if event.name == "rows.repeated"]
+
+
+def test_rows_that_were_learnt_are_said(run: Path) -> None:
+    tested = pl.read_csv(run / "run" / "predictions.csv")["id"].to_list()
+    (event,) = said(run, run / "rows.csv")
+    assert event.kind == "warning"
+    assert event.data["count"] == N - len(tested) and event.data["of"] == N
+    assert not set(event.data["rows"]) & set(tested)
+
+
+def test_other_rows_and_the_rows_that_tested_are_not(run: Path) -> None:
+    assert said(run, rows(seed=1)) == []
+    tested = pl.read_csv(run / "run" / "predictions.csv")["id"].to_list()
+    places = [int(name.rpartition(":")[2]) - 2 for name in tested]
+    assert said(run, rows()[places]) == []
+
+
+@pytest.mark.parametrize("form", ["parquet", "jsonl", "memory", "whole numbers as decimals"])
+def test_the_same_rows_from_elsewhere(run: Path, form: str, tmp_path: Path) -> None:
+    frame: Any = rows()
+    if form == "parquet":
+        frame.write_parquet(tmp_path / "a.parquet")
+    elif form == "jsonl":
+        frame.write_ndjson(tmp_path / "a.jsonl")
+    elif form == "memory":
+        frame = frame.to_dicts()
+    else:
+        frame = frame.with_columns(pl.col("count").cast(pl.Float64))
+    source = next(tmp_path.iterdir(), None) or frame
+    (event,) = said(run, source)
+    assert event.data["of"] == N and event.data["count"] > N / 2
+
+
+def test_of_many_rows_a_sample_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contamination, "KEPT", 500)
+    known = Learnt.of(rows(5000))
+    assert len(known.keys) == 500
+    found, told = known.among(pl.concat([rows(1000, seed=2), rows(5000)[:1000]]))
+    assert 120 < told.sum() < 280, "a tenth of the rows can be told"
+    assert not found[:1000].any() and (found[1000:] == told[1000:]).all()
+
+
+def test_rows_of_few_values_are_alike_by_chance(tmp_path: Path) -> None:
+    few = [{"a": k % 3, "b": k % 2, "y": k % 2} for k in range(200)]
+    model = nw.train(few, target="y", model="linear", output=tmp_path / "run", settings={"training": {"epochs": 1}})
+    assert model.run is not None and not model.run.learnt.exists()
+
+
+def test_a_damaged_file_is_told(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "learnt.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(InputError, match="this file is damaged.*or delete it"):
+        Learnt.read(tmp_path / "learnt.safetensors")
+
+
+def test_every_kind_of_cell_has_a_key() -> None:
+    from datetime import date
+
+    frame = pl.DataFrame({
+        "list": [[1, 2], [], None], "bytes": [b"\xff", b"", None], "day": [date(2020, 1, 1), date(2020, 1, 2), None],
+        "array": pl.Series([[1, 2], [3, 4], [5, 6]], dtype=pl.Array(pl.UInt8, 2)), "truth": [True, False, None],
+        "number": [0.0, -0.0, None],
+    })  # fmt: skip
+    for name in frame.columns:
+        keys = contamination.keys(frame.select(name))
+        assert len(set(keys.tolist())) == (2 if name == "number" else 3), name

@@ -370,6 +370,21 @@ def test_an_infinite_target_is_left_out_and_an_infinite_input_is_missing(cli):
     assert "x: values that are infinite or beyond 1e+38, taken as missing (a.csv:6)" in said.err
 
 
+@pytest.mark.parametrize(
+    ("flag", "hint"),
+    [
+        ("--epochs", "did you mean --training.epochs?"),
+        ("--traning.epochs", "did you mean --training.epochs?"),
+        ("--plan.thread", "did you mean --plan.threads?"),
+        ("--split.shuffle", "there is: --split.validation, --split.test, --split.column,"),
+        ("--tagret", "did you mean --target?"),
+    ],
+)
+def test_a_flag_that_is_not_there_is_told_with_its_neighbours(refused, flag, hint):
+    (message,) = refused("train", "a.csv", flag, "3")
+    assert message.startswith(f"{flag}: there is no such setting. To mend it: {hint}")
+
+
 @pytest.mark.parametrize("flag", ["--target", "--inputs", "--leave_out"])
 def test_names_that_are_given_in_two_flags(refused, flag):
     told = f"{flag}: is given twice. To mend it: give it once, names with commas between them: {flag} A,B."
@@ -476,7 +491,7 @@ def test_weights_that_are_none(refused, weights, message):
         ("--epochs", "did you mean --training.epochs?"),
         ("--model.epochs", "did you mean --training.epochs?"),
         ("--training.lerning_rate", "did you mean --training.learning_rate?"),
-        ("--training.learning-rat", "did you mean --training.learning-rate?"),
+        ("--training.learning-rat", "did you mean --training.learning_rate?"),
     ],
 )
 def test_a_flag_that_does_not_exist(refused, flag, near):

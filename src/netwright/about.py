@@ -122,6 +122,8 @@ def partners(
             raise InputError(
                 Problem(where, f"{given} and {column.name} are to be texts", allowed="two columns of texts")
             )
+        for name in (given, column.name):
+            _refuse_images(name, table.frame[name], recipe)
         score = column.given.get("score")
         if score in (given, column.name):
             raise InputError(
@@ -136,6 +138,17 @@ def partners(
         out.append(replace(column, given={**column.given, "about": given}))
         asked[given] = {}
     return tuple(out), asked
+
+
+def _refuse_images(name: str, values: pl.Series, recipe: Recipe) -> None:
+    """Raise `InputError` where half of a pair is a picture: its file's name is no text that tells of it."""
+    if recipe.columns.get(name, {}).get("kind") == "text":
+        return
+    with quiet():
+        found = infer(values, {}, "input").kind
+    if found == "image":
+        what = "its values are images, and pairs are of two texts"
+        raise InputError(Problem(f"columns.{name}", what, allowed="two columns of texts"))
 
 
 def _asked(of: Sequence[tuple[str, Any]], texts: Mapping[str, pl.Series]) -> dict[str, dict[str, Any]]:

@@ -69,11 +69,20 @@ class Flags(Verb):
                 raise InputError(Problem(flag, f"got {value!r}, which is a flag", fix=f"give it a value: {flag} VALUE"))
 
     def _near(self, error: click.NoSuchOption) -> str:
-        """The flag that ends alike, as --training.epochs does for --epochs, else the nearest."""
-        known = [flag for parameter in self.params for flag in parameter.opts if flag.startswith("--")]
-        last = error.option_name.lstrip("-").rpartition(".")[2].replace("-", "_")
-        alike = [flag for flag in known if flag.rpartition(".")[2].lstrip("-") == last]
-        return f"did you mean {' or '.join(alike)}?" if alike else nearest(error.option_name, known)
+        """The flag that ends alike, as --training.epochs does for --epochs, else the nearest of its group, or of all."""
+        known = [parameter.opts[0] for parameter in self.params if parameter.opts[0].startswith("--")]
+        group, dot, last = error.option_name.lstrip("-").rpartition(".")
+        alike = [flag for flag in known if flag.rpartition(".")[2].lstrip("-") == last.replace("-", "_")]
+        if alike:
+            return f"did you mean {' or '.join(alike)}?"
+        head = f"--{group}{dot}"
+        of_group = [flag.removeprefix(head) for flag in known if dot and flag.startswith(head)]
+        near = nearest(last, of_group)
+        return (
+            re.sub(r"(?<=mean )|(?<=: )|(?<=, )(?!\.\.\.)", head, near)
+            if of_group
+            else nearest(error.option_name, known)
+        )
 
     def invoke(self, ctx: click.Context) -> Any:
         tree: dict[str, Any] = {}

@@ -161,7 +161,7 @@ def test_scores_are_followed(tmp_path: Path) -> None:
 
 
 def test_a_training_of_pairs_gives_the_same_bits_twice(tmp_path: Path) -> None:
-    one, two = (trained(pairs(80), tmp_path / name) for name in ("one", "two"))
+    one, two = (trained(pairs(80), tmp_path / name, plan={"threads": 1}) for name in ("one", "two"))
     for name, value in one.network.state_dict().items():
         assert torch.equal(value, two.network.state_dict()[name])
 
@@ -176,6 +176,7 @@ def test_a_training_of_pairs_gives_the_same_bits_twice(tmp_path: Path) -> None:
         (pairs(30), {"column": {"about": "b"}}, "'b' is no input"),
         ([{**row, "s": 2.0} for row in pairs(30)], {"column": {"score": "s"}}, "is always 2 in s"),
         ([{"ask": k, "text": f"c {k}"} for k in range(30)], {}, "are to be texts"),
+        ([{"ask": f"{k}.png", "text": f"c {k}"} for k in range(30)], {}, "its values are images"),
         (pairs(30), {"split": {"folds": 3}}, "each fold's network"),
         (pairs(30), {"model": "linear"}, "a match compares vectors; mlp does"),
     ],

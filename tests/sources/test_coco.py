@@ -129,3 +129,36 @@ def test_the_fingerprint_is_of_annotations_and_images(layout):
     changed = sources.read(path).fingerprint
     assert changed != before
     assert sources.read(layout(box(0, 1), box(1, 1))).fingerprint != changed
+
+
+def test_captions_are_a_row_each(layout, said):
+    told = [{"image_id": 0, "caption": "a cat"}, {"image_id": 0, "caption": "a small cat"}]
+    folder = layout(*told, file="annotations/captions_train2017.json")
+    held = json.loads((folder / "annotations" / "captions_train2017.json").read_text())
+    del held["categories"]  # COCO's captions have none
+    (folder / "annotations" / "captions_train2017.json").write_text(json.dumps(held))
+    table = sources.read(folder)
+    assert table.columns == ["image", "caption"]
+    assert table.frame["caption"].to_list() == ["a cat", "a small cat"]
+    assert table.ids() == ["a.png", "a.png:2"]
+    assert [event.text for event in said] == ["1 images have no caption: they have no row (b.png)"]
+
+
+def test_of_files_on_the_same_images_the_one_of_instances_is_read(layout, said):
+    for name in ("captions_val2017", "person_keypoints_val2017", "instances_val2017"):
+        annotation = {"image_id": 0, "caption": "a cat"} if "captions" in name else box(0, 1)
+        folder = layout(annotation, images=("a.png",), beside="val2017", file=f"annotations/{name}.json")
+    table = sources.read(folder)
+    assert table.columns == ["image", "category", "boxes"] and len(table) == 1
+    assert [event.text.partition(" is not read")[0] for event in said if event.name == "read.same_images"] == [
+        "captions_val2017.json",
+        "person_keypoints_val2017.json",
+    ]
+    assert sources.read(folder / "annotations" / "captions_val2017.json").columns == ["image", "caption"]
+
+
+def test_captions_that_cannot_be_read(layout, refused):
+    folder = layout({"image_id": 0, "caption": 3}, {"image_id": 7, "caption": "x"}, {"image_id": 0, "caption": "fine"})
+    message = refused(sources.read, folder)
+    assert "annotation 1: its caption is 3. Allowed: a text" in message
+    assert "annotation 2: its image_id 7 is not in the file" in message

@@ -1,11 +1,14 @@
-"""COCO's layout: a JSON file of images, annotations and categories, the images in a folder beside it. A row an image."""
+"""COCO's layout: a JSON file of images and what is told of them, the images in a folder beside it.
+
+Of boxes and categories a row is an image, of captions a caption.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +26,7 @@ FORMS = ("COCO's annotations.json, or the folder that holds it beside its images
 _KEYS = ("images", "annotations", "categories")
 _OPENS = re.compile(rb'^(\xef\xbb\xbf)?\s*\{\s*"(info|licenses|images|annotations|categories)"\s*:\s*[\[{]')
 _PLACES = ("annotations.json", "_annotations.coco.json", "annotations/*.json", "*/_annotations.coco.json")
-_ALLOWED = "an object with lists of images, annotations and categories"
+_ALLOWED = "an object with lists of images, annotations and (but for captions) categories"
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Image:
     name: str
     split: str | None
     boxes: list[dict[str, Any]]
+    captions: list[str]
 
 
 def claims(data: Any) -> bool:
@@ -46,12 +50,13 @@ def claims(data: Any) -> bool:
 
 
 def read(data: Path, settings: Read) -> Table:
-    """Read it into a table: `image` (a path that opens), what is on it, and `boxes`.
+    """Read it into a table: `image` (a path that opens), what is on it, and `boxes`; of captions `image` and `caption`.
 
     Where each image has one category the column is `category`, else `categories`, a list. `boxes` is a list of objects
     with category, x, y, width and height, in pixels from the top left. The id of a row is the image's file name. Images
     that are named and not there are refused, or left out, as `read.bad_rows` says. Several files are splits where their
-    names say so (instances_train2017, valid/). Raises `InputError` for files that are no such JSON.
+    names say so (instances_train2017, valid/); of a folder's files that tell of the same images the one of instances is
+    read, else the first, and the others are said. Raises `InputError` for files that are no such JSON.
 
     >>> import tempfile
     >>> from PIL import Image
@@ -71,25 +76,35 @@ def read(data: Path, settings: Read) -> Table:
     from netwright.sources.table import Table
 
     root = data if data.is_dir() else data.parent
-    images, content = [], hasher()
+    images, content = list[Image](), hasher()
     for file in _files(data):
         raw, _ = load(file)
+        found = _images(_held(to_utf8(raw, settings.encoding, name=file.name), file.name), file, root)
+        known = {image.path for image in images}
+        if any(image.path in known for image in found):
+            text = f"{file.name} is not read, because another file tells of the same images; name it to read it: {file}"
+            say("choice", "read.same_images", text, file=str(file))
+            continue
         content.update(raw)
-        held = _held(to_utf8(raw, settings.encoding, name=file.name), file.name)
-        images += _images(held, file, root)
+        images += found
     images = _there(images, settings, root)
     for image in images:
         content.update(image.name.encode())
         for piece in pieces(image.path):
             content.update(piece)
-    labels = _labels(images)
-    boxes = column("boxes", [image.boxes for image in images], where=data.name)
-    frame = pl.DataFrame([pl.Series("image", [str(image.path) for image in images]), labels, boxes])
+    if any(image.captions for image in images):
+        told = [(image, caption) for image in images for caption in image.captions]
+        images, ids = [image for image, _ in told], tuple(_numbered(image.name for image, _ in told))
+        about = [pl.Series("caption", [caption for _, caption in told], dtype=pl.String)]
+    else:
+        ids = tuple(image.name for image in images)
+        about = [_labels(images), column("boxes", [image.boxes for image in images], where=data.name)]
+    frame = pl.DataFrame([pl.Series("image", [str(image.path) for image in images]), *about])
     splits = [image.split for image in images]
     n = len(images)
     return Table(
         frame,
-        tuple(image.name for image in images),
+        ids,
         np.arange(n, dtype=np.int32),
         np.zeros(n, np.int64),
         fingerprint=content.hexdigest(),
@@ -102,7 +117,8 @@ def _files(data: Path) -> list[Path]:
     """Return the annotation files: `data` itself, or those in the folder."""
     if data.is_dir():
         for place in _PLACES:
-            found = [path for path in sorted(data.glob(place)) if _is_coco(path)]
+            paths = sorted(data.glob(place), key=lambda path: (not path.name.startswith("instances"), path))
+            found = [path for path in paths if _is_coco(path)]
             if found:
                 return found
         return []
@@ -110,7 +126,7 @@ def _files(data: Path) -> list[Path]:
 
 
 def _is_coco(path: Path) -> bool:
-    """Whether a JSON file opens as COCO's do and has its three keys; captions and key points have no boxes."""
+    """Whether a JSON file opens as COCO's do and has its keys; of captions there are no categories."""
     if path.suffix.lower() != ".json" or not path.is_file():
         return False
     try:
@@ -120,7 +136,8 @@ def _is_coco(path: Path) -> bool:
         raw = path.read_bytes()
     except OSError:
         return False  # reading it will say what is wrong
-    return all(f'"{key}"'.encode() in raw for key in _KEYS)
+    last = b'"categories"', b'"caption"'
+    return b'"images"' in raw and b'"annotations"' in raw and any(key in raw for key in last)
 
 
 def _held(raw: bytes, name: str) -> dict[str, Any]:
@@ -128,6 +145,10 @@ def _held(raw: bytes, name: str) -> dict[str, Any]:
         held = json.loads(raw)
     except ValueError as error:
         raise InputError(Problem(name, f"is not JSON: {error}", allowed=_ALLOWED)) from error
+    if not isinstance(held, dict):
+        raise InputError(Problem(name, f"holds a {type(held).__name__}", allowed=_ALLOWED))
+    if "categories" not in held and _captions(held):
+        held["categories"] = []
     lacking = [key for key in _KEYS if not isinstance(held.get(key), list)]
     if lacking:
         raise InputError(Problem(name, f"holds no list of {', '.join(lacking)}", allowed=_ALLOWED))
@@ -136,15 +157,28 @@ def _held(raw: bytes, name: str) -> dict[str, Any]:
     return held
 
 
+def _captions(held: Mapping[str, Any]) -> bool:
+    """Whether what is told of the images is captions."""
+    told = held.get("annotations")
+    return isinstance(told, list) and any(isinstance(entry, dict) and "caption" in entry for entry in told)
+
+
 def _images(held: Mapping[str, Any], file: Path, root: Path) -> list[Image]:
     """Return the images of one annotation file, each with its boxes."""
     problems: list[Problem] = []
     names = _named(held["categories"], "categories", "name", file.name, problems)
     files = _named(held["images"], "images", "file_name", file.name, problems)
     boxes: dict[Any, list[dict[str, Any]]] = defaultdict(list)
-    crowds = 0
+    captions: dict[Any, list[str]] = defaultdict(list)
+    crowds, written = 0, _captions(held)
     for place, entry in enumerate(held["annotations"], start=1):
         where = f"{file.name}: annotation {entry.get('id', place) if isinstance(entry, dict) else place}"
+        if written:
+            if _known(entry, files, "image_id", where, problems) and isinstance(entry.get("caption"), str):
+                captions[entry["image_id"]].append(entry["caption"])
+            elif isinstance(entry, dict) and not isinstance(entry.get("caption"), str):
+                problems.append(Problem(where, f"its caption is {entry.get('caption')!r}", allowed="a text"))
+            continue
         box = _box(entry, names, files, where, problems)
         crowds += bool(box is not None and entry.get("iscrowd"))
         if box is not None and not entry.get("iscrowd"):
@@ -155,7 +189,20 @@ def _images(held: Mapping[str, Any], file: Path, root: Path) -> list[Image]:
     if crowds:
         say("notice", "read.crowds", f"{file.name}: {crowds:,} annotations of crowds are left out of the boxes")
     split = _split(file, root)
-    return [Image(_path(name, file, root, split), name, split and split[0], boxes[key]) for key, name in files.items()]
+    if written and (bare := [name for key, name in files.items() if not captions[key]]):
+        say_rows("read.unlabelled", f"{len(bare):,} images have no caption: they have no row", bare, kind="notice")
+    return [
+        Image(_path(name, file, root, split), name, split and split[0], boxes[key], captions[key])
+        for key, name in files.items()
+    ]
+
+
+def _numbered(names: Iterable[str]) -> Iterator[str]:
+    """A row's id where an image has several: a.png, a.png:2, a.png:3."""
+    seen: Counter[str] = Counter()
+    for name in names:
+        seen[name] += 1
+        yield name if seen[name] == 1 else f"{name}:{seen[name]}"
 
 
 def _named(entries: list[Any], kind: str, field: str, where: str, problems: list[Problem]) -> dict[Any, str]:
@@ -175,19 +222,28 @@ def _box(
     entry: Any, names: Mapping[Any, str], files: Mapping[Any, str], where: str, problems: list[Problem]
 ) -> dict[str, Any] | None:
     """Return an annotation as a box, or None with a problem."""
-    if not isinstance(entry, dict):
-        problems.append(Problem(where, "is no object"))
+    if not _known(entry, files, "image_id", where, problems) or not _known(
+        entry, names, "category_id", where, problems
+    ):
         return None
-    for key, known in (("image_id", files), ("category_id", names)):
-        if entry.get(key) not in known:
-            problems.append(Problem(where, f"its {key} {entry.get(key)!r} is not in the file"))
-            return None
     box = entry.get("bbox")
     if not isinstance(box, list) or len(box) != 4 or not all(isinstance(part, int | float) for part in box):
         problems.append(Problem(where, f"its bbox is {box!r}", allowed="[x, y, width, height]"))
         return None
     sides = dict(zip(("x", "y", "width", "height"), map(float, box), strict=True))
     return {"category": names[entry["category_id"]], **sides}
+
+
+def _known(entry: Any, known: Mapping[Any, str], key: str, where: str, problems: list[Problem]) -> bool:
+    """Whether an annotation's `key` names an entry of the file; a problem where it does not."""
+    if not isinstance(entry, dict):
+        problems.append(Problem(where, "is no object"))
+        return False
+    value = entry.get(key)
+    if isinstance(value, list | dict) or value not in known:
+        problems.append(Problem(where, f"its {key} {value!r} is not in the file"))
+        return False
+    return True
 
 
 def _split(file: Path, root: Path) -> tuple[str, str] | None:

@@ -13,6 +13,10 @@ from netwright import trust
 from netwright.errors import InputError
 from netwright.events import Event, listening
 from netwright.recipe import Trust as Settings
+from netwright.report.page.found import Found
+from netwright.report.page.verdict import sentence
+from netwright.report.page.verdict import verdict as shown
+from netwright.run import Run
 
 
 def drawn(rows: int, sharp: float, classes: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -110,6 +114,18 @@ def test_answers_that_are_rightly_sure_stay_so(seed: int) -> None:
     truth = (random.random(120) < second).astype(np.int64)
     learned = trust.fit("category", truth, {"probability": np.stack([1 - second, second], 1)}, None, Settings())
     assert learned.temperature == 1.0 and learned.log_loss_after == learned.log_loss_before
+
+
+def test_who_names_a_purpose_is_told_how_well_it_is_served(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=400)
+    rows = [{"x": float(v), "y": "yes" if v + draw.normal() > 1.2 else "no"} for v in x]
+    with listening(said := []):
+        nw.train(rows, target="y", model="linear", output=tmp_path / "run", settings={"trust": {"threshold": "f1"}})
+    (verdict,) = [event for event in said if event.name == "verdict"]
+    assert verdict.data["metric"] == "f1" and verdict.text.endswith("baselines decide at one half")
+    found = Found.read(Run.open(tmp_path / "run"))
+    assert sentence(shown(found, "y")).startswith("The network reaches ") and shown(found, "y").metric == "f1"
 
 
 def test_a_threshold_is_refused_before_anything_is_trained(tmp_path: Path) -> None:

@@ -210,7 +210,8 @@ def _say_verdict(metrics: dict[str, Any], work: Work, part: str) -> None:
     for kind in work.fitted.targets.values():
         target = kind.columns[0]
         found = metrics[part][target] if several else metrics[part]
-        name = measure.headline(kind_name(kind), found)
+        asked = work.recipe.trust.threshold  # who names a purpose is told how well it is served
+        name = asked if asked in found else measure.headline(kind_name(kind), found)
         ours = found[name]
         theirs = metrics["baseline"][target] if several else metrics["baseline"]
         rivals = {
@@ -230,6 +231,8 @@ def _say_verdict(metrics: dict[str, Any], work: Work, part: str) -> None:
                 )
             else:
                 text += f"; about as good as the best baseline, {best} ({value:.3f})"
+        if rivals and asked == name:
+            text += "; baselines decide at one half"
         say(
             "result",
             "verdict",

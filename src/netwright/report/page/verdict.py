@@ -88,7 +88,7 @@ def sentence(told: Verdict) -> str:
 def _achieved(told: Verdict) -> str:
     value, target = told.ours["value"], cut(told.target, 60)
     where = f"{told.count:,} {told.part + ' ' if told.part else ''}row{'' if told.count == 1 else 's'}"
-    if told.kind == "category":
+    if told.kind == "category" and told.metric == "accuracy":
         return f"The network answers {target} rightly in {share(value)} of {where}"
     if told.kind == "tags" and told.metric == "accuracy":
         return f"The network tags {share(value)} of the words of {where} rightly ({target})"

@@ -1,6 +1,6 @@
 """Choosing the plan: what the recipe does not pin is measured on a copy of the network, before step 1.
 
-A trial may cost a twentieth of the training that it is for: short trainings begin at once.
+A trial may cost a hundredth of the training that it is for: short trainings begin at once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from netwright.training.world import World
 
 Make = Callable[[Plan], tuple[torch.nn.Module, Data]]
 TRIAL = 0.4  # seconds spent on a candidate, about
-SHARE = 0.02  # of the estimated training that a candidate's trial may take
+SHARE = 0.01  # of the estimated training that a candidate's trial may take
 SHORT = 0.5  # estimated seconds of training below which threads are not compared
 HEAVY = 1.0  # seconds of a step from which all threads are taken: comparing would cost more than it could save
 LONG = 0.02  # seconds of a step from which one alone is timed with one thread
@@ -42,7 +42,7 @@ OWN = (
 )  # most of a step where they are, and torch's: nothing is left for C
 STEPS_A_CALL = 16  # of a recorded step: one look at the clock for all; compiled, one program
 KEPT = 0.05  # of a training's minutes, for the validation rows
-MEASURED = 30  # steps that tell how many fit into minutes
+MEASURED, COUNTED = 30, 0.02  # steps that tell how many fit into minutes, and the share of these that they may take
 SLOW = 0.005  # seconds of a step from which nothing is saved by taking several in one call
 FEW = 50  # steps below which recording them, and proving that C does the same, is not worth it
 WORTH_MAKING = 2.0  # estimated seconds of training for which C is compiled where this machine has not yet done so (3 s)
@@ -138,7 +138,7 @@ def _within(minutes: float, trial: Trial, steps: int, plan: Plan, world: World, 
     for number in range(2):
         take(trial.part(number))  # the first one warms up, or records
     began, count, spent = time.perf_counter(), 0, 0.0
-    while not count or count < MEASURED and spent < 60 * minutes * SHARE:
+    while not count or count < MEASURED and spent < 60 * minutes * COUNTED:
         take(trial.part(count + 2))
         count, spent = count + 1, time.perf_counter() - began
     seconds = float(world.sum(torch.tensor(spent / count, device=plan.device))) / world.size  # the same for all

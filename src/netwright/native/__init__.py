@@ -201,5 +201,9 @@ def _made(sources: list[Path], place: Path) -> str:
     except (OSError, InputError, subprocess.TimeoutExpired) as error:
         return str(error).splitlines()[0]
     taken = time.perf_counter() - began
-    say("notice", "native.made", f"a Transformer's maps are compiled for this processor, once ({taken:.1f} s): {place}")
+    say(
+        "notice",
+        "native.made",
+        f"what steps do most is compiled from C for this processor, once ({taken:.1f} s): {place}",
+    )
     return ""

@@ -211,7 +211,7 @@ def _say_verdict(metrics: dict[str, Any], work: Work, part: str) -> None:
         target = kind.columns[0]
         found = metrics[part][target] if several else metrics[part]
         asked = work.recipe.trust.threshold  # who names a purpose is told how well it is served
-        name = asked if asked in found else measure.headline(kind_name(kind), found)
+        name = asked if asked is not None and asked in found else measure.headline(kind_name(kind), found)
         ours = found[name]
         theirs = metrics["baseline"][target] if several else metrics["baseline"]
         rivals = {

@@ -34,7 +34,7 @@ MOST_OF_TABLE = (
 GROWTH = 4
 FEW = 100  # rows to judge by, below which the luckiest of many families would win
 VALIDATION = 4000  # validation rows that are looked at
-LEAVE = 2.0  # seconds that every try may take
+LEAVE = 1.25  # seconds that every try may take
 LOADED = ("sklearn.feature_extraction.text", "torch._dynamo")  # what the first of all tries would load: seconds
 OWN = ("module", "layers", "pretrained")  # they need more than rows: a module, a stack, a checkpoint
 

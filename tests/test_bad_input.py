@@ -370,21 +370,6 @@ def test_an_infinite_target_is_left_out_and_an_infinite_input_is_missing(cli):
     assert "x: values that are infinite or beyond 1e+38, taken as missing (a.csv:6)" in said.err
 
 
-@pytest.mark.parametrize(
-    ("flag", "hint"),
-    [
-        ("--epochs", "did you mean --training.epochs?"),
-        ("--traning.epochs", "did you mean --training.epochs?"),
-        ("--plan.thread", "did you mean --plan.threads?"),
-        ("--split.shuffle", "there is: --split.validation, --split.test, --split.column,"),
-        ("--tagret", "did you mean --target?"),
-    ],
-)
-def test_a_flag_that_is_not_there_is_told_with_its_neighbours(refused, flag, hint):
-    (message,) = refused("train", "a.csv", flag, "3")
-    assert message.startswith(f"{flag}: there is no such setting. To mend it: {hint}")
-
-
 @pytest.mark.parametrize("flag", ["--target", "--inputs", "--leave_out"])
 def test_names_that_are_given_in_two_flags(refused, flag):
     told = f"{flag}: is given twice. To mend it: give it once, names with commas between them: {flag} A,B."
@@ -392,18 +377,9 @@ def test_names_that_are_given_in_two_flags(refused, flag):
 
 
 def test_a_flag_that_overrules_itself_is_said(cli):
-    said = cli(
-        "train",
-        "none.csv",
-        "--target",
-        "y",
-        *["--training.epochs", "1"] * 2,
-        "--training.epochs=3",
-        "--columns.a.kind",
-        "text",
-        "--columns.a.kind",
-        "number",
-    )
+    thrice = ("--training.epochs", "1", "--training.epochs", "2", "--training.epochs=3")
+    twice = ("--columns.a.kind", "text", "--columns.a.kind", "number")
+    said = cli("train", "none.csv", "--target", "y", *thrice, *twice)
     assert " ! --training.epochs is given 3 times; the last counts: 3" in said.err
     assert " ! --columns.a.kind is given twice; the last counts: number" in said.err
 
@@ -491,7 +467,18 @@ def test_weights_that_are_none(refused, weights, message):
         ("--epochs", "did you mean --training.epochs?"),
         ("--model.epochs", "did you mean --training.epochs?"),
         ("--training.lerning_rate", "did you mean --training.learning_rate?"),
-        ("--training.learning-rat", "did you mean --training.learning_rate?"),
+        ("--training.learning-rat", "did you mean --training.learning-rate?"),
+        ("--traning.epochs", "did you mean --training.epochs?"),
+        ("--plan.thread", "did you mean --plan.threads?"),
+        ("--tagret", "did you mean --target?"),
+        (
+            "--split.shuffle",
+            "there is: --split.validation, --split.test, --split.column, --split.group, --split.time, --split.folds, --split.validation_data, --split.test_data, --split.seed.",
+        ),
+        (
+            "--read.table",
+            "there is: --read.delimiter, --read.encoding, --read.header, --read.quotes, --read.bad_rows, --read.missing, --read.query, --read.sheet, --read.rows.",
+        ),
     ],
 )
 def test_a_flag_that_does_not_exist(refused, flag, near):

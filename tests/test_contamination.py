@@ -72,9 +72,10 @@ def test_the_same_rows_from_elsewhere(run: Path, form: str, tmp_path: Path) -> N
     assert event.data["of"] == N and event.data["count"] > N / 2
 
 
-def test_of_many_rows_a_sample_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_rows_a_sample_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(contamination, "KEPT", 500)
-    known = Learnt.of(rows(5000))
+    Learnt.of(rows(5000)).write(tmp_path / "learnt.safetensors")
+    known = Learnt.read(tmp_path / "learnt.safetensors")
     assert len(known.keys) == 500
     found, told = known.among(pl.concat([rows(1000, seed=2), rows(5000)[:1000]]))
     assert 120 < told.sum() < 280, "a tenth of the rows can be told"

@@ -28,9 +28,7 @@ from netwright.trunks.family import TABLE
 
 NAME = "auto"
 SHARE, LEAST, MOST = 6, 600, 4000  # the first slice: a sixth of the rows, but at least and at most so many
-MOST_OF_TABLE = (
-    3500  # of tables: from 4,000 on their networks go through a whole schedule, and take three times as long
-)
+MOST_OF_TABLE = 3500  # from 4,000 rows on a table's networks go through a whole schedule: three times as long
 GROWTH = 4
 FEW = 100  # rows to judge by, below which the luckiest of many families would win
 VALIDATION = 4000  # validation rows that are looked at
@@ -93,7 +91,8 @@ def pick(described: Project, parts: Parts, world: World) -> tuple[Recipe, list[T
     kinds = {str(column.kind) for column in described.described.targets}
     name = recipe.training.metric or measure.selects(next(iter(kinds))) if len(kinds) == 1 else "score"
     n, tries = len(parts.train), []
-    rows = n if len(alive) == 1 else min(n, max(LEAST, min(MOST_OF_TABLE if facts.table else MOST, n // SHARE)))
+    most = MOST_OF_TABLE if facts.table else MOST
+    rows = n if len(alive) == 1 else min(n, max(LEAST, min(most, n // SHARE)))
     spent = 0.0
     for module in LOADED:  # or the first try would seem slow, and the others be given as much
         importlib.import_module(module)

@@ -51,10 +51,11 @@ def shared(training: Iterable[str], held: list[str]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Learnt:
-    """The rows that a network learnt, by the keys of at most KEPT of them: those with the smallest keys.
+    """The rows that a network learnt, by their keys in order.
 
-    Among many rows they are a sample by their values, not by their places: of other rows those whose keys are in the
-    sample's range can be told, and are a like share of all (Broder 1997, On the resemblance of documents).
+    A file holds the smallest KEPT of them: of many rows a sample by their values, not by their places. Of other rows those
+    whose keys are in the sample's range can be told, and are a like share of all (Broder 1997, On the resemblance of
+    documents).
     """
 
     keys: np.ndarray
@@ -62,13 +63,13 @@ class Learnt:
 
     @classmethod
     def of(cls, frame: pl.DataFrame) -> Learnt:
-        """Return the keys of the rows of a frame, of which KEPT at most are kept."""
-        return cls(np.sort(keys(frame))[:KEPT], len(frame))
+        """Return the rows of a frame."""
+        return cls(np.sort(keys(frame)), len(frame))
 
     def write(self, path: Path) -> None:
         """Write them to a file."""
         with replacing(path) as temporary:
-            save_file({"keys": self.keys, "rows": np.array([self.rows], np.int64)}, temporary)
+            save_file({"keys": self.keys[:KEPT], "rows": np.array([self.rows], np.int64)}, temporary)
 
     @classmethod
     def read(cls, path: Path) -> Learnt:
@@ -91,22 +92,13 @@ class Learnt:
         told = np.ones(len(asked), bool) if self.rows <= len(self.keys) else asked <= self.keys[-1]
         return np.isin(asked, self.keys), told
 
-
-def repeated(training: pl.DataFrame, held: pl.DataFrame) -> np.ndarray:
-    """(n,) bool: which of the held rows also stand among the training rows, by a hash of 64 bits of all their values.
-
-    >>> repeated(pl.DataFrame({"a": [1, 2]}), pl.DataFrame({"a": [2, 3]})).tolist()
-    [True, False]
-    """
-    return np.isin(keys(held), keys(training))
-
-
-def say_repeated(table: Table, found: np.ndarray, told: np.ndarray) -> None:
-    """Say which of a table's rows, which measure, were `found` among the training rows, of those that can be `told`."""
-    if found.any():
-        text = f"{found.sum():,} of {told.sum():,} measuring rows also stand among the training rows, value for value: if they are copies, the scores flatter"
-        kind = "warning" if found.sum() > 0.05 * told.sum() else "notice"
-        say_rows("rows.repeated", text, table.named(np.flatnonzero(found)), kind=kind, of=int(told.sum()))
+    def say_among(self, table: Table, columns: list[str]) -> None:
+        """Say which of a table's rows, which measure, also stand among the training rows, by the columns that make a row."""
+        found, told = self.among(table.frame.select(columns))
+        if found.any():
+            text = f"{found.sum():,} of {told.sum():,} measuring rows also stand among the training rows, value for value: if they are copies, the scores flatter"
+            kind = "warning" if found.sum() > 0.05 * told.sum() else "notice"
+            say_rows("rows.repeated", text, table.named(np.flatnonzero(found)), kind=kind, of=int(told.sum()))
 
 
 def telling(inputs: pl.DataFrame) -> bool:

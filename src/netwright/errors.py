@@ -85,8 +85,8 @@ class Interrupted(KeyboardInterrupt):
         super().__init__(f"stopped; go on with: {resume}")
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """Return a hint that names the entry of `names` nearest to `name`, or lists them.
+def nearest(name: str, names: Iterable[str], *, head: str = "") -> str:
+    """Return a hint that names the entry of `names` nearest to `name`, or lists them; `head` stands before each.
 
     >>> nearest("epocs", ["epochs", "seed"])
     'did you mean epochs?'
@@ -99,5 +99,9 @@ def nearest(name: str, names: Iterable[str]) -> str:
     plain = {each.casefold(): each for each in known}  # names that differ in capitals are the nearest
     close = difflib.get_close_matches(name.casefold(), plain, n=1, cutoff=0.6)
     if close:
-        return f"did you mean {plain[close[0]]}?"
-    return f"there is: {', '.join(known[:30])}{', ...' if len(known) > 30 else ''}" if known else "there is none"
+        return f"did you mean {head}{plain[close[0]]}?"
+    return (
+        f"there is: {', '.join(head + each for each in known[:30])}{', ...' if len(known) > 30 else ''}"
+        if known
+        else "there is none"
+    )

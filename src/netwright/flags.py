@@ -70,19 +70,15 @@ class Flags(Verb):
 
     def _near(self, error: click.NoSuchOption) -> str:
         """The flag that ends alike, as --training.epochs does for --epochs, else the nearest of its group, or of all."""
-        known = [parameter.opts[0] for parameter in self.params if parameter.opts[0].startswith("--")]
         group, dot, last = error.option_name.lstrip("-").rpartition(".")
-        alike = [flag for flag in known if flag.rpartition(".")[2].lstrip("-") == last.replace("-", "_")]
+        spelling = -1 if "-" in last else 0  # as it was typed: with lines or with dashes
+        known = [flag for parameter in self.params if (flag := parameter.opts[spelling]).startswith("--")]
+        alike = [flag for flag in known if flag.rpartition(".")[2].lstrip("-") == last]
         if alike:
             return f"did you mean {' or '.join(alike)}?"
         head = f"--{group}{dot}"
         of_group = [flag.removeprefix(head) for flag in known if dot and flag.startswith(head)]
-        near = nearest(last, of_group)
-        return (
-            re.sub(r"(?<=mean )|(?<=: )|(?<=, )(?!\.\.\.)", head, near)
-            if of_group
-            else nearest(error.option_name, known)
-        )
+        return nearest(last, of_group, head=head) if of_group else nearest(error.option_name, known)
 
     def invoke(self, ctx: click.Context) -> Any:
         tree: dict[str, Any] = {}

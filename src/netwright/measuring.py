@@ -14,6 +14,7 @@ from netwright import contamination, measure, project, trust
 from netwright.arrays import Arrays, take
 from netwright.baselines import Rows as BaselineRows
 from netwright.baselines import compare
+from netwright.contamination import Learnt
 from netwright.events import say, say_rows
 from netwright.kinds.base import Kind, kind_name
 from netwright.kinds.number import Number
@@ -30,8 +31,19 @@ BASELINE_ROWS = 300_000  # what a baseline learns of more rows hardly shows in t
 MOST_COMPARED = 1_000_000  # training rows among which measuring rows are looked for
 
 
-def measured(work: Work, table: Table, model: Model) -> tuple[dict[str, Any], pl.DataFrame]:
-    """Metrics on validation and test rows beside the baselines', and the predictions for the test rows."""
+def learnt(work: Work, table: Table) -> Learnt | None:
+    """The rows that a network learnt, by which rows that measure it are told; None where they are alike by chance, or too many."""
+    names = work.fitted.columns or work.fitted.told_by  # a text that is written from nothing tells rows apart itself
+    if len(work.learnt) > MOST_COMPARED or not contamination.telling(table.frame.select(names)):
+        return None
+    return Learnt.of(table.frame.select(work.fitted.told_by)[work.learnt])
+
+
+def measured(work: Work, table: Table, model: Model, known: Learnt | None) -> tuple[dict[str, Any], pl.DataFrame]:
+    """Metrics on validation and test rows beside the baselines', and the predictions for the test rows.
+
+    `known`: the rows that were learnt; those of them that measure are said.
+    """
     out: dict[str, Any] = {}
     shown = work.parts.test if len(work.parts.test) else work.parts.validation
     found: Answers = {}
@@ -52,7 +64,8 @@ def measured(work: Work, table: Table, model: Model) -> tuple[dict[str, Any], pl
         say("warning", "measure.none", "no rows are left to measure on: nothing is known of how good the network is")
         return {**out, "baseline": {}}, pl.DataFrame()
     _say_shared(work, table, shown)
-    _say_repeated(work, table, shown)
+    if known is not None and not all(kind.written for kind in work.fitted.targets.values()):
+        known.say_among(table.take(shown), work.fitted.told_by)
     out["baseline"] = _baselines(work, table, shown)
     out["trust"] = _checked(work, work.parts.test, found if len(work.parts.test) else None, model)
     _say_verdict(out, work, "test" if len(work.parts.test) else "validation")
@@ -168,24 +181,6 @@ def _say_shared(work: Work, table: Table, shown: np.ndarray) -> None:
                 f"{name}: no measuring text also stands in training texts",
                 of=len(found),
             )
-
-
-def _say_repeated(work: Work, table: Table, shown: np.ndarray) -> None:
-    """Say which measuring rows also stand among the training rows, in all columns used; of at most a million rows."""
-    if all(kind.written for kind in work.fitted.targets.values()) or len(work.learnt) > MOST_COMPARED:
-        return
-    columns = table.frame.select(work.fitted.told_by)
-    if contamination.telling(columns[work.fitted.columns]):
-        found = contamination.repeated(columns[work.learnt], columns[shown])
-        contamination.say_repeated(table.take(shown), found, np.ones(len(found), bool))
-
-
-def learnt(work: Work, table: Table) -> contamination.Learnt | None:
-    """The rows that a network learnt, by which rows that measure it later are told; None where rows are alike by chance."""
-    names = work.fitted.columns or work.fitted.told_by  # a text that is written from nothing tells rows apart itself
-    if len(work.learnt) > MOST_COMPARED or not contamination.telling(table.frame.select(names)):
-        return None
-    return contamination.Learnt.of(table.frame[work.learnt].select(work.fitted.told_by))
 
 
 def _told(kind: Kind, table: Table, target: Arrays, rows: np.ndarray) -> list[str]:

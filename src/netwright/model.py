@@ -17,7 +17,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from netwright import answer, calls, choose, contamination, embedding, measure, quantizing, rooms, sources
+from netwright import answer, calls, choose, embedding, measure, quantizing, rooms, sources
 from netwright.arrays import Arrays, Ragged, take
 from netwright.batch import Lists, Rows, tensors
 from netwright.contamination import Learnt
@@ -205,8 +205,7 @@ class Model:
                 "target.unknown", "rows without a usable target are not measured", table.named(np.flatnonzero(lost))
             )
         if self.run is not None and self.run.learnt.exists():
-            known = Learnt.read(self.run.learnt)
-            contamination.say_repeated(table, *known.among(table.frame.select(self.fitted.told_by)))
+            Learnt.read(self.run.learnt).say_among(table, self.fitted.told_by)
         encoded = self.fitted.encode(table)
         found = self.trusted(judged(self.network, self.fitted, encoded, targets, self.plan, write=True))
         return {"metrics": self.measured(targets, found, None), "rows": int((~lost).sum())}

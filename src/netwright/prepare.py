@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,16 +11,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from netwright import about, encoding
+from netwright import about, doubts, encoding
 from netwright.arrays import Arrays
 from netwright.errors import InputError, Problem, counted, nearest, quoted
 from netwright.events import quiet, say, say_rows
-from netwright.kinds import parse
 from netwright.kinds.base import Kind, Role, kind_name
 from netwright.kinds.facts import LOOK, WIDE, Facts
 from netwright.kinds.image import Image
 from netwright.kinds.infer import Column, check_options, infer, kind_class, targets
-from netwright.kinds.number import LARGEST
 from netwright.recipe import Recipe
 from netwright.seeds import generator
 from netwright.sources.stream import Stream
@@ -33,7 +30,6 @@ WRITTEN = ("text", "messages")  # targets that need no input: without one they a
 LOOKED = 2_000  # rows by which the length of texts is judged
 LOOKED_FOR = 50  # names of files that are looked for beside the table
 FIRST = 100_000  # values looked at before all are
-FAR = 1e5  # deviations of a target in which 80 % of its values are alike to five digits of float32's seven; assumed
 
 
 @dataclass(frozen=True)
@@ -334,13 +330,13 @@ def _kind_of(
             fix = f"name another --target; --columns.{name}.kind text writes it, category takes each as a class"
             raise InputError(Problem(f"target {name}", what, allowed="numbers, categories, labels", fix=fix))
         if column.kind == "category" and values.dtype == pl.String:
-            _doubt_spellings(name, values)
+            doubts.spellings(name, values)
         if column.kind == "number" and _alike(values):
             raise InputError(
                 Problem(f"target {name}", f"is always {quoted(values[0])}", fix="give rows whose target differs")
             )
         if column.kind == "number":
-            _doubt_far(table, name)
+            doubts.far(table, name)
     if column.kind is not None:
         why = "" if column.reason == "as the recipe says" else "because "
         say(
@@ -351,35 +347,6 @@ def _kind_of(
             column_kind=column.kind,
         )
     return column
-
-
-def _doubt_spellings(name: str, values: pl.Series) -> None:
-    """Say which classes differ in capitals, full width or blanks alone, as yes and Yes do: they are learnt as different."""
-    spelt: dict[str, list[str]] = {}
-    for value in values.unique().sort().to_list():
-        spelt.setdefault("".join(unicodedata.normalize("NFKC", value).casefold().split()), []).append(value)
-    several = [each for each in spelt.values() if len(each) > 1]
-    if several:
-        shown = "; ".join(" and ".join(map(repr, each)) for each in several[:3])
-        text = f"{name}: classes that differ in their spelling alone are different classes: {shown}"
-        say("warning", "target.spelling", text, column=name)
-
-
-def _doubt_far(table: Table, name: str) -> None:
-    """Say which value of a number target is so far from the others that, on a common scale, float32 hardly parts them."""
-    values = parse.numbers(table.frame[name])[0]
-    usual = values.filter(values.is_finite() & (values.abs() <= LARGEST))
-    low, high = usual.quantile(0.1), usual.quantile(0.9)
-    spread: Any = usual.std()
-    if low is None or high is None or high <= low or spread < FAR * (high - low):
-        return
-    off = (values - low).abs()
-    row = (off * (values.abs() <= LARGEST)).fill_nan(None).arg_max() or 0
-    text = (
-        f"{name}: {values[row]:g} is so far from the other values, mostly {low:g} to {high:g}, that they can hardly be told apart: "
-        "leave its row out if it is no true value"
-    )
-    say_rows("target.far", text, [table.id(row)], column=name)
 
 
 def _alike(values: pl.Series) -> bool:

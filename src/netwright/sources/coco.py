@@ -76,18 +76,8 @@ def read(data: Path, settings: Read) -> Table:
     from netwright.sources.table import Table
 
     root = data if data.is_dir() else data.parent
-    images, content = list[Image](), hasher()
-    for file in _files(data):
-        raw, _ = load(file)
-        found = _images(_held(to_utf8(raw, settings.encoding, name=file.name), file.name), file, root)
-        known = {image.path for image in images}
-        if any(image.path in known for image in found):
-            text = f"{file.name} is not read, because another file tells of the same images; name it to read it: {file}"
-            say("choice", "read.same_images", text, file=str(file))
-            continue
-        content.update(raw)
-        images += found
-    images = _there(images, settings, root)
+    content = hasher()
+    images = _there(_every(data, root, settings, content), settings, root)
     for image in images:
         content.update(image.name.encode())
         for piece in pieces(image.path):
@@ -111,6 +101,22 @@ def read(data: Path, settings: Read) -> Table:
         splits=np.array(splits) if None not in splits and len(set(splits)) > 1 else None,
         name=root.resolve().name,
     )
+
+
+def _every(data: Path, root: Path, settings: Read, content: Any) -> list[Image]:
+    """Return the images of all annotation files, each image once; `content` hashes the files that are read."""
+    images, known = list[Image](), set[Path]()
+    for file in _files(data):
+        raw, _ = load(file)
+        found = _images(_held(to_utf8(raw, settings.encoding, name=file.name), file.name), file, root)
+        paths = {image.path for image in found}
+        if not known.isdisjoint(paths):
+            text = f"{file.name} is not read, because another file tells of the same images; name it to read it: {file}"
+            say("choice", "read.same_images", text, file=str(file))
+            continue
+        content.update(raw)
+        images, known = images + found, known | paths
+    return images
 
 
 def _files(data: Path) -> list[Path]:

@@ -271,17 +271,18 @@ def _finished(ready: Ready, run: Run | None, plan: Plan | None, module: torch.nn
     if run is None:
         return model
     _save_weights(run, network)
+    known = learnt(work, ready.described.table)
     if work.recipe.split.folds:
         metrics, predictions = cross_validated(ready.described, ready.parts, model, work, untrained)
     else:
-        metrics, predictions = measured(work, ready.described.table, model)
+        metrics, predictions = measured(work, ready.described.table, model, known)
     metrics["history"] = history
     if ready.tried:
         metrics["tried"] = [one.to_json() for one in ready.tried]
     write_json(run.trust, {key: trust.to_json() for key, trust in model.trust.items()})
     write_json(run.metrics, metrics)
     write_text(run.predictions, flat(predictions).write_csv())
-    if (known := learnt(work, ready.described.table)) is not None:
+    if known is not None:
         known.write(run.learnt)
     ready.clock.lap("measuring, fitting the baselines")
     _keep_texts(run, ready, work)

@@ -128,19 +128,23 @@ class Settings(Family):
         """AdamW with a warm-up and a cosine."""
         if set(WRITTEN) & set(facts.targets):
             return self._training_to_write(facts)
-        long = facts.table and facts.rows >= 2000  # a table is not learnt by heart as texts are
+        many = facts.rows >= 2000
+        if many and facts.table:  # a table is not learnt by heart as texts are
+            epochs, patience = (
+                Choice(15, "the schedule's length"),
+                Choice(0, "the schedule must end to be worth its while"),
+            )
+        else:
+            epochs = Choice(15 if many else 60, "an upper end; early stopping decides")
+            patience = Choice(4 if many else 15, "early stopping")
         return {
             "optimizer": Choice("adamw", "the usual choice for Transformers"),
             "learning_rate": Choice(0.001, "for widths of 64 to 128"),
             "weight_decay": Choice(0.05, "the usual order for small Transformers"),
             "gradient_clip": Choice(1.0, "keeps a rare large gradient from undoing the rest"),
-            "batch_size": Choice(64 if facts.rows >= 2000 else 32, f"{facts.rows:,} training rows"),
-            "epochs": Choice(15, "the schedule's length")
-            if long
-            else Choice(15 if facts.rows >= 2000 else 60, "an upper end; early stopping decides"),
-            "patience": Choice(0, "the schedule must end to be worth its while")
-            if long
-            else Choice(4 if facts.rows >= 2000 else 15, "early stopping"),
+            "batch_size": Choice(64 if many else 32, f"{facts.rows:,} training rows"),
+            "epochs": epochs,
+            "patience": patience,
             "schedule": Choice("cosine", "falls smoothly to nothing"),
             "warmup": Choice(0.05, "attention needs small first steps"),
         }

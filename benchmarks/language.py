@@ -24,10 +24,10 @@ from results import machine, write_section
 from texts import path
 
 import netwright as nw
-from netwright import measure
-from netwright.baselines import ngrams
-from netwright.baselines.nearest import nearest
-from netwright.heads.text.settings import Manner
+from netwright.evaluation import metrics as measure
+from netwright.evaluation.baselines import ngrams
+from netwright.evaluation.baselines.nearest import nearest
+from netwright.nn.heads.text.settings import Manner
 
 KEPT = Path(__file__).parent / "language.json"
 FAR = 0.6  # cosine of the nearest training source below which a row is far

@@ -26,7 +26,7 @@ from results import machine, write_section
 from texts import path as texts
 
 import netwright as nw
-from netwright.starting import writer
+from netwright.training.checkpoint_start import writer
 
 KEPT = Path(__file__).parent / "pretrained_good.json"
 LABEL = {"movie": "label", "tweets": "sentiment"}
@@ -176,16 +176,16 @@ def distilled(folder: Path) -> dict[str, Any]:
 
 def four(folder: Path) -> dict[str, Any]:
     """Perplexity of SmolLM2 on alpaca's answers in float32 and as stored in 4 bits, and the size beside 16-bit floats."""
-    from netwright import quantizing
+    from netwright.nn import quantization
 
     rows = pl.read_ndjson(instructions()).head(24)
     model = writer(str(models.path("smollm2")), length=512)
     out: dict[str, Any] = {"float32": model.evaluate(rows)["metrics"]["perplexity"]["value"]}
     state = model.network.state_dict()
-    packed = quantizing.packed(state)
+    packed = quantization.packed(state)
     bytes_ = sum(value.numel() * value.element_size() for value in packed.values())
     out["share of fp16"] = bytes_ / (2 * sum(value.numel() for value in state.values()))
-    model.network.load_state_dict(quantizing.unpacked(packed))
+    model.network.load_state_dict(quantization.unpacked(packed))
     out["int4"] = model.evaluate(rows)["metrics"]["perplexity"]["value"]
     print("int4", out, flush=True)
     return out

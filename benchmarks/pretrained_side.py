@@ -32,8 +32,8 @@ def ours(work: str, folder: Path, model: str) -> dict[str, Any]:
     from transformers.models.bert import modeling_bert  # noqa: F401
 
     import netwright as nw
-    from netwright import native
     from netwright.events import Event, listening
+    from netwright.runtime import kernels
 
     class Said(list[Event]):
         """When rows were divided, when the last epoch ended, and the memory at most until then."""
@@ -68,7 +68,7 @@ def ours(work: str, folder: Path, model: str) -> dict[str, Any]:
         "training": {"epochs": 5 if frozen else 1, "batch_size": BATCH, "learning_rate": 1e-3 if frozen else RATE, "schedule": "constant", "warmup": 0.0, "weight_decay": 0.01, "patience": 0},
         "trust": {"calibrate": False},
     }  # fmt: skip
-    native.library()  # compiled once a machine, at its first use: an installation's time, not a training's
+    kernels.library()  # compiled once a machine, at its first use: an installation's time, not a training's
     os.environ["NETWRIGHT_CACHE"] = str(folder / f"cache-{time.time_ns()}")  # nothing is there already
     with listening(said):
         found = nw.train(train, target="label", model=model, output=out, settings=settings)

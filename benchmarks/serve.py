@@ -171,8 +171,8 @@ def one(given: argparse.Namespace, run: str) -> list[str]:
     from sklearn.datasets import load_breast_cancer
 
     import netwright as nw
-    from netwright import answer
-    from netwright.batch import Batch, tensors
+    from netwright.nn import driver
+    from netwright.nn.batch import Batch, tensors
     from netwright.serve.columns import Reader
     from netwright.serve.settings import Settings
     from netwright.serve.short import answered, encode
@@ -191,7 +191,7 @@ def one(given: argparse.Namespace, run: str) -> list[str]:
 
     def network() -> Any:
         with torch.inference_mode():
-            return answer.answer(model.network, Batch(blocks, rows=torch.arange(1)))
+            return driver.answer(model.network, Batch(blocks, rows=torch.arange(1)))
 
     figures = {}
     for _ in range(3):

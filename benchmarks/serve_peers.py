@@ -33,8 +33,8 @@ def torch() -> FastAPI:
     import torch
 
     import netwright as nw
-    from netwright.answer import answer
-    from netwright.batch import Batch
+    from netwright.nn.batch import Batch
+    from netwright.nn.driver import answer
 
     torch.set_num_threads(1)
     model = nw.load(os.environ["NETWRIGHT_PEER_RUN"])

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from netwright import measuring
+from netwright.evaluation import evaluate
 from netwright.report.page import build
-from netwright.training import planning
+from netwright.training import autotune
 
 
 @pytest.fixture
@@ -17,8 +17,8 @@ def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fresh working folder; no baselines, and a plan that is not measured for long."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NETWRIGHT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(measuring, "compare", lambda *_, **__: {})
-    monkeypatch.setattr(planning, "TRIAL", 0.0)
+    monkeypatch.setattr(evaluate, "compare", lambda *_, **__: {})
+    monkeypatch.setattr(autotune, "TRIAL", 0.0)
     torch.set_num_threads(1)
 
 

@@ -9,17 +9,16 @@ import numpy as np
 import pytest
 
 import netwright as nw
-from netwright import auto, project
+from netwright.data.splits import Parts
 from netwright.events import Event, listening
-from netwright.project import Project
-from netwright.splitting import Parts
-from netwright.training import planning
+from netwright.training import autotune, pipeline, selection
+from netwright.training.pipeline import Project
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "TRIAL", 0.0)
-    monkeypatch.setattr(auto, "LEAVE", 0.3)
+    monkeypatch.setattr(autotune, "TRIAL", 0.0)
+    monkeypatch.setattr(selection, "LEAVE", 0.3)
 
 
 def table(bent: bool, rows: int = 1500) -> dict[str, np.ndarray]:
@@ -51,19 +50,21 @@ def test_the_family_that_fits_is_kept(tmp_path: Path, bent: bool, families: tupl
 def test_the_usual_family_begins_and_gives_the_others_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     limits: list[tuple[str, float | None]] = []
 
-    def tried(described: Project, parts: Parts, family: str, limit: float | None, world: Any) -> tuple[auto.Try, str]:
+    def tried(
+        described: Project, parts: Parts, family: str, limit: float | None, world: Any
+    ) -> tuple[selection.Try, str]:
         limits.append((family, limit))
-        return auto.Try(family, len(parts.train), 0.5, 3.0, False), "lower"
+        return selection.Try(family, len(parts.train), 0.5, 3.0, False), "lower"
 
-    monkeypatch.setattr(auto, "_tried", tried)
+    monkeypatch.setattr(selection, "_tried", tried)
     nw.train(table(False), target="y", model="auto", output=tmp_path / "run", settings={"training": {"epochs": 1}})
     (first, unlimited), *others = limits[: len({family for family, _ in limits})]
     assert first == "mlp" and unlimited is None
-    assert all(limit == auto.LEAVE + 3.0 for _, limit in others)
+    assert all(limit == selection.LEAVE + 3.0 for _, limit in others)
 
 
 def test_where_one_family_fits_nothing_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auto, "OWN", (*auto.OWN, "linear", "transformer"))
+    monkeypatch.setattr(selection, "OWN", (*selection.OWN, "linear", "transformer"))
     model = nw.train(
         table(False, 60), target="y", model="auto", output=tmp_path / "run", settings={"training": {"epochs": 2}}
     )
@@ -74,7 +75,7 @@ def test_a_family_that_fails_has_no_score_and_is_not_kept(tmp_path: Path) -> Non
     settings = {
         "training": {"epochs": 4, "learning_rate": 1e30, "optimizer": "sgd", "batch_size": 32, "gradient_clip": 0}
     }
-    one = auto.Try("mlp", 10, float("inf"), 1.0, True)
+    one = selection.Try("mlp", 10, float("inf"), 1.0, True)
     assert one.to_json()["score"] is None
     with pytest.raises(
         nw.InputError, match="no longer a finite number"
@@ -84,19 +85,19 @@ def test_a_family_that_fails_has_no_score_and_is_not_kept(tmp_path: Path) -> Non
 
 def test_a_try_on_a_slice_encodes_no_other_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    whole = project.prepare_rows
+    whole = pipeline.prepare_rows
 
     def spied(described: Project, parts: Parts, **given: Any) -> Any:
         seen.append(len(described.table))
         return whole(described, parts, **given)
 
-    monkeypatch.setattr(project, "prepare_rows", spied)
-    monkeypatch.setattr(auto, "OWN", (*auto.OWN, "transformer"))
+    monkeypatch.setattr(pipeline, "prepare_rows", spied)
+    monkeypatch.setattr(selection, "OWN", (*selection.OWN, "transformer"))
     rows = table(False) | {"heavy": np.arange(1500) % 3 + 1}
     settings = {"training": {"epochs": 2}, "weight": "heavy"}
     nw.train(rows, target="y", model="auto", output=tmp_path / "run", settings=settings)
     *tries, kept = seen
-    assert tries == [auto.LEAST + 225] * 2 and kept == 1500
+    assert tries == [selection.LEAST + 225] * 2 and kept == 1500
 
 
 def test_what_grows_with_time_is_followed(tmp_path: Path) -> None:

@@ -23,10 +23,10 @@ import torch
 from PIL import Image
 
 import netwright as nw
-from netwright import measuring
-from netwright.cli import main
+from netwright.cli.main import main
 from netwright.errors import InputError
-from netwright.run import Run
+from netwright.evaluation import evaluate
+from netwright.runtime.run import Run
 
 LINEAR = ("--model", "linear")
 MLP = ("--model", "mlp", "--model.width", "8", "--model.members", "2", "--training.epochs", "2")
@@ -721,7 +721,7 @@ def test_a_run_that_another_process_trains(refused, run):
 
 
 def test_a_run_folder_that_is_taken_away_while_it_trains(refused, monkeypatch):
-    monkeypatch.setattr(measuring, "compare", lambda *_, **__: shutil.rmtree("run") or {})
+    monkeypatch.setattr(evaluate, "compare", lambda *_, **__: shutil.rmtree("run") or {})
     (message,) = refused("train", table(), "--target", "y", *LINEAR, "--output", "run")
     assert message.startswith("run/events.jsonl: cannot be written: No such file or directory")
 

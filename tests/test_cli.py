@@ -20,8 +20,8 @@ import yaml
 from PIL import Image
 
 import netwright as nw
-from netwright import render
-from netwright.cli import VERBS, main
+from netwright.cli.main import VERBS, main
+from netwright.runtime import console
 
 MLP = ("--model", "mlp", "--model.width", "8", "--model.members", "2", "--training.epochs", "2")
 SETTINGS: dict[str, Any] = {"training": {"epochs": 2}, "plan": {"threads": 1}}
@@ -124,7 +124,7 @@ def test_help_is_not_torn_apart(capsys):
 
 
 def test_scores_of_any_size_are_short():
-    assert [render._number(value) for value in (0.5, 1234.567, 1e33)] == ["0.5000", "1,234.57", "1e+33"]
+    assert [console._number(value) for value in (0.5, 1234.567, 1e33)] == ["0.5000", "1,234.57", "1e+33"]
 
 
 def test_help_of_train_shows_units_choices_and_the_users_own_columns(capsys):

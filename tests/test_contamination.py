@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 import netwright as nw
-from netwright import contamination
-from netwright.contamination import Learnt
+from netwright.data import leakage
+from netwright.data.leakage import Learnt
 from netwright.errors import InputError
 from netwright.events import listening
 
@@ -73,7 +73,7 @@ def test_the_same_rows_from_elsewhere(run: Path, form: str, tmp_path: Path) -> N
 
 
 def test_of_many_rows_a_sample_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(contamination, "KEPT", 500)
+    monkeypatch.setattr(leakage, "KEPT", 500)
     Learnt.of(rows(5000)).write(tmp_path / "learnt.safetensors")
     known = Learnt.read(tmp_path / "learnt.safetensors")
     assert len(known.keys) == 500
@@ -103,5 +103,5 @@ def test_every_kind_of_cell_has_a_key() -> None:
         "number": [0.0, -0.0, None],
     })  # fmt: skip
     for name in frame.columns:
-        keys = contamination.keys(frame.select(name))
+        keys = leakage.keys(frame.select(name))
         assert len(set(keys.tolist())) == (2 if name == "number" else 3), name

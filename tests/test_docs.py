@@ -24,15 +24,16 @@ import torch
 from PIL import Image
 
 import netwright as nw
-from netwright import measuring, rooms
-from netwright.cli import VERBS, main
-from netwright.flags import settings
+from netwright import registry
+from netwright.cli.main import VERBS, main
+from netwright.cli.options import settings
+from netwright.evaluation import evaluate
+from netwright.evaluation.metrics import metrics_of
 from netwright.kinds.infer import kind_class
-from netwright.measure import metrics_of
+from netwright.nn.trunks.layers.settings import KINDS as LAYERS
+from netwright.nn.trunks.layers.settings import Activation, Initial
 from netwright.recipe import Training
-from netwright.training import planning
-from netwright.trunks.layers.settings import KINDS as LAYERS
-from netwright.trunks.layers.settings import Activation, Initial
+from netwright.training import autotune
 
 ROOT = Path(__file__).parents[1]
 PAGES = {page.name: page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md"))}
@@ -88,7 +89,7 @@ def test_each_word_has_a_page_that_the_map_links(word):
     ],
 )
 def test_everything_that_stands_in_a_room_is_named(page, room):
-    assert not unnamed(page, rooms.names(room))
+    assert not unnamed(page, registry.names(room))
 
 
 def test_every_verb_is_named():
@@ -112,10 +113,10 @@ def test_every_setting_is_named_on_its_page():
 
 
 def test_every_setting_of_kinds_heads_and_layers_is_named():
-    for name in rooms.names("kinds"):
+    for name in registry.names("kinds"):
         assert not unnamed("kind.md", kind_class(name).Options.model_fields.keys() - {"kind"}), name
-    for name in rooms.names("heads"):
-        fields = rooms.find("heads", name, "settings").Settings.model_fields
+    for name in registry.names("heads"):
+        fields = registry.find("heads", name, "settings").Settings.model_fields
         assert not unnamed("network.md", fields), name
     assert not unnamed("family.md", LAYERS)
     for name, layer in LAYERS.items():
@@ -128,13 +129,13 @@ def test_every_choice_of_the_ladder_is_named():
         assert not unnamed("training.md", get_args(literal))
     assert not unnamed("training.md", get_args(Activation))
     assert not unnamed("family.md", get_args(Initial))
-    for head in rooms.names("heads"):
-        loss = rooms.find("heads", head, "settings").Settings.model_fields.get("loss")
+    for head in registry.names("heads"):
+        loss = registry.find("heads", head, "settings").Settings.model_fields.get("loss")
         assert loss is None or not unnamed("training.md", get_args(loss.annotation))
 
 
 def test_every_metric_is_named():
-    for kind in rooms.names("measure"):
+    for kind in registry.names("metrics"):
         assert not unnamed("metrics.md", metrics_of(kind, 2))
 
 
@@ -161,8 +162,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with tables, photos, a database and letters; training is quick in it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NETWRIGHT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(measuring, "compare", lambda *_, **__: {})
-    monkeypatch.setattr(planning, "TRIAL", 0.0)
+    monkeypatch.setattr(evaluate, "compare", lambda *_, **__: {})
+    monkeypatch.setattr(autotune, "TRIAL", 0.0)
     torch.set_num_threads(1)
     houses = [
         f"{1 + k * 7 % 5},{20 + k * 13 % 90}.5,{('Rome', 'Bonn')[k % 2]},owner {k // 4},2024-{1 + k % 12:02}-15,{100 + k * 13 % 90 * 3}"
@@ -224,9 +225,9 @@ def added(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     for room in sorted({name.partition("/")[0] for name in names}):
         package = importlib.import_module(f"netwright.{room}")
         monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder / "added" / room)])
-    rooms.names.cache_clear()
+    registry.names.cache_clear()
     yield names
-    rooms.names.cache_clear()
+    registry.names.cache_clear()
     for name in {"netwright." + name.removesuffix(".py").replace("/", ".") for name in names}:
         for module in (name, name.rpartition(".")[0]):
             package, _, last = module.rpartition(".")
@@ -239,7 +240,7 @@ def test_the_examples_of_contributing_work(added, folder, monkeypatch, capsys):
         *("kinds/flag.py", "stems/flag.py", "trunks/maxout/settings.py", "trunks/maxout/net.py"),
         *("heads/logcosh/settings.py", "heads/logcosh/net.py", "sources/npz.py"),
     ]
-    maxout = rooms.find("trunks", "maxout", "settings").Settings
+    maxout = registry.find("trunks", "maxout", "settings").Settings
     assert "flag" in maxout.takes
     random = np.random.default_rng(0)
     x = random.normal(size=60)

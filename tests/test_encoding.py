@@ -5,24 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import netwright.model
 import numpy as np
 import polars as pl
 import pytest
 import torch
 
 import netwright as nw
-import netwright.model
-from netwright import cache, encoding, prepare, project
-from netwright.arrays import Gapped, Ragged, take
-from netwright.batch import tensors
-from netwright.choose import family_settings
+from netwright.data import encode, schema, splits
+from netwright.data.readers import large, mapped
+from netwright.data.splits import divide
+from netwright.data.table import Table
 from netwright.events import Event, listening
 from netwright.kinds import facts, parse
 from netwright.kinds.infer import check_options, infer, kind_class
+from netwright.nn.batch import tensors
 from netwright.recipe import Recipe, Split
-from netwright.sources import large, mapped
-from netwright.sources.table import Table
-from netwright.splitting import divide
+from netwright.runtime import cache
+from netwright.runtime.arrays import Gapped, Ragged, take
+from netwright.training import pipeline
+from netwright.training.defaults import family_settings
 
 N = 300
 
@@ -55,7 +57,7 @@ def fitted(table: Table, kind: str, columns: list[str], role: str = "input") -> 
 def heard_of(kind: object, frame: pl.DataFrame, table: Table) -> tuple[dict, list[tuple]]:
     """The encoded arrays, and what was said, in the order of its names and columns."""
     with listening(heard := list[Event]()):
-        arrays = encoding.encoded(kind, frame, table)  # type: ignore[arg-type]
+        arrays = encode.encoded(kind, frame, table)  # type: ignore[arg-type]
     said = [(e.name, e.text, e.data) for e in heard if not e.name.startswith("cache.")]
     return arrays, sorted(said, key=lambda one: (one[0], one[1]))
 
@@ -73,8 +75,8 @@ def test_slices_give_what_all_rows_give(
         table = Table.of(table.frame, name="a.csv")
     each, frame = fitted(table, kind, columns)
     whole, said = heard_of(each, frame, table)
-    monkeypatch.setattr(encoding, "SLICE", 37)
-    monkeypatch.setattr(encoding, "LAID", laid)
+    monkeypatch.setattr(encode, "SLICE", 37)
+    monkeypatch.setattr(encode, "LAID", laid)
     for _ in range(2):  # the second time from the cache
         parts, again = heard_of(each, frame, table)
         some = np.array([5, 299, 0, 150])
@@ -96,10 +98,10 @@ def test_slices_give_what_all_rows_give(
 def test_what_is_laid_down_is_mapped_and_taken_by_torch_without_a_copy(
     table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encoding, "SLICE", 37)
-    monkeypatch.setattr(encoding, "LAID", 0)
+    monkeypatch.setattr(encode, "SLICE", 37)
+    monkeypatch.setattr(encode, "LAID", 0)
     each, frame = fitted(table, "number", ["b", "whole"])
-    arrays = encoding.encoded(each, frame, table)  # type: ignore[arg-type]
+    arrays = encode.encoded(each, frame, table)  # type: ignore[arg-type]
     assert isinstance(arrays["values"], np.memmap)
     assert tensors(arrays)["values"].data_ptr() == arrays["values"].ctypes.data  # type: ignore[union-attr]
 
@@ -146,12 +148,12 @@ def test_kinds_are_fitted_on_a_sample_and_the_classes_on_all_rows(
         pl.when(pl.int_range(N) == 7).then(pl.lit("Rare")).otherwise(pl.col("city")).alias("city")
     )
     table = Table.of(rare, name="a.csv")
-    monkeypatch.setattr(prepare, "MOST", 20)
-    described = prepare.describe(table, Recipe(target=("city",), inputs=("a", "b")))
-    from netwright.trunks.linear.settings import Settings
+    monkeypatch.setattr(schema, "MOST", 20)
+    described = schema.describe(table, Recipe(target=("city",), inputs=("a", "b")))
+    from netwright.nn.trunks.linear.settings import Settings
 
     with listening(heard := list[Event]()):
-        kinds, _ = prepare.fit(described, Settings(), np.arange(described.table.frame.height))
+        kinds, _ = schema.fit(described, Settings(), np.arange(described.table.frame.height))
     assert set(kinds.targets["target_1"].values[0]) == {"Rome", "Bonn", "Oslo", "Rare"}  # type: ignore[attr-defined]
     assert [event.name for event in heard] == ["kinds.sample"] and heard[0].data["rows"] == 20
 
@@ -169,17 +171,16 @@ def test_many_rows_that_are_picked_are_mapped(table: Table, monkeypatch: pytest.
 def test_classes_are_numbered_in_their_order(table: Table, monkeypatch: pytest.MonkeyPatch, column: str) -> None:
     values = table.frame[column]
     wanted = values.cast(pl.String).rank("dense").fill_null(0).to_numpy()
-    np.testing.assert_array_equal(project._numbered(values), wanted)
-    monkeypatch.setattr(project, "SLICE", 41)
-    np.testing.assert_array_equal(project._numbered(values), wanted)
+    np.testing.assert_array_equal(pipeline._numbered(values), wanted)
+    monkeypatch.setattr(pipeline, "SLICE", 41)
+    np.testing.assert_array_equal(pipeline._numbered(values), wanted)
 
 
 def test_parts_do_not_depend_on_the_slices(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    from netwright import splitting
 
-    whole = divide(table, Split(), project._numbered(table.frame["city"]), seed=3)
-    monkeypatch.setattr(splitting, "_SLICE", 7)
-    parts = divide(table, Split(), project._numbered(table.frame["city"]), seed=3)
+    whole = divide(table, Split(), pipeline._numbered(table.frame["city"]), seed=3)
+    monkeypatch.setattr(splits, "_SLICE", 7)
+    parts = divide(table, Split(), pipeline._numbered(table.frame["city"]), seed=3)
     for name in ("train", "validation", "test"):
         np.testing.assert_array_equal(parts[name], whole[name])
 
@@ -192,8 +193,8 @@ def test_predictions_by_slices_are_those_of_all_rows(
     model = nw.train(frame, target="y", model="linear", output=tmp_path / "run", settings=settings)
     with listening(heard := list[Event]()):
         whole = model.predict(frame)
-    monkeypatch.setattr(netwright.model, "SLICE", 41)
-    monkeypatch.setattr(encoding, "SLICE", 41)
+    monkeypatch.setattr(netwright.inference.model, "SLICE", 41)
+    monkeypatch.setattr(encode, "SLICE", 41)
     monkeypatch.setattr("netwright.verbs.predict.SLICE", 41)
     with listening(again := list[Event]()):
         parts = list(model.predictions(frame))
@@ -231,8 +232,8 @@ def test_a_training_from_pieces_and_slices_is_the_same(tmp_path: Path, monkeypat
 
     whole = trained("whole")
     for module, name, value in (
-        (large, "LARGE", 0), (large, "PIECE", 500), (encoding, "SLICE", 50), (encoding, "LAID", 0),
-        (project, "SLICE", 50), (mapped, "MANY", 0),
+        (large, "LARGE", 0), (large, "PIECE", 500), (encode, "SLICE", 50), (encode, "LAID", 0),
+        (pipeline, "SLICE", 50), (mapped, "MANY", 0),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, value)
     assert trained("pieces") == whole
@@ -244,6 +245,6 @@ def test_a_text_is_not_taken_for_the_name_of_a_file(tmp_path: Path, first: str) 
     recipe = Recipe(target=("b",), columns={"a": {"kind": "text", "vocabulary": 64}})
     frame = texts.frame.with_columns(b=pl.Series([1.0, 2.0]))
     placed = replace(texts, frame=frame, folder=str(tmp_path))
-    described = prepare.describe(placed, recipe)
-    kinds, _ = prepare.fit(described, family_settings({"family": "linear"}), np.arange(2))
+    described = schema.describe(placed, recipe)
+    kinds, _ = schema.fit(described, family_settings({"family": "linear"}), np.arange(2))
     assert len(kinds.encode(placed)["text"]["ids"]) == 2

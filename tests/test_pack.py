@@ -69,7 +69,11 @@ def test_the_wheel_is_whole_and_always_the_same(home: Path, tmp_path: Path) -> N
         assert wheel.testzip() is None
         names = wheel.namelist()
         record = wheel.read(next(name for name in names if name.endswith("RECORD"))).decode().splitlines()
-    assert len(record) == len(names) and "netwright/cli.py" in names and "netwright/pack/files/Dockerfile" in names
+    assert (
+        len(record) == len(names)
+        and "netwright/cli/main.py" in names
+        and "netwright/export/package/files/Dockerfile" in names
+    )
     assert not [name for name in names if "__pycache__" in name or name.endswith((".pt", ".pkl"))]
 
 

@@ -15,11 +15,12 @@ import polars as pl
 import pytest
 
 import netwright as nw
-from netwright import encoding, model, output, sources
-from netwright.cli import main
+from netwright.cli.main import main
+from netwright.data import encode, readers
 from netwright.errors import InputError
 from netwright.events import listening
-from netwright.model import Model, load
+from netwright.inference import model, output
+from netwright.inference.model import Model, load
 from netwright.verbs import predict as verb
 
 N, PART = 1000, 64
@@ -45,7 +46,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of 64 rows."""
-    for module in (model, verb, encoding):
+    for module in (model, verb, encode):
         monkeypatch.setattr(module, "SLICE", PART)
 
 
@@ -172,19 +173,19 @@ def test_no_room_leaves_nothing(home: Path, small: None, tmp_path: Path, monkeyp
 def test_a_stream_of_a_broken_file(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"PAR1 no more")
     with pytest.raises(InputError, match="is not a whole Parquet file"):
-        sources.streamed(tmp_path / "a.parquet")
+        readers.streamed(tmp_path / "a.parquet")
     (tmp_path / "a.parquet").write_bytes(b"")
     with pytest.raises(InputError, match="the file is empty"):
-        sources.streamed(tmp_path / "a.parquet")
+        readers.streamed(tmp_path / "a.parquet")
 
 
 def test_a_stream_reads_only_the_columns_that_are_needed(home: Path) -> None:
-    stream = sources.streamed(home / "rows.parquet")
+    stream = readers.streamed(home / "rows.parquet")
     assert (
         stream.part(990, 64, ["x"]).frame.shape == (10, 1) and stream.part(990, 64, ["x"]).id(0) == "rows.parquet:991"
     )
     with pytest.raises(InputError, match="lacks the input columns 'city', 'day'"):
-        list(load(home / "run").parts(sources.streamed({"x": [1.0]})))
+        list(load(home / "run").parts(readers.streamed({"x": [1.0]})))
 
 
 def test_no_artefact_holds_a_pickle(home: Path, small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from netwright import samples
-from netwright.cli import main
+from netwright.cli.main import main
+from netwright.data import samples
+from netwright.data.samples import fetch
+from netwright.data.samples.fetch import Archive
+from netwright.data.samples.sets import SAMPLES
 from netwright.errors import InputError
-from netwright.samples import fetch
-from netwright.samples.fetch import Archive
-from netwright.samples.sets import SAMPLES
 
 BUNDLED = [name for name, sample in SAMPLES.items() if sample.archive is None]
 

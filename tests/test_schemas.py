@@ -1,7 +1,7 @@
 """The public schema, frozen: a change here is a change for everyone who reads runs, writes recipes or calls the flags.
 
 docs/run-folder.md describes the same. What is added belongs into these lists; what is renamed or removed also raises
-`netwright.run.VERSION`.
+`netwright.runtime.run.VERSION`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ import torch
 import yaml
 
 import netwright as nw
-from netwright import measuring, rooms
-from netwright.cli import VERBS, main
-from netwright.flags import settings
+from netwright import registry
+from netwright.cli.main import VERBS, main
+from netwright.cli.options import settings
+from netwright.evaluation import evaluate
 from netwright.recipe import Recipe
-from netwright.run import VERSION
-from netwright.training import planning
+from netwright.runtime.run import VERSION
+from netwright.training import autotune
 
 FLAGS = """
 adapt adapt.alpha adapt.bits adapt.decay adapt.maps adapt.rank adapt.remember columns.NAME.SETTING data heads.TARGET.SETTING inputs leave_out made model model.activation model.biased model.bins model.blocks
@@ -156,11 +157,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table.write_csv(folder / "a.csv")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(planning, "TRIAL", 0.0)
+        patch.setattr(autotune, "TRIAL", 0.0)
         torch.set_num_threads(1)
         one = ("train", "a.csv", "--target", "y", "--leave_out", "price,tags", *MLP)
         assert main([*one, "--output", "one"]) == 0
-        patch.setattr(measuring, "compare", lambda *_, **__: {})
+        patch.setattr(evaluate, "compare", lambda *_, **__: {})
         assert main([*one, "--split.folds", "3", "--output", "folds"]) == 0
         assert main(["train", "a.csv", "--target", "y,price,tags", *MLP, "--output", "several"]) == 0
     return folder
@@ -232,7 +233,7 @@ def test_the_verbs_and_their_arguments():
         "cache",
     ]
     for verb, wanted in VERB_ARGUMENTS.items():
-        command = getattr(__import__("netwright.cli", fromlist=[verb]), f"_{verb}")()
+        command = getattr(__import__("netwright.cli.main", fromlist=[verb]), f"_{verb}")()
         found = [option.opts[0] for option in command.params]
         assert sorted(found) == sorted(wanted), verb
 
@@ -253,7 +254,7 @@ def test_the_settings_of_a_recipe():
 
 @pytest.mark.parametrize(("room", "names"), ROOMS.items())
 def test_what_stands_in_each_room(room, names):
-    assert " ".join(rooms.names(room)) == names
+    assert " ".join(registry.names(room)) == names
 
 
 @pytest.mark.parametrize(("kind", "names"), KIND_SETTINGS.items())
@@ -265,12 +266,12 @@ def test_the_settings_of_a_column(kind, names):
 
 @pytest.mark.parametrize(("head", "names"), HEAD_SETTINGS.items())
 def test_the_settings_of_a_target(head, names):
-    assert " ".join(rooms.find("heads", head, "settings").Settings.model_fields) == names
+    assert " ".join(registry.find("heads", head, "settings").Settings.model_fields) == names
 
 
 @pytest.mark.parametrize(("target", "names"), METRICS.items())
 def test_the_metrics(target, names):
-    from netwright.measure import metrics_of
+    from netwright.evaluation.metrics import metrics_of
 
     assert " ".join(metrics_of(target.split()[0], 2 if "two" in target else 5)) == names
 
@@ -379,7 +380,7 @@ def test_metrics_json_of_folds(runs):
 
 
 def test_a_metric_without_a_value_says_why():
-    from netwright.measure import measure
+    from netwright.evaluation.metrics import measure
 
     truth, answer = torch.zeros(3, dtype=torch.long).numpy(), {"probability": torch.full((3, 2), 0.5).numpy()}
     assert measure("category", truth, answer)["roc_auc"] == {

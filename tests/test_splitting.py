@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from netwright.data.splits import Parts, divide, grouped
+from netwright.data.table import Table
 from netwright.errors import InputError
 from netwright.events import listening
 from netwright.recipe import Recipe, Split, validate
-from netwright.sources.table import Table
-from netwright.splitting import Parts, divide, grouped
 
 ROWS = 200
 RANDOM = np.random.default_rng(0)

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from netwright import windows
-from netwright.shapes import Shape
-from netwright.signal import Memory, Signal
-from netwright.trunks.base import Trunk
+from netwright.nn import windows
+from netwright.nn.shapes import Shape
+from netwright.nn.signal import Memory, Signal
+from netwright.nn.trunks.base import Trunk
 
 
 def text(lengths: Sequence[int], window: int, width: int = 2) -> Signal:

@@ -10,26 +10,26 @@ import polars as pl
 import pytest
 
 import netwright as nw
-from netwright import about, prepare
+from netwright.data import linked, schema
 from netwright.errors import InputError
 from netwright.events import Event, listening
-from netwright.project import read
 from netwright.recipe import Recipe
+from netwright.training.pipeline import read
 
 TEXTS = ["Ann lives in Rome", "Bob sat", "a cat ran far away"] * 8
 TAGS = [["N", "V", "P", "N"], ["N", "V"], ["D", "N", "V", "A", "A"]] * 8
 
 
-def described(data: Any, **recipe: Any) -> prepare.Described:
+def described(data: Any, **recipe: Any) -> schema.Described:
     asked = Recipe.model_validate(recipe)
-    return prepare.describe(read(asked, data), asked)
+    return schema.describe(read(asked, data), asked)
 
 
 def frame(**more: Any) -> pl.DataFrame:
     return pl.DataFrame({"words": TEXTS, "tags": TAGS, **more})
 
 
-def kinds(found: prepare.Described) -> dict[str, str | None]:
+def kinds(found: schema.Described) -> dict[str, str | None]:
     return {column.name: column.kind for column in (*found.inputs, *found.targets)}
 
 
@@ -117,7 +117,7 @@ def test_missing_tags_are_rows_without_a_target_and_a_missing_span_is_an_answer(
     data = pl.DataFrame({"context": [f"{text}. {k}" for k, text in enumerate(TEXTS)], "answer": answers})
     assert len(described(data, target="answer", columns={"answer": "span"}).table) == 24
     asked = Recipe.model_validate({"target": ["answer"], "columns": {"answer": "span"}})
-    assert about.without_missing(read(asked, data), asked, ["context"]) == {"answer"}
+    assert linked.without_missing(read(asked, data), asked, ["context"]) == {"answer"}
 
 
 SQUAD = {"title": "T", "paragraphs": [

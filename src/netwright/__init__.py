@@ -29,10 +29,10 @@ __all__ = [
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from netwright import samples
+    from netwright.data import samples
     from netwright.errors import InputError
-    from netwright.heads.text.settings import Manner
-    from netwright.model import Model, load
+    from netwright.inference.model import Model, load
+    from netwright.nn.heads.text.settings import Manner
     from netwright.recipe import Recipe
     from netwright.verbs.evaluate import evaluate
     from netwright.verbs.export import export
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     sklearn: ModuleType  # stands above the verbs, which import this file
 
 _PLACES = {
-    "InputError": "netwright.errors", "Model": "netwright.model", "Recipe": "netwright.recipe", "load": "netwright.model",
-    "evaluate": "netwright.verbs.evaluate", "predict": "netwright.verbs.predict", "export": "netwright.verbs.export", "Manner": "netwright.heads.text.settings", "report": "netwright.verbs.report", "train": "netwright.verbs.train",
+    "InputError": "netwright.errors", "Model": "netwright.inference.model", "Recipe": "netwright.recipe", "load": "netwright.inference.model",
+    "evaluate": "netwright.verbs.evaluate", "predict": "netwright.verbs.predict", "export": "netwright.verbs.export", "Manner": "netwright.nn.heads.text.settings", "report": "netwright.verbs.report", "train": "netwright.verbs.train",
 }  # fmt: skip
 
 

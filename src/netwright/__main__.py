@@ -2,6 +2,6 @@
 
 import sys
 
-from netwright.cli import main
+from netwright.cli.main import main
 
 sys.exit(main())

@@ -33,18 +33,19 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from netwright import auto, project, sources
+from netwright.data import readers
+from netwright.data.schema import Fitted
+from netwright.data.splits import Parts
+from netwright.data.table import Table
 from netwright.errors import InputError, Problem
-from netwright.measuring import learn
-from netwright.model import Model, assemble, fill, precisely
-from netwright.plan import Plan
-from netwright.prepare import Fitted
-from netwright.project import Project
+from netwright.evaluation.calibration import Trust
+from netwright.evaluation.evaluate import learn
+from netwright.inference.model import Model, assemble, fill, precisely
 from netwright.recipe import Recipe, validate
-from netwright.sources.table import Table
-from netwright.splitting import Parts
-from netwright.training.world import World
-from netwright.trust import Trust
+from netwright.runtime.plan import Plan
+from netwright.training import pipeline, selection
+from netwright.training.pipeline import Project
+from netwright.training.processes import World
 
 __all__ = ["NetClassifier", "NetRegressor"]
 
@@ -115,7 +116,7 @@ class _Net(BaseEstimator):
 
     def _fit(self, X: Any, targets: Any, columns: Mapping[str, Any], sample_weight: Any) -> None:
         """Train on rows and targets that were checked; `columns` says the kinds of the targets."""
-        table = replace(sources.read((X, targets)), fingerprint="")  # without one nothing is kept in the cache
+        table = replace(readers.read((X, targets)), fingerprint="")  # without one nothing is kept in the cache
         values = self._declared(table, X, columns)
         if sample_weight is not None:
             values["weight"] = _unused("sample_weight", table)
@@ -123,12 +124,12 @@ class _Net(BaseEstimator):
             table = replace(table, frame=table.frame.with_columns(weights))
         with self._heard():
             recipe = validate(Recipe, values)
-            described = project.describe_rows(recipe, project.read(recipe, table))
-            parts = _with_every_class(described, project.divide(described))
-            if recipe.model.get("family") == auto.NAME:
-                described = replace(described, recipe=auto.pick(described, parts, World())[0])
-            work = project.prepare_rows(described, parts)
-            network, plan, self.history_ = project.train(
+            described = pipeline.describe_rows(recipe, pipeline.read(recipe, table))
+            parts = _with_every_class(described, pipeline.divide(described))
+            if recipe.model.get("family") == selection.NAME:
+                described = replace(described, recipe=selection.pick(described, parts, World())[0])
+            work = pipeline.prepare_rows(described, parts)
+            network, plan, self.history_ = pipeline.train(
                 work, plan=None, kept=None, module=None, world=World(), ready=lambda plan: None
             )
             self.model_ = Model(network, work.fitted, work.recipe, plan)
@@ -174,7 +175,7 @@ class _Net(BaseEstimator):
         X, _ = self._rows(X, fitting=False)
         model: Model = self.model_
         with self._heard():
-            table = replace(sources.read(X), fingerprint="")
+            table = replace(readers.read(X), fingerprint="")
             return model, model.answers(model.fitted.encode(table), len(table))
 
     @contextmanager
@@ -183,7 +184,7 @@ class _Net(BaseEstimator):
         if not self.verbose:
             yield
             return
-        from netwright.render import rendering
+        from netwright.runtime.console import rendering
 
         with rendering():
             yield

@@ -10,13 +10,24 @@ import numpy as np
 import polars as pl
 import pytest
 
-from netwright import rooms
-from netwright.baselines import Rows, boosting, compare, lexicon, linear, models, overlap, pixels, suitable, tfidf
-from netwright.baselines.features import numbers
+from netwright import registry
+from netwright.evaluation.baselines import (
+    Rows,
+    boosting,
+    compare,
+    lexicon,
+    linear,
+    models,
+    overlap,
+    pixels,
+    suitable,
+    tfidf,
+)
+from netwright.evaluation.baselines.features import numbers
+from netwright.evaluation.metrics import score
 from netwright.events import listening
+from netwright.kinds.span import Right
 from netwright.kinds.tags import listed
-from netwright.measure import score
-from netwright.measure.span import Right
 
 N = 120
 KINDS = {"size": "number", "price": "number", "colour": "category", "day": "date", "review": "text", "photo": "image"}
@@ -76,8 +87,8 @@ def test_each_takes_its_own_columns() -> None:
 
 
 def test_the_names_are_the_files_names() -> None:
-    names = rooms.names("baselines")
-    assert tuple(rooms.find("baselines", name).NAME for name in names) == names
+    names = registry.names("baselines")
+    assert tuple(registry.find("baselines", name).NAME for name in names) == names
 
 
 def test_the_constant_is_the_weighted_share_or_mean() -> None:
@@ -224,7 +235,7 @@ def test_notes_are_heard_by_whoever_listens() -> None:
 
 
 def test_importing_loads_no_scikit_learn_and_no_torch() -> None:
-    code = "import sys, netwright.baselines; assert not {'sklearn', 'scipy', 'torch'} & set(sys.modules)"
+    code = "import sys, netwright.evaluation.baselines; assert not {'sklearn', 'scipy', 'torch'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -12,15 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from netwright.batch import Batch, Block
-from netwright.heads.base import Direct, Goal, Head
 from netwright.kinds.image import Image
 from netwright.kinds.text import Text
-from netwright.randomness import Draw
-from netwright.shapes import Want
-from netwright.signal import Memory, Signal
-from netwright.stems.image import Stem as ImageStem
-from netwright.stems.text import Stem as TextStem
+from netwright.nn.batch import Batch, Block
+from netwright.nn.heads.base import Direct, Goal, Head
+from netwright.nn.randomness import Draw
+from netwright.nn.shapes import Want
+from netwright.nn.signal import Memory, Signal
+from netwright.nn.stems.image import Stem as ImageStem
+from netwright.nn.stems.text import Stem as TextStem
 
 BEGIN, LIMIT = 1, 8
 

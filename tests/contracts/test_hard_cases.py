@@ -13,25 +13,25 @@ import torch.multiprocessing as mp
 from doubles import ImageHead, SpanHead, TextHead, Uncached, concatenated, image_stem, text_stem
 from torch import Tensor
 
-from netwright.answer import answer
-from netwright.batch import Batch, Lists, Rows
-from netwright.heads.category.net import Net as CategoryHead
-from netwright.heads.category.settings import Settings as CategorySettings
 from netwright.kinds.category import Category
 from netwright.kinds.number import Number, Options
-from netwright.network import Network, build, head_settings
-from netwright.plan import Plan
+from netwright.nn.batch import Batch, Lists, Rows
+from netwright.nn.driver import answer
+from netwright.nn.heads.category.net import Net as CategoryHead
+from netwright.nn.heads.category.settings import Settings as CategorySettings
+from netwright.nn.network import Network, build, head_settings
+from netwright.nn.shapes import Shape, Want
+from netwright.nn.signal import Memory, Signal
+from netwright.nn.stems.category import Stem as CategoryStem
+from netwright.nn.trunks.base import Trunk
+from netwright.nn.trunks.linear.settings import Settings as Linear
+from netwright.nn.trunks.mlp.settings import Settings as Mlp
+from netwright.nn.trunks.transformer.net import Net as Transformer
+from netwright.nn.trunks.transformer.settings import Settings as TransformerSettings
 from netwright.recipe import Training
-from netwright.shapes import Shape, Want
-from netwright.signal import Memory, Signal
-from netwright.stems.category import Stem as CategoryStem
+from netwright.runtime.plan import Plan
 from netwright.training.loop import Data, Loop
-from netwright.training.world import World
-from netwright.trunks.base import Trunk
-from netwright.trunks.linear.settings import Settings as Linear
-from netwright.trunks.mlp.settings import Settings as Mlp
-from netwright.trunks.transformer.net import Net as Transformer
-from netwright.trunks.transformer.settings import Settings as TransformerSettings
+from netwright.training.processes import World
 
 D, B, V = 32, 8, 20
 TINY = TransformerSettings(width=D, depth=2, heads=4, dropout=0.0)
@@ -100,7 +100,7 @@ class TinyBert(Trunk):
 
 def test_a_span_of_one_of_two_text_columns_is_found_exactly_by_a_tiny_bert() -> None:
     from netwright.kinds.text import Text
-    from netwright.stems.text import Stem as TextStem
+    from netwright.nn.stems.text import Stem as TextStem
 
     kind = Text(columns=("t",), tokens="words", vocabulary=V, length=64, lowercase=True)
     question, context = words(B, 6), words(B, 10)

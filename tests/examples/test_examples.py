@@ -15,8 +15,8 @@ import torch
 from sklearn.datasets import load_digits
 
 import netwright as nw
-from netwright import measuring
-from netwright.training import planning
+from netwright.evaluation import evaluate
+from netwright.training import autotune
 
 FOLDER = Path(__file__).parents[2] / "examples"
 QUICK = {"plan": {"threads": 1}}
@@ -25,8 +25,8 @@ QUICK = {"plan": {"threads": 1}}
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The baselines are not fitted, and the plan is not measured for long."""
-    monkeypatch.setattr(measuring, "compare", lambda *_, **__: {})
-    monkeypatch.setattr(planning, "TRIAL", 0.0)
+    monkeypatch.setattr(evaluate, "compare", lambda *_, **__: {})
+    monkeypatch.setattr(autotune, "TRIAL", 0.0)
     torch.set_num_threads(1)
 
 

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # the rows stand beside the test
 from exported_runs import images, table, texts, trained  # noqa: E402
 
 from netwright.export.proven import export  # noqa: E402
-from netwright.model import Model  # noqa: E402
+from netwright.inference.model import Model  # noqa: E402
 
 KINDS = {"class": {"kind": "category"}, "rate": {"kind": "category"}, "tastes": {"kind": "labels"}, "topics": {"kind": "labels"}}  # fmt: skip
 

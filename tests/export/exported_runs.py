@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 import netwright as nw
-from netwright.model import Model
+from netwright.inference.model import Model
 
 N = 120
 WORDS = [

@@ -14,12 +14,12 @@ import polars as pl
 import pytest
 from exported_runs import table, trained
 
-from netwright.cli import main
+from netwright.cli.main import main
 from netwright.errors import InputError
 from netwright.export.onnx import network
 from netwright.export.onnx.run import Model as Folder
 from netwright.export.proven import export, verify
-from netwright.model import Model, load
+from netwright.inference.model import Model, load
 
 ALONE = """
 import sys

@@ -15,10 +15,11 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
-from netwright import rooms
-from netwright.project import Work
-from netwright.signal import Signal
-from netwright.trunks.family import DataFacts, Family
+from netwright import registry
+from netwright.data.facts import DataFacts
+from netwright.nn.signal import Signal
+from netwright.nn.trunks.family import Family
+from netwright.training.pipeline import Work
 
 from ..training.small import worked
 
@@ -108,8 +109,8 @@ OWN = {"table": OwnTable, "text": OwnText, "image": OwnImage, "mixed": OwnMixed}
 
 def families() -> Iterator[tuple[str, str]]:
     """(family, inputs) for each pair that the family does not refuse, and the user's own stacks."""
-    for name in rooms.names("trunks"):
-        tiny: Family = rooms.find("trunks", name, "settings").Settings.tiny()
+    for name in registry.names("trunks"):
+        tiny: Family = registry.find("trunks", name, "settings").Settings.tiny()
         for inputs, columns in INPUTS.items():
             kinds = [KINDS[column] for column in columns]
             facts = DataFacts(
@@ -131,7 +132,7 @@ def model(family: str, inputs: str) -> Any:
     if family == "module":
         torch.manual_seed(0)
         return OWN[inputs]()
-    tiny = rooms.find("trunks", family, "settings").Settings.tiny().model_dump(mode="json", exclude_none=True)
+    tiny = registry.find("trunks", family, "settings").Settings.tiny().model_dump(mode="json", exclude_none=True)
     if family == "layers":
         tiny["layers"][-1] = {"dense": OUTPUTS}
     return tiny

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from netwright import measuring
-from netwright.training import planning
+from netwright.evaluation import evaluate
+from netwright.training import autotune
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measuring, "compare", lambda *_, **__: {})
-    monkeypatch.setattr(planning, "TRIAL", 0.0)
+    monkeypatch.setattr(evaluate, "compare", lambda *_, **__: {})
+    monkeypatch.setattr(autotune, "TRIAL", 0.0)
     torch.manual_seed(0)
     torch.set_num_threads(1)

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from netwright.arrays import take
-from netwright.model import Answers, answers
-from netwright.network import Network
-from netwright.plan import Plan
-from netwright.project import start_network
+from netwright.inference.model import Answers, answers
+from netwright.nn.network import Network
+from netwright.runtime.arrays import take
+from netwright.runtime.plan import Plan
 from netwright.training.loop import Loop
+from netwright.training.pipeline import start_network
 
 from .cases import BY_BATCH, PAIRS, case
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import netwright as nw
-from netwright.cli import main
+from netwright.cli.main import main
 from netwright.errors import Interrupted
 from netwright.training.loop import Loop
 

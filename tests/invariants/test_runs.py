@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 import netwright as nw
-from netwright import project
+from netwright.training import pipeline
 
 from .cases import PAIRS, TARGETS, model, settings, table
 
@@ -137,14 +137,14 @@ def test_each_folds_network_starts_from_the_users_untrained_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Or it would have seen the rows that it is measured on."""
-    net, starts, whole = nn.Sequential(nn.Linear(1, 4), nn.Tanh()), [], project.train
+    net, starts, whole = nn.Sequential(nn.Linear(1, 4), nn.Tanh()), [], pipeline.train
     before = {name: weight.clone() for name, weight in net.state_dict().items()}
 
     def recorded(work: Any, *, module: nn.Module, **rest: Any) -> Any:
         starts.append({name: weight.clone() for name, weight in module.state_dict().items()})
         return whole(work, module=module, **rest)
 
-    monkeypatch.setattr(project, "train", recorded)
+    monkeypatch.setattr(pipeline, "train", recorded)
     data = {"x": np.linspace(0, 1, 30), "y": np.linspace(1, 2, 30)}
     folded = {"split": {"folds": 2}, "training": {"epochs": 2}, "plan": {"threads": 1}}
     nw.train(data, target="y", model=net, output=tmp_path / "run", settings=folded)

@@ -12,14 +12,14 @@ import pytest
 import torch
 
 import netwright as nw
-from netwright import rooms
-from netwright.arrays import take
-from netwright.cli import main
+from netwright import registry
+from netwright.cli.main import main
 from netwright.errors import InputError, Interrupted
-from netwright.model import Answers, answers
-from netwright.plan import Plan
-from netwright.project import start_network
+from netwright.inference.model import Answers, answers
+from netwright.runtime.arrays import take
+from netwright.runtime.plan import Plan
 from netwright.training.loop import Loop
+from netwright.training.pipeline import start_network
 
 from ..training.small import worked
 from .test_networks import at_random
@@ -55,7 +55,7 @@ def table(rows: int = 24) -> pl.DataFrame:
 
 
 def case(family: str, target: str, rows: int = 24, **training: Any) -> Any:
-    tiny = rooms.find("trunks", family, "settings").Settings.tiny().model_dump(mode="json", exclude_none=True)
+    tiny = registry.find("trunks", family, "settings").Settings.tiny().model_dump(mode="json", exclude_none=True)
     columns = {"words": {"vocabulary": 300}, "question": {"kind": "text", "vocabulary": 300}, "tags": {"about": "words"}, "answer": {"about": "words"}}  # fmt: skip
     inputs = ["words"] if target == "tags" else ["question", "words"]
     names = {*inputs, *NAMES[target]}
@@ -131,7 +131,7 @@ def test_a_step_of_small_batches_is_one_of_a_large_batch(reads: str) -> None:
     torch.testing.assert_close(gradients[0], gradients[1], atol=1e-6, rtol=1e-4)
 
 
-@pytest.mark.parametrize("family", [name for name in rooms.names("trunks") if name not in (*FAMILIES, "pretrained")])
+@pytest.mark.parametrize("family", [name for name in registry.names("trunks") if name not in (*FAMILIES, "pretrained")])
 def test_families_that_pool_refuse_and_name_one_that_does_not(family: str) -> None:
     given = {"layers": {"family": "layers", "layers": [{"dense": 3}]}, "module": torch.nn.Linear(1, 1)}
     with pytest.raises(InputError, match=r"it makes one answer of a whole row.*recurrent") as refused:
@@ -143,7 +143,7 @@ SHORT = {"training": {"epochs": 2}, "plan": {"threads": 1}}
 
 
 def train(folder: Path, family: str, target: str, **more: Any) -> nw.Model:
-    tiny = rooms.find("trunks", family, "settings").Settings.tiny().model_dump(mode="json", exclude_none=True)
+    tiny = registry.find("trunks", family, "settings").Settings.tiny().model_dump(mode="json", exclude_none=True)
     given = {"inputs": ["question", "words"], "columns": {"tags": {"about": "words"}, "question": "text"}, **SHORT}
     return nw.train(
         table(60), target=NAMES[target], model=more.pop("model", tiny), output=folder, settings={**given, **more}

@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from netwright.arrays import Arrays
 from netwright.kinds.base import Kind, Role
 from netwright.kinds.infer import check_options, kind_class
+from netwright.runtime.arrays import Arrays
 
 
 def ids(rows: Iterable[int]) -> list[str]:

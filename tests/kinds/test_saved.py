@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from netwright import rooms
-from netwright.arrays import Ragged
+from netwright import registry
 from netwright.kinds.infer import kind_class
+from netwright.runtime.arrays import Ragged
 
 from .fitting import encode, fit
 
@@ -40,7 +40,7 @@ CASES: dict[str, tuple[Any, dict[str, Any]]] = {
 
 def test_each_kind_is_here() -> None:
     # a match is fitted together with the input that it belongs to: tests/pretrained/test_pairs.py
-    assert {name.split()[0] for name in CASES} | {"match"} == set(rooms.names("kinds"))
+    assert {name.split()[0] for name in CASES} | {"match"} == set(registry.names("kinds"))
 
 
 @pytest.mark.parametrize("name", CASES)

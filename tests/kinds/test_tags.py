@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from netwright.arrays import Ragged
 from netwright.errors import InputError
 from netwright.events import Event
 from netwright.kinds.infer import infer
 from netwright.kinds.tags import Tags, listed
+from netwright.runtime.arrays import Ragged
 
 from .fitting import encode, fit
 

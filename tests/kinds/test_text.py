@@ -10,9 +10,9 @@ from scipy.sparse import csr_array
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.preprocessing import normalize
 
-from netwright.arrays import Ragged
 from netwright.events import Event
 from netwright.kinds.text import UNKNOWN
+from netwright.runtime.arrays import Ragged
 
 from .fitting import encode, fit
 

@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from netwright.arrays import Ragged
 from netwright.errors import InputError
 from netwright.events import Event
 from netwright.kinds.words import parted, whole
+from netwright.runtime.arrays import Ragged
 
 from .fitting import encode, fit
 

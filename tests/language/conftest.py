@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from written_runs import chats, pairs, texts, trained
 
-from netwright.model import Model
+from netwright.inference.model import Model
 
 
 @pytest.fixture(scope="session")

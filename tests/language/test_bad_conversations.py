@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import netwright as nw
-from netwright import sources
+from netwright.data import readers
 from netwright.events import listening
 
 SMALL: dict[str, Any] = {"model": {"family": "transformer", "width": 16, "depth": 1}, "training": {"epochs": 1}}
@@ -54,9 +54,9 @@ def test_half_characters_in_json(tmp_path: Path) -> None:
     for name, content in (("a.jsonl", "\n".join(lines)), ("a.json", "[" + ",\n".join(lines) + "]")):
         (tmp_path / name).write_text(content)
         with listening(heard := []):
-            table = sources.read(tmp_path / name)
+            table = readers.read(tmp_path / name)
         assert table.frame.rows() == [("x \ufffd", ["\ufffd"]), ("😀", []), ("床", [])]
         assert [event.data["rows"] for event in heard if event.name == "read.surrogates"] == [[f"{name}:1"]]
     with listening(heard := []):
-        assert sources.read([{"a": "fine"}, {"a": "x\ud800"}]).frame["a"].to_list() == ["fine", "x\ufffd"]
+        assert readers.read([{"a": "fine"}, {"a": "x\ud800"}]).frame["a"].to_list() == ["fine", "x\ufffd"]
     assert [event.data["rows"] for event in heard] == [["rows:2"]]

@@ -12,9 +12,9 @@ from netwright.errors import InputError
 from netwright.export import llama
 from netwright.export.proven import export
 from netwright.export.transformers import load
-from netwright.heads.text.settings import Manner
-from netwright.model import Model
-from netwright.trunks.transformer.llama import taken
+from netwright.inference.model import Model
+from netwright.nn.heads.text.settings import Manner
+from netwright.nn.trunks.transformer.llama import taken
 
 
 @pytest.mark.parametrize(

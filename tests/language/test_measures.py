@@ -7,12 +7,12 @@ import itertools
 import numpy as np
 import pytest
 
-from netwright.baselines.lead import _first
-from netwright.baselines.nearest import nearest
-from netwright.baselines.ngrams import Grams
-from netwright.contamination import shared
-from netwright.measure import headline, measure
-from netwright.measure.written import rouge_of
+from netwright.data.leakage import shared
+from netwright.evaluation.baselines.lead import _first
+from netwright.evaluation.baselines.nearest import nearest
+from netwright.evaluation.baselines.ngrams import Grams
+from netwright.evaluation.metrics import headline, measure
+from netwright.evaluation.metrics.written import rouge_of
 
 TRUTH = np.array(["the cat sat on the mat", "a dog barks", "it rains today", "we go home now"], object)
 SAID = np.array(["the cat sat on a mat", "the dog barks", "it is raining today", "home"], object)

@@ -13,15 +13,16 @@ import torch
 from written_runs import chats, pairs, texts, trained, written
 
 import netwright as nw
-from netwright.batch import Lists
 from netwright.errors import InputError
-from netwright.heads.text.net import Net as Head
-from netwright.heads.text.settings import Settings as HeadSettings
 from netwright.kinds.written import Written
-from netwright.network import Network
+from netwright.nn.batch import Lists
+from netwright.nn.heads.text.net import Net as Head
+from netwright.nn.heads.text.settings import Settings as HeadSettings
+from netwright.nn.network import Network
+from netwright.nn.trunks.transformer.net import Net as Transformer
+from netwright.nn.trunks.transformer.settings import Settings
+from netwright.training import autotune
 from netwright.training.packer import Packed, pieces
-from netwright.trunks.transformer.net import Net as Transformer
-from netwright.trunks.transformer.settings import Settings
 
 LENGTH = 16
 
@@ -184,9 +185,8 @@ def test_pairs_with_dropout_are_the_same_each_time(home: Path) -> None:
 def test_texts_of_unlike_length_are_not_compiled_however_long_the_training(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from netwright.training import planning
 
-    monkeypatch.setattr(planning, "WORTH_COMPILING", 0.0)
+    monkeypatch.setattr(autotune, "WORTH_COMPILING", 0.0)
     for pack in (False, True):
         model = trained(texts(40), "text", home / f"uncompiled-{pack}", pack=pack, epochs=1, dropout=0.1)
         assert not model.plan.compile and "compile" in model.plan.reasons
@@ -194,7 +194,7 @@ def test_texts_of_unlike_length_are_not_compiled_however_long_the_training(
 
 def test_blocks_of_one_text_are_told_apart_from_none() -> None:
     """Where each block of a batch is of one text, its name is left out: the loss is what it is with the names."""
-    from netwright.batch import Lists
+    from netwright.nn.batch import Lists
     from netwright.training.packer import Packed, alone
 
     lengths = torch.tensor([37, 12])

@@ -12,9 +12,9 @@ import netwright as nw
 from netwright.errors import InputError
 from netwright.events import listening
 from netwright.export.side import Ours
-from netwright.heads.text.manner import chosen, penalised
-from netwright.heads.text.settings import Manner
-from netwright.model import Model
+from netwright.inference.model import Model
+from netwright.nn.heads.text.manner import chosen, penalised
+from netwright.nn.heads.text.settings import Manner
 from netwright.recipe import validate
 from netwright.verbs.generate import chat
 from netwright.verbs.quantize import quantize

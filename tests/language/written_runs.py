@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 
 import netwright as nw
-from netwright.model import Model
+from netwright.inference.model import Model
 
 COLOURS = {"red": "rouge", "blue": "bleu", "green": "vert", "black": "noir", "white": "blanc", "pink": "rose"}
 THINGS = {"cat": "chat", "dog": "chien", "car": "auto", "house": "maison"}

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from netwright.measure import bootstrap, measure, metrics_of
-from netwright.measure.base import average_precision, middle, roc_area
+from netwright.evaluation.metrics import bootstrap, measure, metrics_of
+from netwright.evaluation.metrics.base import average_precision, middle, roc_area
 
 
 @pytest.mark.parametrize("name, true", [("accuracy", 0.8), ("roc_auc", 0.760)])

@@ -11,7 +11,7 @@ import pytest
 from sklearn import metrics as sk
 
 from netwright.errors import InputError
-from netwright.measure import measure, metric, metrics_of, score, selects
+from netwright.evaluation.metrics import measure, metric, metrics_of, score, selects
 
 N = 300
 
@@ -198,7 +198,7 @@ def test_what_selects_exists_and_says_which_way_is_better() -> None:
 
 
 def test_measuring_loads_no_scikit_learn() -> None:
-    code = "import sys, netwright.measure; assert not {'sklearn', 'scipy', 'torch'} & set(sys.modules)"
+    code = "import sys, netwright.evaluation.metrics; assert not {'sklearn', 'scipy', 'torch'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

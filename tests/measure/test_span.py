@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from netwright.evaluation.metrics import measure
+from netwright.evaluation.metrics.span import agreement
+from netwright.kinds.span import Right
 from netwright.kinds.tags import listed
-from netwright.measure import measure
-from netwright.measure.span import Right, agreement
 
 # (answer, right): exact match and F1 by the rules of SQuAD's evaluate-v2.0.py, worked out by hand
 OFFICIAL = [

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from netwright.evaluation.metrics import measure, score
+from netwright.evaluation.metrics.tags import entities, marks_entities
 from netwright.kinds.tags import listed
-from netwright.measure import measure, score
-from netwright.measure.tags import entities, marks_entities
 
 # what seqeval 1.2.2 gave: {"entities": [[tags, entities]], "scores": [[truth, answer, [f1, precision, recall]]]}
 SEQEVAL = json.loads((Path(__file__).parent / "seqeval.json").read_text())

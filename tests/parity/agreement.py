@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netwright.shapes import Shape
-from netwright.signal import Signal
-from netwright.trunks.layers.net import Step, stack
-from netwright.trunks.layers.settings import Settings
+from netwright.nn.shapes import Shape
+from netwright.nn.signal import Signal
+from netwright.nn.trunks.layers.net import Step, stack
+from netwright.nn.trunks.layers.settings import Settings
 
 SIZES = {"vector": (5,), "sequence": (7, 4), "grid": (3, 9, 8), "volume": (2, 5, 7, 6)}
 SHAPES = {

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from netwright.trunks.layers.net import ACTIVATIONS
-from netwright.trunks.layers.settings import Activation
+from netwright.nn.trunks.layers.net import ACTIVATIONS
+from netwright.nn.trunks.layers.settings import Activation
 
 from .agreement import agree, check
 

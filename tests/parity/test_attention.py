@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from netwright import native
-from netwright.native import attention, many
-from netwright.trunks.pretrained import in_c
+from netwright.nn.trunks.pretrained import in_c
+from netwright.runtime import kernels
+from netwright.runtime.kernels import attention, many
 
-pytestmark = pytest.mark.skipif(native.library() is None, reason="no C compiler with OpenMP here")
+pytestmark = pytest.mark.skipif(kernels.library() is None, reason="no C compiler with OpenMP here")
 CASES = {  # rows, heads of queries and of keys, queries, keys, values of a head, whether causal
     "short": (3, 4, 4, 7, 7, 8, False),
     "causal": (2, 4, 4, 33, 33, 16, True),
@@ -106,7 +106,7 @@ def test_others_are_left_to_torch() -> None:
 
 def test_a_network_of_transformers_asks_c(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Padded and not, the states are those that transformers' own attention gives."""
-    from netwright.trunks.pretrained.inner import Theirs
+    from netwright.nn.trunks.pretrained.inner import Theirs
 
     config = {
         "model_type": "bert",

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from netwright.trunks.transformer import one
-from netwright.trunks.transformer.fused import Norm, RMSNorm, Turned
-from netwright.trunks.transformer.net import Layer, frequencies, rotation
-from netwright.trunks.transformer.settings import Settings
+from netwright.nn.trunks.transformer import one
+from netwright.nn.trunks.transformer.fused import Norm, RMSNorm, Turned
+from netwright.nn.trunks.transformer.net import Layer, frequencies, rotation
+from netwright.nn.trunks.transformer.settings import Settings
 
 
 def test_their_gradients_are_those_of_differences() -> None:

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from netwright.shapes import Shape
-from netwright.trunks.layers.net import Net, initialise
-from netwright.trunks.layers.settings import Activation, Initial, Settings
+from netwright.nn.shapes import Shape
+from netwright.nn.trunks.layers.net import Net, initialise
+from netwright.nn.trunks.layers.settings import Activation, Initial, Settings
 
 OUT, IN = 300, 200
 

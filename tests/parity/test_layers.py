@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from netwright.batch import Lists
 from netwright.errors import InputError
 from netwright.kinds.text import Text
-from netwright.signal import Signal
-from netwright.stems.text import Stem as TextStem
-from netwright.trunks.layers.net import Step
-from netwright.trunks.layers.settings import KINDS, Settings
+from netwright.nn.batch import Lists
+from netwright.nn.signal import Signal
+from netwright.nn.stems.text import Stem as TextStem
+from netwright.nn.trunks.layers.net import Step
+from netwright.nn.trunks.layers.settings import KINDS, Settings
 
 from .agreement import LENGTHS, SHAPES, agree, check, padding, step, with_weights
 

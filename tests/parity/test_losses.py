@@ -11,16 +11,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from netwright.errors import InputError
-from netwright.heads.base import Head
+from netwright.inference.model import precisely
 from netwright.kinds.base import Kind
 from netwright.kinds.category import FIRST, Category
 from netwright.kinds.labels import Labels
 from netwright.kinds.number import Number, Options
-from netwright.model import precisely
-from netwright.network import _head_module, head_settings
-from netwright.plan import Plan
-from netwright.shapes import Shape
-from netwright.signal import Memory, Signal
+from netwright.nn.heads.base import Head
+from netwright.nn.network import _head_module, head_settings
+from netwright.nn.shapes import Shape
+from netwright.nn.signal import Memory, Signal
+from netwright.runtime.plan import Plan
 
 from .agreement import agree
 

@@ -12,16 +12,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from netwright import native, quantizing
 from netwright.events import listening
-from netwright.heads.text.net import entropy
-from netwright.native import many
-from netwright.signal import Memory, Signal
-from netwright.trunks.transformer import fused
-from netwright.trunks.transformer.net import Net, frequencies, rotation
-from netwright.trunks.transformer.settings import Settings
+from netwright.nn import quantization
+from netwright.nn.heads.text.net import entropy
+from netwright.nn.signal import Memory, Signal
+from netwright.nn.trunks.transformer import fused
+from netwright.nn.trunks.transformer.net import Net, frequencies, rotation
+from netwright.nn.trunks.transformer.settings import Settings
+from netwright.runtime import kernels
+from netwright.runtime.kernels import many
 
-compiled = pytest.mark.skipif(native.library() is None, reason="no C compiler with OpenMP here")
+compiled = pytest.mark.skipif(kernels.library() is None, reason="no C compiler with OpenMP here")
 FORMS = {
     "plain": {"width": 32, "heads": 4},
     "grouped": {"width": 24, "heads": 6, "key_heads": 2, "hidden": 50},
@@ -59,7 +60,7 @@ def written(net: Net, x: Tensor, lengths: list[int] | None = None, steps: int = 
 
 
 def by_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native, "library", lambda: None)
+    monkeypatch.setattr(kernels, "library", lambda: None)
 
 
 @compiled
@@ -83,14 +84,14 @@ def test_steps_are_torchs(form: str, rows: int, monkeypatch: pytest.MonkeyPatch)
 @compiled
 def test_bytes_are_read_as_the_floats_that_they_stand_for(monkeypatch: pytest.MonkeyPatch) -> None:
     net = trunk(width=64, heads=4, biased=True)
-    quantizing.convert(net, "int8_weights")
+    quantization.convert(net, "int8_weights")
     x = torch.randn(3, 9, 64)
     mine, memory = written(net, x)
     assert memory.room is not None
     with torch.no_grad():
         for owner in net.modules():
             for name, part in list(owner.named_children()):
-                if isinstance(part, quantizing.Map):
+                if isinstance(part, quantization.Map):
                     plain = nn.Linear(part.q.shape[1], part.q.shape[0], bias=part.bias is not None)
                     plain.weight.copy_(part.weight)
                     if part.bias is not None:
@@ -159,17 +160,17 @@ def test_what_learns_or_is_large_goes_through_torch() -> None:
 def test_products_are_torchs(inputs: int) -> None:
     torch.manual_seed(0)
     weight, bias = torch.randn(33, inputs), torch.randn(33)
-    part = quantizing.Map.of(weight, bias, "int8_weights")
+    part = quantization.Map.of(weight, bias, "int8_weights")
     with torch.no_grad():
-        for rows in range(1, native.FEW + 1):
+        for rows in range(1, kernels.FEW + 1):
             x = torch.randn(rows, inputs)
-            found = native.product(x, weight, bias=bias)
+            found = kernels.product(x, weight, bias=bias)
             assert found is not None
             torch.testing.assert_close(found, x @ weight.T + bias, atol=1e-4, rtol=1e-4)
             torch.testing.assert_close(part(x), x @ part.weight.T + bias, atol=1e-4, rtol=1e-4)
-        assert native.product(torch.randn(native.FEW + 1, inputs), weight) is None
-        assert native.product(torch.randn(2, inputs).double(), weight.double()) is None
-        assert native.product(torch.randn(2, 33), weight.T) is None or inputs == 1  # laid otherwise in memory
+        assert kernels.product(torch.randn(kernels.FEW + 1, inputs), weight) is None
+        assert kernels.product(torch.randn(2, inputs).double(), weight.double()) is None
+        assert kernels.product(torch.randn(2, 33), weight.T) is None or inputs == 1  # laid otherwise in memory
 
 
 @pytest.mark.parametrize("compiler", ["none", "false", "wrong"])
@@ -178,19 +179,19 @@ def test_without_a_compiler_torch_does_it_and_it_is_said(
 ) -> None:
     """No compiler; one that fails; one whose code answers wrongly. Nothing half made is kept."""
     monkeypatch.setenv("NETWRIGHT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(native, "COMPILERS", ())
+    monkeypatch.setattr(kernels, "COMPILERS", ())
     monkeypatch.setenv("CC", "" if compiler == "none" else "false")
     if compiler != "none" and shutil.which({"false": "false", "wrong": "cc"}[compiler]) is None:
         pytest.skip("no such program here")
     if compiler == "wrong":
         monkeypatch.setenv("CC", "cc")
-        monkeypatch.setattr(native, "TRIAL", "raise SystemExit('answers wrongly')")
-    native.library.cache_clear()
+        monkeypatch.setattr(kernels, "TRIAL", "raise SystemExit('answers wrongly')")
+    kernels.library.cache_clear()
     try:
         with listening(heard := []):
-            assert native.library() is None
+            assert kernels.library() is None
     finally:
-        native.library.cache_clear()
+        kernels.library.cache_clear()
     wanted = {"none": "no C compiler", "false": "false", "wrong": "answers wrongly"}[compiler]
     assert [event.name for event in heard] == ["native.none"] and wanted in heard[0].text
     assert not list(tmp_path.rglob("*maps*"))
@@ -201,13 +202,13 @@ def test_it_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("NETWRIGHT_CACHE", str(tmp_path))
     try:
         for said in (["native.made"], []):
-            native.library.cache_clear()
+            kernels.library.cache_clear()
             with listening(heard := []):
-                assert native.library() is not None
+                assert kernels.library() is not None
             assert [event.name for event in heard] == said
     finally:
         monkeypatch.undo()
-        native.library.cache_clear()
+        kernels.library.cache_clear()
 
 
 def both(work: Callable[[], list[Tensor]], given: list[Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -350,10 +351,10 @@ def test_operations_are_the_formulas_that_a_compiler_sees() -> None:
 def test_steps_that_other_work_puts_off_are_taken_by_one_thread_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads that wait for each other work less than the time that passes; one that is no faster alone is not left so."""
     now, worked = [0.0], [0.0]
-    monkeypatch.setattr(native.time, "perf_counter", lambda: now[0])
-    monkeypatch.setattr(native.time, "process_time", lambda: worked[0])
+    monkeypatch.setattr(kernels.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(kernels.time, "process_time", lambda: worked[0])
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    pace, asked = native.Pace(), []
+    pace, asked = kernels.Pace(), []
 
     def took(seconds: float, work: float) -> Callable[[int], int]:
         def step(threads: int) -> int:
@@ -368,9 +369,9 @@ def test_steps_that_other_work_puts_off_are_taken_by_one_thread_for_a_while(monk
         pace.take(took(1.0, 2.0))
     assert asked == [2, 2, 2]
     pace.take(took(9.0, 10.0))
-    for _ in range(native.ALONE):
+    for _ in range(kernels.ALONE):
         pace.take(took(1.5, 1.5))
-    assert asked[3:] == [2, *[1] * native.ALONE] and pace.threads() == 2
+    assert asked[3:] == [2, *[1] * kernels.ALONE] and pace.threads() == 2
     pace.take(took(3.0, 3.0))
     pace.take(took(3.5, 1.5))  # one thread is put off as well
     assert asked[-2:] == [2, 1] and pace.threads() == 2

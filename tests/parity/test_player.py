@@ -14,20 +14,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from netwright import native
 from netwright.errors import InputError
-from netwright.native import player, table
-from netwright.plan import Plan
-from netwright.project import start_network
 from netwright.recipe import Execution
-from netwright.training import planning
+from netwright.runtime import kernels
+from netwright.runtime.kernels import player, table
+from netwright.runtime.plan import Plan
+from netwright.training import autotune
+from netwright.training.capture import Tape, record
 from netwright.training.loop import Loop
-from netwright.training.tape import Tape, record
-from netwright.training.world import World
+from netwright.training.pipeline import start_network
+from netwright.training.processes import World
 
 from ..training.small import worked
 
-pytestmark = pytest.mark.skipif(native.library() is None, reason="no C compiler with OpenMP here")
+pytestmark = pytest.mark.skipif(kernels.library() is None, reason="no C compiler with OpenMP here")
 B = 6
 RATE = 0.01
 x, more = torch.linspace(-3, 3, 40 * 5).view(40, 5).contiguous(), torch.linspace(2, -1, 40 * 5).view(40, 5).contiguous()
@@ -164,7 +164,7 @@ def test_as_many_are_drawn_as_was_asked_and_no_two_steps_or_places_alike() -> No
             seed.fill_(torch.randint(2**62, ()))
             y = torch.full((64 * 1024 + 5,), 7.0)
             op = table.draw(y, 0.3, seed, number)
-            native.library().step_play(ctypes.byref(op), ctypes.c_int64(1), ctypes.c_int64(1 + step))  # type: ignore[union-attr]
+            kernels.library().step_play(ctypes.byref(op), ctypes.c_int64(1), ctypes.c_int64(1 + step))  # type: ignore[union-attr]
             assert set(y.tolist()) == {0.0, 1.0}
             found.append(y)
     for number, y in enumerate(found):
@@ -193,7 +193,7 @@ def test_the_plan_takes_c_where_it_is_faster_and_obeys_the_recipe(monkeypatch: p
 
     def plan(own: Any = own, **given: Any) -> Plan:
         make = lambda trial: start_network(own, trial, None)  # noqa: E731
-        return planning.choose(Execution(**given), make, own.recipe.training, World())
+        return autotune.choose(Execution(**given), make, own.recipe.training, World())
 
     found = plan()
     assert found.native and found.record and "in C" in found.reasons["native"]
@@ -201,9 +201,9 @@ def test_the_plan_takes_c_where_it_is_faster_and_obeys_the_recipe(monkeypatch: p
     assert not plan(record=False).native
     with pytest.raises(InputError, match="plan.native: C cannot go through these steps: steps are not recorded"):
         plan(record=False, native=True)
-    monkeypatch.setattr(planning, "_other_numbers", lambda *_: "it gave other numbers than torch")
+    monkeypatch.setattr(autotune, "_other_numbers", lambda *_: "it gave other numbers than torch")
     assert not plan().native and plan().reasons["native"] == "it gave other numbers than torch"
-    monkeypatch.setattr(native, "library", lambda: None)
+    monkeypatch.setattr(kernels, "library", lambda: None)
     assert plan().reasons["native"] == "there is no C compiler"
 
 
@@ -211,18 +211,18 @@ def test_numbers_that_are_not_torch_s_are_seen() -> None:
     own = work(MODELS["dense"], epochs=40)
     network, rows = start_network(own, Plan(), None)
     one, other = (
-        planning.Trial(network, rows, own.recipe.training, IN_C.model_copy(update={"native": c})) for c in (False, True)
+        autotune.Trial(network, rows, own.recipe.training, IN_C.model_copy(update={"native": c})) for c in (False, True)
     )
-    assert planning._other_numbers(network, one, other, 0.01) is None
+    assert autotune._other_numbers(network, one, other, 0.01) is None
     with torch.no_grad():
         next(other.step.network.parameters()).mul_(1.01)
-    assert planning._other_numbers(network, one, other, 0.01) == "it gave other numbers than torch"
+    assert autotune._other_numbers(network, one, other, 0.01) == "it gave other numbers than torch"
 
 
 def test_a_tape_in_c_leaves_weights_and_random_numbers_as_they_were_before_its_first_step() -> None:
     own = work({**MODELS["ensemble"], "dropout": 0.3})
     network, rows = start_network(own, Plan(), None)
-    trial = planning.Trial(network, rows, own.recipe.training, IN_C)
+    trial = autotune.Trial(network, rows, own.recipe.training, IN_C)
     tape, before = Tape(trial.step), [weight.detach().clone() for weight in trial.step.network.parameters()]
     state = torch.get_rng_state()
     tape._rehearsed(trial.part(0))

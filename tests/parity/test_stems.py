@@ -9,18 +9,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from netwright.batch import Lists
 from netwright.kinds.category import Category
 from netwright.kinds.image import Image
 from netwright.kinds.labels import Labels
 from netwright.kinds.number import Number, Options
-from netwright.shapes import Want
-from netwright.stems.category import Stem as CategoryStem
-from netwright.stems.image import Stem as ImageStem
-from netwright.stems.labels import Stem as LabelsStem
-from netwright.stems.number import HIDDEN
-from netwright.stems.number import Stem as NumberStem
-from netwright.stems.text import SparseMap
+from netwright.nn.batch import Lists
+from netwright.nn.shapes import Want
+from netwright.nn.stems.category import Stem as CategoryStem
+from netwright.nn.stems.image import Stem as ImageStem
+from netwright.nn.stems.labels import Stem as LabelsStem
+from netwright.nn.stems.number import HIDDEN
+from netwright.nn.stems.number import Stem as NumberStem
+from netwright.nn.stems.text import SparseMap
 
 from .agreement import agree
 

@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from netwright.shapes import Shape
-from netwright.signal import Memory, Signal
-from netwright.trunks.convnet.net import Block
-from netwright.trunks.mlp import settings as mlp
-from netwright.trunks.mlp.net import Net as Perceptron
-from netwright.trunks.mlp.net import Shared
-from netwright.trunks.transformer.net import Net
-from netwright.trunks.transformer.settings import Settings
+from netwright.nn.shapes import Shape
+from netwright.nn.signal import Memory, Signal
+from netwright.nn.trunks.convnet.net import Block
+from netwright.nn.trunks.mlp import settings as mlp
+from netwright.nn.trunks.mlp.net import Net as Perceptron
+from netwright.nn.trunks.mlp.net import Shared
+from netwright.nn.trunks.transformer.net import Net
+from netwright.nn.trunks.transformer.settings import Settings
 
 from .agreement import agree, with_weights
 

@@ -16,10 +16,10 @@ import netwright as nw
 from netwright import pretrained
 from netwright.errors import InputError
 from netwright.events import Event, listening
-from netwright.model import assemble
-from netwright.trunks import adapting
-from netwright.trunks.narrow import Narrow
-from netwright.trunks.pretrained.net import joined, shortened
+from netwright.inference.model import assemble
+from netwright.nn import lora
+from netwright.nn.trunks.narrow import Narrow
+from netwright.nn.trunks.pretrained.net import joined, shortened
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # transformers' own
 SHORT = {"training": {"epochs": 2, "learning_rate": 0.003}}
@@ -76,8 +76,7 @@ def test_what_is_adapted_and_what_stays(how: str, tmp_path: Path) -> None:
     model = trained(tmp_path, place, how)
     assert model.predict(checkpoints.reviews()).equals(nw.load(tmp_path / "run").predict(checkpoints.reviews()))
     state = {
-        name.removeprefix("trunk.inner.net."): value
-        for name, value in adapting.merged(model.network.state_dict()).items()
+        name.removeprefix("trunk.inner.net."): value for name, value in lora.merged(model.network.state_dict()).items()
     }
     moved = {name for name, value in held.items() if name in state and not torch.equal(state[name], value)}
     if how == "frozen":
@@ -103,12 +102,12 @@ def test_features_are_computed_once(tmp_path: Path) -> None:
 def test_lora_merges_and_reloads(tmp_path: Path) -> None:
     place = checkpoints.folder(tmp_path / "bert", "bert")
     model = trained(tmp_path, place, "lora", training={"epochs": 4, "learning_rate": 0.01})
-    assert not list(adapting.loras(model.network)), "what is kept is a plain network"
+    assert not list(lora.loras(model.network)), "what is kept is a plain network"
     network = assemble(model.recipe, model.fitted)  # with the matrices beside its maps
     adapter = load_file(tmp_path / "run" / "adapter" / "adapter_model.safetensors")
     held = pretrained.opened(place).weights()
     with torch.no_grad():
-        for name, part in adapting.loras(network):
+        for name, part in lora.loras(network):
             own = name.removeprefix("trunk.inner.net.")
             part.base.weight.copy_(held[f"{own}.weight"])  # type: ignore[operator]
             part.A.copy_(adapter[f"base_model.model.{own}.lora_A.weight"])
@@ -140,21 +139,21 @@ def test_lora_learns_beside_weights_in_eight_bits(kind: str, maps: str, tmp_path
     place = checkpoints.folder(tmp_path / kind, kind)
     adapt = {"how": "lora", "maps": maps, "bits": 8}
     seen: list[int] = []
-    merge = adapting.merge
+    merge = lora.merge
 
     def watched(network: Any) -> None:
         held = [part for part in network.modules() if isinstance(part, Narrow)]
         left = [part for part in network.trunk.body.modules() if isinstance(part, torch.nn.Linear) and not part.weight.requires_grad]  # fmt: skip
         seen.append(len(held))
         assert not left, "no map that stays is held as floats"
-        x = {name: torch.randn(4, part.weight.shape[1]) for name, part in adapting.loras(network) if not part.turned}
-        wanted = {name: part(x[name]) for name, part in adapting.loras(network) if name in x}
+        x = {name: torch.randn(4, part.weight.shape[1]) for name, part in lora.loras(network) if not part.turned}
+        wanted = {name: part(x[name]) for name, part in lora.loras(network) if name in x}
         merge(network)
         plain = dict(network.named_modules())
         assert all((plain[name](x[name]) - wanted[name]).abs().max() < 1e-5 for name in x)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(adapting, "merge", watched)
+        patch.setattr(lora, "merge", watched)
         model = trained(tmp_path, place, model={"adapt": adapt})
     assert seen and seen[0] > 0
     assert not [part for part in model.network.modules() if isinstance(part, Narrow)]
@@ -179,7 +178,7 @@ def test_peft_loads_the_adapter_and_gives_the_same(maps: str, tmp_path: Path) ->
     model = nw.train(rows, target="messages", model=place, output=tmp_path / "run", settings=settings)
     ids = torch.tensor([[4, 6, 7, 8, 20, 11]])
     head: Any = next(iter(model.network.heads.values()))
-    from netwright.signal import Memory
+    from netwright.nn.signal import Memory
 
     with torch.no_grad(), quietly():
         ours = head.logits(model.network.trunk.step(Memory(), head.shown(ids))[0].values)
@@ -194,8 +193,8 @@ def test_peft_loads_the_adapter_and_gives_the_same(maps: str, tmp_path: Path) ->
 def test_llamas_layout_is_computed_as_transformers_computes_it(kind: str, tmp_path: Path) -> None:
     from transformers import AutoModelForCausalLM
 
+    from netwright.nn.signal import Memory
     from netwright.pretrained.weights import quietly
-    from netwright.signal import Memory
 
     place = checkpoints.folder(tmp_path / kind, kind, lm=True)
     rows = {
@@ -214,13 +213,13 @@ def test_llamas_layout_is_computed_as_transformers_computes_it(kind: str, tmp_pa
     with torch.no_grad(), quietly():
         ours = head.logits(model.network.trunk.step(Memory(), head.shown(ids))[0].values)
         theirs = AutoModelForCausalLM.from_pretrained(place)(input_ids=ids).logits
-    assert type(model.network.trunk).__module__.startswith("netwright.trunks.transformer")
+    assert type(model.network.trunk).__module__.startswith("netwright.nn.trunks.transformer")
     assert (ours - theirs).abs().max() < 1e-4
 
 
 def test_two_texts_enter_as_a_pair() -> None:
     """[CLS] a [SEP] b [SEP], the second of another type; the longest loses its end where there is no room."""
-    from netwright.signal import Signal
+    from netwright.nn.signal import Signal
 
     first, second = torch.tensor([[11, 12, 13], [11, 0, 0]]), torch.tensor([[21, 22], [21, 22]])
     signals = [
@@ -312,7 +311,7 @@ def test_lora_added_in_place_is_its_formula(learns: list[bool], bias: bool, monk
     torch.manual_seed(0)
     sizes = [6, 4, 5][: len(learns)]
     base = torch.nn.Linear(7, sum(sizes), bias=bias).requires_grad_(False)
-    part = adapting.Lora(base, 3, 5.0, sizes, learns)
+    part = lora.Lora(base, 3, 5.0, sizes, learns)
     for pair in part.B:
         torch.nn.init.normal_(pair)
     given = torch.randn(2, 4, sum(sizes))
@@ -320,7 +319,7 @@ def test_lora_added_in_place_is_its_formula(learns: list[bool], bias: bool, monk
         found = []
         for whole in (True, False):
             if not whole:
-                monkeypatch.setattr(adapting.Lora, "_as_one", lambda self, x: False)
+                monkeypatch.setattr(lora.Lora, "_as_one", lambda self, x: False)
             y = part(x)
             wanted = [weight for weight in (x, part.A, *part.B) if weight.requires_grad]
             found.append([y, *torch.autograd.grad(y, wanted, given)])

@@ -141,7 +141,7 @@ def test_rows_that_it_cannot_read(columns: dict[str, list[object]], said: str, b
 
 
 def test_plain_weights_are_told_by_their_names(tmp_path: Path) -> None:
-    from netwright.trunks.pretrained import lite, resnet
+    from netwright.nn.trunks.pretrained import lite, resnet
 
     for name, net in (("efficientnet_lite0", lite.Net()), ("resnet18", resnet.Net(18)), ("resnet50", resnet.Net(50))):
         torch.save(net.state_dict(), tmp_path / f"{name}.pth")

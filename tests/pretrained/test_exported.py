@@ -59,7 +59,7 @@ def test_an_adapted_checkpoint_is_exported(kind: str, how: str, to: str, tmp_pat
     assert found["wrong"] == [] and found["greedy_equal"] == found["greedy"]
     back = pretrained.opened(tmp_path / "out" / "model.gguf" if to == "gguf" else tmp_path / "out")
     assert back.layout == "llama" and back.tokenizer
-    from netwright.starting import writer
+    from netwright.training.checkpoint_start import writer
 
     there = writer(str(back.path))
     (one,), (two,) = (each.generate(["the film"]) for each in (model, there))
@@ -79,7 +79,7 @@ def test_a_chat_folder_ends_where_the_run_ends(tmp_path: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
     asked = [{"role": "user", "content": "the plot"}]
     theirs = tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_dict=True)["input_ids"]
-    from netwright.heads.text.settings import Manner
+    from netwright.nn.heads.text.settings import Manner
 
     assert theirs == model._scribe.asked([asked], Manner())[1].prompts[0]
 

@@ -12,14 +12,14 @@ import torch
 from scipy.stats import spearmanr
 
 import netwright as nw
-from netwright import measure
-from netwright.batch import Goal
 from netwright.errors import InputError
-from netwright.heads.match.net import Net
-from netwright.heads.match.settings import Settings
+from netwright.evaluation import metrics
+from netwright.evaluation.metrics.match import ranks
 from netwright.kinds.match import TRUTH, Match
-from netwright.measure.match import ranks
-from netwright.shapes import Shape
+from netwright.nn.batch import Goal
+from netwright.nn.heads.match.net import Net
+from netwright.nn.heads.match.settings import Settings
+from netwright.nn.shapes import Shape
 
 from .checkpoints import folder
 
@@ -114,7 +114,7 @@ def test_measures_of_pairs() -> None:
     truth = np.zeros(50, TRUTH)
     truth["score"], truth["asked"], truth["own"] = random.random(50), np.arange(1, 51), np.arange(1, 51)
     cosine, both = random.normal(size=50), random.normal(size=(2, 50, 8))
-    found = measure.measure("match", truth, {"cosine": cosine, "left": both[0], "right": both[1]})
+    found = metrics.measure("match", truth, {"cosine": cosine, "left": both[0], "right": both[1]})
     assert found["spearman"]["value"] == pytest.approx(spearmanr(cosine, truth["score"]).statistic)
     place = ranks(both[0], both[1], truth)
     there = place > 0
@@ -122,7 +122,7 @@ def test_measures_of_pairs() -> None:
     assert found["mrr"]["value"] == pytest.approx((1 / place[there]).mean())
     assert found["found_10"]["value"] == pytest.approx((place[there] <= 10).mean())
     truth["score"] = 1
-    assert "spearman" not in measure.measure("match", truth, {"cosine": cosine, "left": both[0], "right": both[1]})
+    assert "spearman" not in metrics.measure("match", truth, {"cosine": cosine, "left": both[0], "right": both[1]})
 
 
 @pytest.mark.parametrize("model", ["mlp", "recurrent", "transformer"])

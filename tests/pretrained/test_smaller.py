@@ -16,11 +16,14 @@ from torch import nn
 from torch.nn import functional as F
 
 import netwright as nw
-from netwright import halves, making, quantizing, sources
-from netwright.batch import Batch, Lists
+from netwright.data import readers
 from netwright.errors import InputError, Interrupted
 from netwright.events import listening
 from netwright.export.proven import export
+from netwright.nn import quantization
+from netwright.nn.batch import Batch, Lists
+from netwright.runtime import cpu
+from netwright.training import text_augmentation
 from netwright.training.loop import Loop
 from netwright.verbs.distill import distill
 from netwright.verbs.embed import embed
@@ -40,7 +43,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "run"
 
 
-@pytest.mark.parametrize("form", quantizing.FORMS)
+@pytest.mark.parametrize("form", quantization.FORMS)
 def test_fewer_bits(form: str, run: Path, tmp_path: Path) -> None:
     found = quantize(run, to=form, output=tmp_path / form)
     assert found["bytes"]["after"] < 0.7 * found["bytes"]["before"]
@@ -59,24 +62,24 @@ def test_eight_bits_of_a_map() -> None:
     x = torch.randn(5, 7, 64)
     wanted = plain(x)
     for form in ("int8", "int8_weights"):
-        found = quantizing.Map.of(plain.weight, plain.bias, form)(x)
+        found = quantization.Map.of(plain.weight, plain.bias, form)(x)
         assert (found - wanted).std() < 0.012 * wanted.std(), form
 
 
 def test_whole_products_are_exact() -> None:
     random = torch.Generator().manual_seed(0)
     x, w = (torch.randint(-127, 128, size, generator=random, dtype=torch.int8) for size in ((3, 1536), (40, 1536)))
-    assert torch.equal(quantizing.whole_products(x, w).long(), x.long() @ w.long().T)
+    assert torch.equal(quantization.whole_products(x, w).long(), x.long() @ w.long().T)
 
 
 @pytest.mark.parametrize("fast", [True, False])
 @pytest.mark.parametrize("inputs", [1, 5, 33, 40, 64, 576])
 def test_few_rows_and_many_are_multiplied_alike(inputs: int, fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The operation for few rows of 16 bits reads past the end of rows of some lengths: those never reach it."""
-    monkeypatch.setattr(halves, "fast", lambda: fast)
+    monkeypatch.setattr(cpu, "fast", lambda: fast)
     torch.manual_seed(0)
-    part = quantizing.Map.of(torch.randn(7, inputs), torch.randn(7), "int8_weights")
-    x = torch.randn(quantizing.FEW + 1, inputs)
+    part = quantization.Map.of(torch.randn(7, inputs), torch.randn(7), "int8_weights")
+    x = torch.randn(quantization.FEW + 1, inputs)
     one = torch.cat([part(row[None]) for row in x])
     torch.testing.assert_close(part(x), one, atol=0.02 * float(one.abs().max()), rtol=0.01)
     exact = F.linear(x, part.weight, part.bias)
@@ -89,29 +92,29 @@ def test_the_trial_of_half_floats_is_kept_and_a_killed_one_is_no(
     """What a processor is fast at is measured once a machine; an illegal instruction ends the trial alone."""
     monkeypatch.setenv("NETWRIGHT_CACHE", str(tmp_path))
     for trial, wanted in (("print(3.5)", True), ("print(1.1)", False), ("import os; os.abort()", False)):
-        monkeypatch.setattr(halves, "TRIAL", trial)
-        halves.fast.cache_clear()
-        assert halves.fast() is wanted
-        monkeypatch.setattr(halves, "TRIAL", "raise SystemExit('run again')")
-        halves.fast.cache_clear()
-        assert halves.fast() is wanted
+        monkeypatch.setattr(cpu, "TRIAL", trial)
+        cpu.fast.cache_clear()
+        assert cpu.fast() is wanted
+        monkeypatch.setattr(cpu, "TRIAL", "raise SystemExit('run again')")
+        cpu.fast.cache_clear()
+        assert cpu.fast() is wanted
         for kept in tmp_path.glob("halves-*.json"):
             kept.unlink()
-    halves.fast.cache_clear()
+    cpu.fast.cache_clear()
 
 
 def test_four_bits_of_a_matrix() -> None:
     """4.5 bits a weight; a matrix whose groups have 16 values on a grid comes back as it was."""
     torch.manual_seed(0)
     weight = torch.randn(64, 100)
-    kept = quantizing.packed({"w": weight, "b": torch.zeros(64)})
+    kept = quantization.packed({"w": weight, "b": torch.zeros(64)})
     size = sum(value.numel() * value.element_size() for name, value in kept.items() if name.startswith("w"))
     assert size * 8 < 6.5 * weight.numel()
-    table = quantizing.packed({"heads.x.table.weight": weight})
-    finer = quantizing.unpacked(table)["heads.x.table.weight"] - weight
-    error = quantizing.unpacked(kept)["w"] - weight
+    table = quantization.packed({"heads.x.table.weight": weight})
+    finer = quantization.unpacked(table)["heads.x.table.weight"] - weight
+    error = quantization.unpacked(kept)["w"] - weight
     assert finer.std() < 0.55 * error.std(), "a table has twice the levels"
-    assert error.std() < 0.09 and torch.equal(quantizing.unpacked(kept)["b"], torch.zeros(64))
+    assert error.std() < 0.09 and torch.equal(quantization.unpacked(kept)["b"], torch.zeros(64))
 
 
 def test_nothing_large_enough_is_said(tmp_path: Path) -> None:
@@ -196,20 +199,20 @@ def test_made_rows_are_of_the_training_rows_and_measure_nothing(run: Path, tmp_p
 def test_texts_are_changed_and_other_columns_stay() -> None:
     frame = pl.DataFrame({"text": ["a good film", "the plot is dull", None, "fine"], "n": [1, 2, 3, 4]})
     alike = {"good": ["great"], "dull": ["flat"]}
-    made = making.rows(frame, ["text"], alike, count=8000, seed=1)
-    assert made.equals(making.rows(frame, ["text"], alike, count=8000, seed=1))
+    made = text_augmentation.rows(frame, ["text"], alike, count=8000, seed=1)
+    assert made.equals(text_augmentation.rows(frame, ["text"], alike, count=8000, seed=1))
     of = {number: set(own["text"]) for (number,), own in made.group_by("n")}
     assert of[3] == {""} and of[4] == {"fine"}, "nothing of a text without words, or with one, is changed"
     assert {"good film", "a great film", "a plot is dull", "a film"} <= of[1]
     known = {"a", "good", "film", "the", "plot", "is", "dull", "fine", "great", "flat"}
-    assert {word for text in made["text"] for word in making.words(text)} <= known
+    assert {word for text in made["text"] for word in text_augmentation.words(text)} <= known
 
 
 def test_half_of_the_made_texts_go_on_as_another_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """What stands side by side in a made text does so in one of the rows."""
-    monkeypatch.setattr(making, "WALKED", 1.0)
+    monkeypatch.setattr(text_augmentation, "WALKED", 1.0)
     texts = ["the plot is dull but fun", "", None, "a cast that is dull and poor", "The end is near"]
-    made = making.rows(pl.DataFrame({"text": texts}), ["text"], {}, count=2000, seed=1)["text"].to_list()
+    made = text_augmentation.rows(pl.DataFrame({"text": texts}), ["text"], {}, count=2000, seed=1)["text"].to_list()
     assert "the plot is dull and poor" in made and "a cast that is dull but fun" in made
     pairs = {pair for text in texts if text for pair in pairwise(text.lower().split())}
     assert {pair for text in made for pair in pairwise(text.lower().split())} <= pairs
@@ -221,7 +224,7 @@ def test_a_student_begins_with_the_teachers_vectors(into: str, run: Path, tmp_pa
     settings = {"training": {"epochs": 1, "learning_rate": 1e-9}, "made": 10}
     student, teacher = distill(run, into=into, output=tmp_path / "student", settings=settings), nw.load(run)
     assert student.fitted.inputs["text"].tongue == teacher.fitted.inputs["text"].tongue
-    place = np.unique(teacher.fitted.encode(sources.read(run.parent / "rows.csv"))["text"]["ids"].values)[:9]
+    place = np.unique(teacher.fitted.encode(readers.read(run.parent / "rows.csv"))["text"]["ids"].values)[:9]
     own = student.network.stems["text"].table.weight[place, :64]  # type: ignore[union-attr]
     theirs = teacher.network.trunk.inner.vectors()[place]  # type: ignore[union-attr]
     ids = Lists(torch.from_numpy(place.astype(np.int32)), torch.arange(len(place) + 1))

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 import netwright as nw
 from netwright.errors import InputError
-from netwright.heads.text.settings import Manner
+from netwright.nn.heads.text.settings import Manner
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # transformers' own
 BY_THEM = ["gpt2", "gemma", "gemma2", "phi", "gpt_neox", "opt"]
@@ -122,7 +122,7 @@ def test_what_cannot_write_is_said(kind: str, settings: dict[str, Any], said: st
 @pytest.mark.parametrize("kind", ["gpt2", "gemma2", "t5", "bart"])
 def test_a_checkpoint_writes_as_it_is(kind: str, tmp_path: Path) -> None:
     """Without any training; an encoder-decoder of a text that it reads."""
-    from netwright.starting import writer
+    from netwright.training.checkpoint_start import writer
 
     place = checkpoints.folder(tmp_path / kind, kind, lm=True)
     model, network, tokenizer = writer(str(place)), theirs(place, kind), checkpoints.tokenizer(kind)

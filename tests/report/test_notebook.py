@@ -128,9 +128,9 @@ def test_elsewhere_nothing_is_drawn(shell, monkeypatch, capsys):
 def test_a_script_neither_prints_nor_loads_ipython(tmp_path):
     code = (
         "import sys, netwright as nw\n"
-        "from netwright import baselines\n"
-        "from netwright.training import planning\n"
-        "baselines.suitable, planning.TRIAL = (lambda columns, target: ('constant',)), 0.0\n"
+        "from netwright.evaluation import baselines\n"
+        "from netwright.training import autotune\n"
+        "baselines.suitable, autotune.TRIAL = (lambda columns, target: ('constant',)), 0.0\n"
         "rows = {'x': [k / 7 for k in range(40)], 'y': [3.0 * k for k in range(40)]}\n"
         "model = nw.train(rows, target='y', model='linear', settings={'training': {'epochs': 2}, 'plan': {'threads': 1}})\n"
         "assert not [name for name in sys.modules if name.partition('.')[0] == 'IPython']\n"

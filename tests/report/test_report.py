@@ -19,8 +19,9 @@ import torch
 from PIL import Image
 
 import netwright as nw
-from netwright import baselines, rooms
-from netwright.cli import main
+from netwright import registry
+from netwright.cli.main import main
+from netwright.evaluation import baselines
 from netwright.kinds.category import Category
 from netwright.report import confusion, curves
 from netwright.report.kept import profile as profiling
@@ -29,8 +30,8 @@ from netwright.report.page import build
 from netwright.report.page.found import Answered, Found
 from netwright.report.page.html import cut, tag
 from netwright.report.page.verdict import sentence, verdict
-from netwright.run import Run
-from netwright.training import planning
+from netwright.runtime.run import Run
+from netwright.training import autotune
 
 EVIL = '"><script>alert(1)</script>'
 LARGEST = 3_000_000
@@ -62,7 +63,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("NETWRIGHT_CACHE", str(folder / "cache"))
-        patch.setattr(planning, "TRIAL", 0.0)
+        patch.setattr(autotune, "TRIAL", 0.0)
         suitable = baselines.suitable
         plainly = ("category", "number", "labels")
         patch.setattr(
@@ -224,7 +225,7 @@ def test_colours_are_the_pages_own(pages, name):
 def test_each_task_has_its_sections(pages, name, parts):
     assert [section["id"] for section in pages[name].named("section")] == parts
     texts = {"texts"}  # of networks that write: test_texts.py
-    assert sorted(set(sum(PARTS.values(), [])) | texts) == sorted(rooms.names("report"))
+    assert sorted(set(sum(PARTS.values(), [])) | texts) == sorted(registry.names("report"))
 
 
 # --- made again -------------------------------------------------------------------------------------------------------
@@ -420,10 +421,10 @@ def test_a_thousand_classes_stay_small(runs):
 
 
 def test_five_hundred_columns_stay_small(runs):
+    from netwright.data.schema import Described, Fitted
+    from netwright.data.splits import Parts
+    from netwright.data.table import Table
     from netwright.kinds.infer import Column
-    from netwright.prepare import Described, Fitted
-    from netwright.sources.table import Table
-    from netwright.splitting import Parts
 
     frame = pl.DataFrame({f"column {EVIL} {k}": np.arange(300) * (k + 1) % 97 / 7 for k in range(500)})
     inputs = tuple(Column(name, "number", {}, "its values are numbers") for name in frame.columns)
@@ -438,10 +439,10 @@ def test_five_hundred_columns_stay_small(runs):
 
 def test_a_large_table_is_sampled_and_said_so(monkeypatch, runs):
     monkeypatch.setattr(profiling, "LOOK", 20)
+    from netwright.data.schema import Described, Fitted
+    from netwright.data.splits import Parts
+    from netwright.data.table import Table
     from netwright.kinds.infer import infer
-    from netwright.prepare import Described, Fitted
-    from netwright.sources.table import Table
-    from netwright.splitting import Parts
 
     frame = rows(90).select("size", "note")
     inputs = tuple(infer(frame[name], {}, "input") for name in frame.columns)
@@ -458,10 +459,10 @@ def test_a_large_table_is_sampled_and_said_so(monkeypatch, runs):
     [1e-300, 2e-300, 3e-300] * 10, [2**62, 2**62 + 1, -5] * 10,
 ])  # fmt: skip
 def test_numbers_of_any_size_are_described(values, runs):
+    from netwright.data.schema import Described, Fitted
+    from netwright.data.splits import Parts
+    from netwright.data.table import Table
     from netwright.kinds.infer import Column
-    from netwright.prepare import Described, Fitted
-    from netwright.sources.table import Table
-    from netwright.splitting import Parts
 
     frame = pl.DataFrame({"x": values}, schema=None if values[0] is not None else {"x": pl.Float64})
     described = Described(Table.of(frame, name="x"), (Column("x", "number", {}, "as the recipe says"),), (), {})

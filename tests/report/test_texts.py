@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from written_runs import chats, pairs, texts, trained
 
 from netwright.events import Event, listening, say_rows
-from netwright.heads.text.settings import Manner
+from netwright.nn.heads.text.settings import Manner
 from netwright.report.kept import texts as shown
 
 

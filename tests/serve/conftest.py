@@ -12,9 +12,9 @@ from serving import Live, images, table
 from written_runs import chats, pairs, texts, trained
 
 import netwright as nw
-from netwright import measuring
+from netwright.evaluation import evaluate
 from netwright.report.page import build
-from netwright.training import planning
+from netwright.training import autotune
 
 
 @pytest.fixture(scope="session")
@@ -25,8 +25,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("NETWRIGHT_CACHE", str(folder / "cache"))
-        patch.setattr(measuring, "compare", lambda *_, **__: {})
-        patch.setattr(planning, "TRIAL", 1e-4)
+        patch.setattr(evaluate, "compare", lambda *_, **__: {})
+        patch.setattr(autotune, "TRIAL", 1e-4)
         patch.setattr(build, "page", lambda found: "")
         torch.set_num_threads(1)
         flat = [{"x": k / 7, "z": k * 7 % 13 - 6, "y": "high" if k > 30 else "low"} for k in range(60)]

@@ -12,10 +12,10 @@ import pytest
 from serving import images, table
 
 import netwright as nw
-from netwright.arrays import Ragged
+from netwright.inference.model import Model
 from netwright.kinds.category import Category
 from netwright.kinds.number import Number
-from netwright.model import Model
+from netwright.runtime.arrays import Ragged
 from netwright.serve.columns import Reader
 from netwright.serve.settings import Settings
 from netwright.serve.short import answered, encode

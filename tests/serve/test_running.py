@@ -8,9 +8,9 @@ import pytest
 import torch
 from written_runs import pairs, texts, trained
 
-from netwright.heads.text.settings import Manner
-from netwright.model import Model
-from netwright.writing import Running, Scribe
+from netwright.inference.generation import Running, Scribe
+from netwright.inference.model import Model
+from netwright.nn.heads.text.settings import Manner
 
 GREEDY = Manner(max_tokens=12)
 FORMS = {

@@ -11,7 +11,7 @@ import pytest
 from serving import Live
 
 import netwright as nw
-from netwright.cli import main
+from netwright.cli.main import main
 from netwright.serve.keys import Keys, made
 from netwright.verbs.serve import serve as verb
 

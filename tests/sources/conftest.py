@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from netwright import sources
+from netwright.data import readers
+from netwright.data.table import Table
 from netwright.errors import InputError
 from netwright.events import Event, listening
 from netwright.recipe import Read
-from netwright.sources.table import Table
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def read(tmp_path: Path) -> Callable[..., Table]:
     def write_and_read(name: str, content: str | bytes, **settings: Any) -> Table:
         path = tmp_path / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return sources.read(path, settings=Read(**settings))
+        return readers.read(path, settings=Read(**settings))
 
     return write_and_read
 

@@ -10,8 +10,8 @@ import random
 import polars as pl
 import pytest
 
+from netwright.data.readers.csv import _parse, _rows
 from netwright.errors import InputError
-from netwright.sources.csv import _parse, _rows
 
 # --- what is read -----------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from netwright import sources
+from netwright.data import readers
 from netwright.recipe import Read
 
 openpyxl = pytest.importorskip("openpyxl")
@@ -39,7 +39,7 @@ def book(tmp_path) -> Callable[..., Path]:
 
 
 def test_a_sheet(book, said):
-    table = sources.read(book(Sales=[HEADER, *ROWS]))
+    table = readers.read(book(Sales=[HEADER, *ROWS]))
     assert table.frame.rows() == [(31, "Rome"), (47, "Bonn")]
     assert table.ids() == ["a.xlsx:Sales:2", "a.xlsx:Sales:3"]
     assert (table.name, said) == ("a.xlsx", [])
@@ -47,7 +47,7 @@ def test_a_sheet(book, said):
 
 def test_the_first_sheet_with_values_is_taken_and_the_others_are_listed(book, said):
     path = book(Cover=[], Sales=[HEADER, *ROWS], Notes=[["x"], [1]])
-    assert len(sources.read(path)) == 2
+    assert len(readers.read(path)) == 2
     assert said[0].text == "a.xlsx: the sheet 'Sales', because it is the first with values; --read.sheet for Notes"
 
 
@@ -56,14 +56,14 @@ def test_hidden_sheets_are_taken_by_name_alone(book):
         made["Old"].sheet_state = "hidden"
 
     path = book(Old=[["x"], [1]], Sales=[HEADER, *ROWS], change=hide)
-    assert sources.read(path).columns == HEADER
-    assert sources.read(path, settings=Read(sheet="Old")).columns == ["x"]
+    assert readers.read(path).columns == HEADER
+    assert readers.read(path, settings=Read(sheet="Old")).columns == ["x"]
 
 
 @pytest.mark.parametrize("sheet", ["My sales!B3:C4", "'My sales'!$B$3:$C$4"])
 def test_a_part_of_a_sheet(book, sheet):
     rows = [["a title"], [], [None, *HEADER], [None, *ROWS[0]], [None, *ROWS[1]]]
-    table = sources.read(book(**{"My sales": rows}), settings=Read(sheet=sheet))
+    table = readers.read(book(**{"My sales": rows}), settings=Read(sheet=sheet))
     assert (table.columns, table.ids()) == (HEADER, ["a.xlsx:My sales:4"])
 
 
@@ -71,7 +71,7 @@ def test_a_part_of_a_sheet(book, sheet):
     ("sheet", "says"), [("Sale", "did you mean Sales?"), ("Sales!x y", "'x y' is no part of a sheet")]
 )
 def test_sheets_that_are_not_there(book, refused, sheet, says):
-    assert says in refused(sources.read, book(Sales=[HEADER, *ROWS]), settings=Read(sheet=sheet))
+    assert says in refused(readers.read, book(Sales=[HEADER, *ROWS]), settings=Read(sheet=sheet))
 
 
 def test_titles_above_the_header_are_left_out_and_said(book, said):
@@ -79,7 +79,7 @@ def test_titles_above_the_header_are_left_out_and_said(book, said):
         made["Sales"].merge_cells("A1:C1")
 
     path = book(Sales=[["Sales of 2024"], [], [*HEADER, "price"], [31, "Rome", 2], [47, "Bonn", 3]], change=merge)
-    table = sources.read(path)
+    table = readers.read(path)
     assert (table.columns, table.ids()[0]) == ([*HEADER, "price"], "a.xlsx:Sales:4")
     assert said[0].text == "a.xlsx:Sales: the header is row 3; 1 rows above it are left out (a.xlsx:Sales:1)"
 
@@ -88,7 +88,7 @@ def test_cells_merged_over_rows_hold_their_value_in_each(book, said):
     def merge(made):
         made["Sales"].merge_cells("A2:A3")
 
-    table = sources.read(book(Sales=[["region", "price"], ["north", 1], [None, 2], ["south", 3]], change=merge))
+    table = readers.read(book(Sales=[["region", "price"], ["north", 1], [None, 2], ["south", 3]], change=merge))
     assert table.frame["region"].to_list() == ["north", "north", "south"]
     assert said[0].text.endswith("1 merged ranges hold their value in each of their cells (A2:A3)")
 
@@ -98,44 +98,44 @@ def test_a_header_of_two_rows(book):
         made["Sales"].merge_cells("A1:A2")
         made["Sales"].merge_cells("B1:C1")
 
-    table = sources.read(book(Sales=[["city", 2024], [None, "spring", "autumn"], ["Rome", 1, 2]], change=merge))
+    table = readers.read(book(Sales=[["city", 2024], [None, "spring", "autumn"], ["Rome", 1, 2]], change=merge))
     assert table.columns == ["city", "spring", "autumn"]
 
 
 def test_dates_times_and_booleans(book, said):
     row = [dt.datetime(2024, 2, 29), dt.datetime(2024, 2, 29, 12, 30), True, dt.time(9, 30)]
-    table = sources.read(book(Sales=[["day", "at", "paid", "opens"], row]))
+    table = readers.read(book(Sales=[["day", "at", "paid", "opens"], row]))
     assert table.frame.row(0) == (dt.datetime(2024, 2, 29), dt.datetime(2024, 2, 29, 12, 30), True, "09:30:00")
     assert [event.name for event in said] == ["read.turned"]
 
 
 def test_errors_are_missing_and_said(book, said):
-    table = sources.read(book(Sales=[HEADER, ["#DIV/0!", "Rome"], [47, "#N/A"], ["#DIV/0!", "Bonn"]]))
+    table = readers.read(book(Sales=[HEADER, ["#DIV/0!", "Rome"], [47, "#N/A"], ["#DIV/0!", "Bonn"]]))
     assert table.frame.rows() == [(None, "Rome"), (47, None), (None, "Bonn")]
     assert said[0].text == "a.xlsx:Sales: #DIV/0! is read as missing in 2 cells (A2, A4)"
 
 
 def test_formulas_without_a_saved_result_are_said(book, said):
-    table = sources.read(book(Sales=[["size", "double"], [2, "=A2*2"], [3, 6]]))
+    table = readers.read(book(Sales=[["size", "double"], [2, "=A2*2"], [3, 6]]))
     assert table.frame["double"].to_list() == [None, 6]
     assert "1 formulas have no result in the file" in said[0].text and "(B2)" in said[0].text
 
 
 def test_numbers_that_stand_as_text(book, said):
     rows = [["price", "code"], [1.5, "007"], ["2.25", 12], [3, "13"]]
-    table = sources.read(book(Sales=rows))
+    table = readers.read(book(Sales=rows))
     assert table.frame.rows() == [(1.5, "007"), (2.25, "12"), (3.0, "13")]
     assert [event.name for event in said] == ["read.numbers", "read.mixed"]
 
 
 def test_texts_that_mean_missing(book, said):
-    table = sources.read(book(Sales=[HEADER, [31, "NA"], ["?", " Rome "]]))
+    table = readers.read(book(Sales=[HEADER, [31, "NA"], ["?", " Rome "]]))
     assert table.frame.rows() == [(31, None), (None, "Rome")]
     assert [event.name for event in said] == ["read.missing", "read.missing"]
 
 
 def test_empty_columns_and_rows(book, said):
-    table = sources.read(book(Sales=[["size", None, "city", "empty"], [31, None, "Rome"], [], [47, None, "Bonn"]]))
+    table = readers.read(book(Sales=[["size", None, "city", "empty"], [31, None, "Rome"], [], [47, None, "Bonn"]]))
     assert table.columns == ["size", "city", "empty"] and table.ids() == ["a.xlsx:Sales:2", "a.xlsx:Sales:4"]
     assert [event.text for event in said] == [
         "1 blank rows are no rows (a.xlsx:Sales:3)",
@@ -144,17 +144,17 @@ def test_empty_columns_and_rows(book, said):
 
 
 def test_values_under_no_name_get_one(book, said):
-    assert sources.read(book(Sales=[["size"], [31, "Rome"], [47]])).columns == ["size", "column_2"]
+    assert readers.read(book(Sales=[["size"], [31, "Rome"], [47]])).columns == ["size", "column_2"]
     assert said[0].name == "read.names"
 
 
 def test_without_a_header(book):
-    table = sources.read(book(Sales=ROWS), settings=Read(header=False))
+    table = readers.read(book(Sales=ROWS), settings=Read(header=False))
     assert (table.columns, len(table)) == (["column_1", "column_2"], 2)
 
 
 def test_a_total_is_doubted(book, said):
-    assert len(sources.read(book(Sales=[["city", "price"], ["Rome", 1], ["Bonn", 2], ["Total", 3]]))) == 3
+    assert len(readers.read(book(Sales=[["city", "price"], ["Rome", 1], ["Bonn", 2], ["Total", 3]]))) == 3
     assert said[0].text.endswith("such as --read.sheet 'Sales!A1:B3'")
 
 
@@ -167,17 +167,17 @@ def test_a_total_is_doubted(book, said):
     ],
 )
 def test_sheets_that_are_refused(book, refused, rows, says):
-    assert says in refused(sources.read, book(Sales=rows))
+    assert says in refused(readers.read, book(Sales=rows))
 
 
 def test_files_that_are_refused(tmp_path, refused):
     (tmp_path / "a.xlsx").write_bytes(b"PK\3\4 cut off")
-    assert "is not a whole .xlsx file" in refused(sources.read, tmp_path / "a.xlsx")
+    assert "is not a whole .xlsx file" in refused(readers.read, tmp_path / "a.xlsx")
     (tmp_path / "b.xlsx").write_bytes(b"\xd0\xcf\x11\xe0" + b"\0" * 100)
-    assert "an old .xls file, or one with a password" in refused(sources.read, tmp_path / "b.xlsx")
+    assert "an old .xls file, or one with a password" in refused(readers.read, tmp_path / "b.xlsx")
 
 
 def test_an_absent_package_is_named(book, refused, monkeypatch):
     path = book(Sales=[HEADER, *ROWS])
     monkeypatch.setitem(sys.modules, "openpyxl", None)
-    assert "pip install 'netwright[excel]'" in refused(sources.read, path)
+    assert "pip install 'netwright[excel]'" in refused(readers.read, path)

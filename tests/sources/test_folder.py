@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from netwright import sources
+from netwright.data import readers
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def folder(tmp_path):
 
 
 def test_the_sub_folder_is_the_label_and_paths_open(folder, said):
-    table = sources.read(folder("dogs/1.JPG", "cats/2.png", "cats/1.png"))
+    table = readers.read(folder("dogs/1.JPG", "cats/2.png", "cats/1.png"))
     assert table.columns == ["image", "label"]
     assert table.frame["label"].to_list() == ["cats", "cats", "dogs"]
     assert table.ids() == ["cats/1.png", "cats/2.png", "dogs/1.JPG"]
@@ -40,16 +40,16 @@ def test_the_sub_folder_is_the_label_and_paths_open(folder, said):
 
 def test_a_relative_folder_gives_relative_paths_that_open(folder, monkeypatch):
     monkeypatch.chdir(folder("cats/1.png").parent)
-    assert sources.read("pets").frame["image"].to_list() == ["pets/cats/1.png"]
+    assert readers.read("pets").frame["image"].to_list() == ["pets/cats/1.png"]
 
 
 def test_deeper_folders_belong_to_their_class(folder):
-    assert sources.read(folder("cats/2024/may/1.png", "dogs/1.png")).frame["label"].to_list() == ["cats", "dogs"]
+    assert readers.read(folder("cats/2024/may/1.png", "dogs/1.png")).frame["label"].to_list() == ["cats", "dogs"]
 
 
 @pytest.mark.parametrize("name", ["validation", "valid", "val", "Val"])
 def test_split_folders_above_the_classes_give_splits(folder, name):
-    table = sources.read(folder("train/cats/1.png", "train/dogs/1.png", f"{name}/cats/1.png", "test/dogs/1.png"))
+    table = readers.read(folder("train/cats/1.png", "train/dogs/1.png", f"{name}/cats/1.png", "test/dogs/1.png"))
     found = dict(zip(table.ids(), table.splits, strict=True))
     assert found == {
         "train/cats/1.png": "train",
@@ -61,44 +61,44 @@ def test_split_folders_above_the_classes_give_splits(folder, name):
 
 
 def test_one_split_folder_alone_divides_nothing(folder):
-    table = sources.read(folder("train/cats/1.png", "train/dogs/1.png"))
+    table = readers.read(folder("train/cats/1.png", "train/dogs/1.png"))
     assert (table.splits, table.frame["label"].to_list()) == (None, ["cats", "dogs"])
 
 
 def test_a_class_may_be_called_train(folder):
-    assert sources.read(folder("train/1.png", "car/1.png")).frame["label"].to_list() == ["car", "train"]
+    assert readers.read(folder("train/1.png", "car/1.png")).frame["label"].to_list() == ["car", "train"]
 
 
 def test_files_that_are_no_images_are_said_save_hidden_ones(folder, said):
-    assert len(sources.read(folder("cats/1.png", "cats/notes.txt", "labels.csv", ".DS_Store", ".git/x.png"))) == 1
+    assert len(readers.read(folder("cats/1.png", "cats/notes.txt", "labels.csv", ".DS_Store", ".git/x.png"))) == 1
     assert len(said) == 1
     assert said[0].text.endswith("2 files that are no images skipped (cats/notes.txt, labels.csv)")
 
 
 def test_images_outside_the_class_folders_are_left_out_and_said(folder, said):
-    assert len(sources.read(folder("cats/1.png", "cover.png"))) == 1
+    assert len(readers.read(folder("cats/1.png", "cover.png"))) == 1
     assert said[0].text.endswith("1 images in no class folder left out (cover.png)")
 
 
 def test_a_link_that_leads_back_up_is_entered_once(folder):
     path = folder("cats/1.png", "dogs/1.png")
     (path / "cats" / "loop").symlink_to(path, target_is_directory=True)
-    assert sources.read(path).ids() == ["cats/1.png", "dogs/1.png"]
+    assert readers.read(path).ids() == ["cats/1.png", "dogs/1.png"]
 
 
 def test_the_fingerprint_is_of_names_and_bytes(folder):
     path = folder("cats/1.png", "dogs/1.png")
-    before = sources.read(path).fingerprint
-    assert sources.read(path).fingerprint == before
+    before = readers.read(path).fingerprint
+    assert readers.read(path).fingerprint == before
     (path / "cats/1.png").rename(path / "cats/2.png")
-    renamed = sources.read(path).fingerprint
+    renamed = readers.read(path).fingerprint
     Image.new("L", (2, 2), 99).save(path / "cats/2.png")
-    assert len({before, renamed, sources.read(path).fingerprint}) == 3
+    assert len({before, renamed, readers.read(path).fingerprint}) == 3
 
 
 def test_images_directly_in_the_folder_have_no_label_which_is_said(folder, said):
     path = folder("1.png", "2.png")
-    table = sources.read(path)
+    table = readers.read(path)
     assert (table.columns, table.ids()) == (["image"], ["1.png", "2.png"])
     assert said[0].text == (
         f"{path}: its images stand in no class folder, and have no label; "
@@ -107,11 +107,11 @@ def test_images_directly_in_the_folder_have_no_label_which_is_said(folder, said)
 
 
 def test_a_single_image_is_a_row(folder):
-    table = sources.read(folder("cats/1.png", "cats/2.PNG") / "cats" / "1.png")
+    table = readers.read(folder("cats/1.png", "cats/2.PNG") / "cats" / "1.png")
     assert (table.columns, table.ids(), table.name) == (["image"], ["1.png"], "cats")
     Image.open(table.frame["image"][0]).verify()
 
 
 def test_splits_beside_classes_are_refused(folder, refused):
-    text = refused(sources.read, folder("train/cats/1.png", "test/cats/1.png", "birds/1.png"))
+    text = refused(readers.read, folder("train/cats/1.png", "test/cats/1.png", "birds/1.png"))
     assert "holds folders of splits (test, train) beside others with images (birds)" in text

@@ -14,11 +14,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from netwright import cache, sources
+from netwright.data import readers
+from netwright.data.readers import large, mapped
 from netwright.errors import InputError
 from netwright.events import listening
 from netwright.recipe import Read
-from netwright.sources import large, mapped
+from netwright.runtime import cache
 
 EVENTS_OF_ITS_OWN = ("cache.kept", "read.whole")
 
@@ -33,7 +34,7 @@ def outcome(path: Path, **settings: Any) -> tuple[Any, list[tuple[str, str, str]
     """What reading gives: the table's parts or the refusal, and what was said."""
     with listening(heard := []):
         try:
-            table = sources.read(path, settings=Read(**settings))
+            table = readers.read(path, settings=Read(**settings))
             got: Any = (
                 table.frame.schema,
                 repr(table.frame.rows()),
@@ -147,7 +148,7 @@ def test_what_is_read_whole_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     path = tmp_path / "a.csv"
     path.write_text('a,b\n5" pipe,1\n')
     with listening(heard := []):
-        sources.read(path)
+        readers.read(path)
     assert [event.text for event in heard] == [
         "a.csv: all 0 MB are held in memory, because its quote marks do not always enclose whole cells"
     ]

@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from netwright import sources
+from netwright.data import readers
+from netwright.data.readers import large_jsonl
 from netwright.errors import InputError
 from netwright.events import Event, listening
 from netwright.recipe import Read
-from netwright.sources import large_jsonl
 
 
 @pytest.fixture(autouse=True)
@@ -44,10 +44,10 @@ def lines(bad: bool = False) -> list[str]:
 def both(path: Path, **settings: str) -> tuple[pl.DataFrame, pl.DataFrame, list[str], list[str], list[str], list[str]]:
     heard: list[Event] = []
     with listening(heard):
-        whole = sources.read(path, settings=Read(**settings))  # type: ignore[arg-type]
+        whole = readers.read(path, settings=Read(**settings))  # type: ignore[arg-type]
     said: list[Event] = []
     with listening(said):
-        stream = sources.streamed(path, settings=Read(**settings))  # type: ignore[arg-type]
+        stream = readers.streamed(path, settings=Read(**settings))  # type: ignore[arg-type]
     assert "_Lines" in repr(stream.part)  # not a table that was read at once
     assert stream.schema == dict(whole.frame.schema) and len(stream) == len(whole)
     parts = [stream.part(at, 37, list(stream.schema)) for at in range(0, len(stream), 37)]
@@ -73,9 +73,9 @@ def test_bad_rows_are_refused_or_left_out(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("\n".join(lines(bad=True)))
     with pytest.raises(InputError) as wanted:
-        sources.read(path)
+        readers.read(path)
     with pytest.raises(InputError) as found:
-        sources.streamed(path)
+        readers.streamed(path)
     assert str(found.value) == str(wanted.value) and "a.jsonl:81" in str(found.value)
     parts, whole, ids, names, said, heard = both(path, bad_rows="leave_out")
     assert parts.equals(whole) and ids == names and said == heard
@@ -89,7 +89,7 @@ def test_what_is_no_lines_is_read_or_refused_as_a_whole(tmp_path: Path, raw: byt
     path = tmp_path / "a.jsonl"
     path.write_bytes(raw)
     found = []
-    for read in (sources.read, sources.streamed):
+    for read in (readers.read, readers.streamed):
         try:
             found.append(len(read(path)))
         except InputError as error:
@@ -99,7 +99,7 @@ def test_what_is_no_lines_is_read_or_refused_as_a_whole(tmp_path: Path, raw: byt
 
 def test_a_prediction_of_many_lines_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import netwright as nw
-    from netwright import model as model_module
+    from netwright.inference import model as model_module
     from netwright.verbs import predict as verb
 
     monkeypatch.setattr(model_module, "SLICE", 16)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 import scipy.sparse
 
-from netwright import sources
+from netwright.data import readers
 
 COLUMNS = {"n": [1, 2], "t": ["x", None]}
 
@@ -33,15 +33,15 @@ COLUMNS = {"n": [1, 2], "t": ["x", None]}
     ids=lambda data: type(data).__module__.partition(".")[0] + "." + type(data).__name__,
 )
 def test_all_forms_give_the_same_table(data):
-    table = sources.read(data)
+    table = readers.read(data)
     assert table.frame.to_dict(as_series=False) == COLUMNS
     assert table.ids() == ["rows:1", "rows:2"]
-    assert table.fingerprint == sources.read(COLUMNS).fingerprint
+    assert table.fingerprint == readers.read(COLUMNS).fingerprint
 
 
 def test_a_table_is_a_table():
-    table = sources.read(COLUMNS)
-    assert sources.read(table) is table
+    table = readers.read(COLUMNS)
+    assert readers.read(table) is table
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_table_is_a_table():
     ],
 )
 def test_the_fingerprint_tells_names_types_and_values_apart(other):
-    assert sources.read(other).fingerprint != sources.read(COLUMNS).fingerprint
+    assert readers.read(other).fingerprint != readers.read(COLUMNS).fingerprint
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_the_fingerprint_tells_names_types_and_values_apart(other):
     ],
 )
 def test_the_fingerprint_tells_nested_values_apart(one, other):
-    first, again, differs = (sources.read({"a": values}).fingerprint for values in (one, one, other))
+    first, again, differs = (readers.read({"a": values}).fingerprint for values in (one, one, other))
     assert first == again != differs
 
 
@@ -78,90 +78,90 @@ def test_the_fingerprint_does_not_depend_on_how_a_frame_lies_in_memory():
         [pl.DataFrame({"a": [1], "l": [["x"]]}), pl.DataFrame({"a": [2], "l": [["y", "z"]]})], rechunk=False
     )
     whole = pl.DataFrame({"a": [0, 1, 2], "l": [[], ["x"], ["y", "z"]]})[1:]
-    assert sources.read(parts).fingerprint == sources.read(whole).fingerprint
+    assert readers.read(parts).fingerprint == readers.read(whole).fingerprint
 
 
 # --- arrays -----------------------------------------------------------------------------------------------------------
 
 
 def test_arrays_give_numbered_columns_and_a_target():
-    table = sources.read((np.arange(6.0).reshape(2, 3), np.array([7, 8])))
+    table = readers.read((np.arange(6.0).reshape(2, 3), np.array([7, 8])))
     assert table.frame.to_dict(as_series=False) == {"x0": [0.0, 3.0], "x1": [1.0, 4.0], "x2": [2.0, 5.0], "y": [7, 8]}
 
 
 def test_several_targets_are_numbered():
     x = np.zeros((2, 1))
-    assert sources.read((x, np.zeros((2, 2)))).columns == ["x0", "y0", "y1"]
-    assert sources.read((x, np.zeros((2, 1)))).columns == ["x0", "y"]
-    assert sources.read((x, pd.DataFrame({"a": [1, 2], "b": [3, 4]}))).columns == ["x0", "y0", "y1"]
+    assert readers.read((x, np.zeros((2, 2)))).columns == ["x0", "y0", "y1"]
+    assert readers.read((x, np.zeros((2, 1)))).columns == ["x0", "y"]
+    assert readers.read((x, pd.DataFrame({"a": [1, 2], "b": [3, 4]}))).columns == ["x0", "y0", "y1"]
 
 
 def test_frames_keep_their_columns_and_texts_may_be_targets():
-    table = sources.read((pd.DataFrame({"age": [1, 2]}), pd.Series(["no", "yes"], name="outcome")))
+    table = readers.read((pd.DataFrame({"age": [1, 2]}), pd.Series(["no", "yes"], name="outcome")))
     assert table.frame.rows(named=True) == [{"age": 1, "y": "no"}, {"age": 2, "y": "yes"}]
-    assert sources.read((np.array([["a"], ["b"]]), ["c", "d"])).frame.rows() == [("a", "c"), ("b", "d")]
-    assert sources.read(([[1, 2], [3, 4]], [0, 1])).columns == ["x0", "x1", "y"]
+    assert readers.read((np.array([["a"], ["b"]]), ["c", "d"])).frame.rows() == [("a", "c"), ("b", "d")]
+    assert readers.read(([[1, 2], [3, 4]], [0, 1])).columns == ["x0", "x1", "y"]
 
 
 @pytest.mark.parametrize("shape", [(4, 5), (4, 5, 3)])
 def test_images_are_one_column_of_arrays(shape):
     x = np.random.default_rng(0).integers(0, 256, (2, *shape)).astype(np.uint8)
-    table = sources.read((x, [0, 1]))
+    table = readers.read((x, [0, 1]))
     assert table.frame["image"].dtype == pl.Array(pl.UInt8, shape)
     assert (table.frame["image"].to_numpy() == x).all()
-    assert table.fingerprint != sources.read((x[::-1], [0, 1])).fingerprint
+    assert table.fingerprint != readers.read((x[::-1], [0, 1])).fingerprint
 
 
 def test_an_array_alone_has_no_target():
-    assert sources.read(np.zeros((2, 2))).columns == ["x0", "x1"]
+    assert readers.read(np.zeros((2, 2))).columns == ["x0", "x1"]
 
 
 def test_nan_is_missing_and_said(said):
-    assert sources.read((np.array([[np.nan], [1.0]]), [0, 1])).frame["x0"].to_list() == [None, 1.0]
+    assert readers.read((np.array([[np.nan], [1.0]]), [0, 1])).frame["x0"].to_list() == [None, 1.0]
     assert said[0].text == "rows: read as missing: NaN 1 times (x0 1)"
 
 
 def test_mixed_values_become_text_and_are_said(said):
-    assert sources.read(pd.DataFrame({"a": [1, "x"]})).frame["a"].to_list() == ["1", "x"]
+    assert readers.read(pd.DataFrame({"a": [1, "x"]})).frame["a"].to_list() == ["1", "x"]
     assert said[0].text == "rows: a holds int 1 times, str 1 times; all are read as text"
 
 
 def test_arrays_as_cells_are_stacked():
     rows = [{"image": np.zeros((2, 2), np.uint8)}, {"image": np.ones((2, 2), np.uint8)}]
-    assert sources.read(rows).frame["image"].dtype == pl.Array(pl.UInt8, (2, 2))
+    assert readers.read(rows).frame["image"].dtype == pl.Array(pl.UInt8, (2, 2))
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------
 
 
 def test_images_of_other_types_are_refused(refused):
-    assert refused(sources.read, (np.zeros((2, 4, 4)), [0, 1])) == (
+    assert refused(readers.read, (np.zeros((2, 4, 4)), [0, 1])) == (
         "X: images 2x4x4 of float64. Allowed: images of uint8. "
         "To mend it: scale the values to 0 ... 255 and give (X * 255).astype('uint8')."
     )
 
 
 def test_lengths_that_differ_are_refused(refused):
-    assert refused(sources.read, (np.zeros((3, 2)), [0, 1])).startswith("(X, y): X has 3 rows and y has 2")
-    assert refused(sources.read, {"a": [1], "b": [1, 2]}).startswith(
+    assert refused(readers.read, (np.zeros((3, 2)), [0, 1])).startswith("(X, y): X has 3 rows and y has 2")
+    assert refused(readers.read, {"a": [1], "b": [1, 2]}).startswith(
         "data: the columns have unlike numbers of values: a 1, b 2"
     )
 
 
 def test_shapes_that_cannot_be_columns_are_refused(refused):
-    assert refused(sources.read, (np.zeros((2, 2, 2, 2, 2)), [0, 1])).startswith("X: has the shape 2x2x2x2x2")
-    assert refused(sources.read, (np.zeros((2, 2)), np.zeros((2, 1, 1)))).startswith("y: has the shape 2x1x1")
-    assert refused(sources.read, ([[1, 2], [3]], [0, 1])).startswith("X: is no array")
-    assert refused(sources.read, (np.zeros((2, 1)) + 1j, [0, 1])).startswith("column 'x0': an array of complex128")
+    assert refused(readers.read, (np.zeros((2, 2, 2, 2, 2)), [0, 1])).startswith("X: has the shape 2x2x2x2x2")
+    assert refused(readers.read, (np.zeros((2, 2)), np.zeros((2, 1, 1)))).startswith("y: has the shape 2x1x1")
+    assert refused(readers.read, ([[1, 2], [3]], [0, 1])).startswith("X: is no array")
+    assert refused(readers.read, (np.zeros((2, 1)) + 1j, [0, 1])).startswith("column 'x0': an array of complex128")
 
 
 def test_a_taken_name_is_refused(refused):
-    assert refused(sources.read, (pl.DataFrame({"y": [1, 2]}), [0, 1])).startswith("X: already has the column y")
+    assert refused(readers.read, (pl.DataFrame({"y": [1, 2]}), [0, 1])).startswith("X: already has the column y")
 
 
 def test_columns_of_one_name_are_refused(refused):
     frame = pd.DataFrame([[1, 2]], columns=["a", "a"])
-    assert refused(sources.read, frame).startswith("rows: the column name 'a' stands at the positions 1, 2")
+    assert refused(readers.read, frame).startswith("rows: the column name 'a' stands at the positions 1, 2")
 
 
 def test_pandas_own_types_are_read_and_said(said):
@@ -170,7 +170,7 @@ def test_pandas_own_types_are_read_and_said(said):
         "cut": pd.cut([1.0, 2.0, np.nan], [0, 1, 2]), "took": pd.to_timedelta([90, None, 1.5], "s"),
         "ordered": pd.Categorical(["b", "a", None], ordered=True), "whole": pd.array([1, None, 3], dtype="Int64"),
     })  # fmt: skip
-    table = sources.read(frame).frame
+    table = readers.read(frame).frame
     assert table.drop("month").rows() == [
         (0, "(0, 1]", 90.0, "b", 1), (1, "(1, 2]", None, "a", None), (0, None, 1.5, None, 3)
     ]  # fmt: skip
@@ -183,29 +183,29 @@ def test_pandas_own_types_are_read_and_said(said):
 
 
 def test_paths_are_read_as_text():
-    assert sources.read([{"image": Path("cats") / "1.png"}]).frame.rows() == [("cats/1.png",)]
+    assert readers.read([{"image": Path("cats") / "1.png"}]).frame.rows() == [("cats/1.png",)]
 
 
 def test_what_no_column_can_hold_is_refused(refused):
-    text = refused(sources.read, pd.DataFrame({"wave": [1j, 2j]}))
+    text = refused(readers.read, pd.DataFrame({"wave": [1j, 2j]}))
     assert text.startswith("rows, column 'wave': holds values of type complex128, which no column can hold. Allowed: ")
-    text = refused(sources.read, (scipy.sparse.csr_array(np.eye(2)), [0, 1]))
+    text = refused(readers.read, (scipy.sparse.csr_array(np.eye(2)), [0, 1]))
     assert text == "X: is sparse (a csr_array). To mend it: give X.toarray()."
 
 
 def test_objects_are_refused(refused):
-    assert refused(sources.read, [{"a": object()}]).startswith("rows: the column 'a' holds Python objects")
-    text = refused(sources.read, {"a": [object(), 1]})
+    assert refused(readers.read, [{"a": object()}]).startswith("rows: the column 'a' holds Python objects")
+    text = refused(readers.read, {"a": [object(), 1]})
     assert "column 'a'" in text
 
 
 def test_nothing_is_refused(refused):
-    assert refused(sources.read, []).startswith("data: the list is empty")
-    assert refused(sources.read, {}).startswith("rows: has no columns")
-    assert refused(sources.read, {"a": []}).startswith("rows: has columns but no rows")
-    assert refused(sources.read, pl.DataFrame({"a": []})).startswith("rows: has columns but no rows")
+    assert refused(readers.read, []).startswith("data: the list is empty")
+    assert refused(readers.read, {}).startswith("rows: has no columns")
+    assert refused(readers.read, {"a": []}).startswith("rows: has columns but no rows")
+    assert refused(readers.read, pl.DataFrame({"a": []})).startswith("rows: has columns but no rows")
 
 
 def test_rows_that_are_no_dicts_and_columns_that_are_no_lists_are_refused(refused):
-    assert refused(sources.read, [{"a": 1}, 2]).startswith("data: 1 of 2 rows are no dicts: row 2 is a int")
-    assert refused(sources.read, {"a": 1}).startswith("column 'a': holds a int, not a list of values")
+    assert refused(readers.read, [{"a": 1}, 2]).startswith("data: 1 of 2 rows are no dicts: row 2 is a int")
+    assert refused(readers.read, {"a": 1}).startswith("column 'a': holds a int, not a list of values")

@@ -10,50 +10,51 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from netwright import rooms, sources
+from netwright import registry
+from netwright.data import readers
 from netwright.recipe import Read
 
 
 def test_importing_the_room_is_cheap():
-    code = "import sys, netwright.sources; sys.exit(any(name in sys.modules for name in ('polars', 'numpy', 'pandas')))"
+    code = "import sys, netwright.data.readers; sys.exit(any(name in sys.modules for name in ('polars', 'numpy', 'pandas')))"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0
 
 
 def test_every_file_of_the_room_is_a_source_or_a_helper():
-    for name in rooms.names("sources"):
-        source = rooms.find("sources", name)
+    for name in registry.names("sources"):
+        source = registry.find("sources", name)
         assert source.FORMS and source.claims(Path("no.such-ending")) is False and callable(source.read)
 
 
 def test_a_missing_file_names_the_nearest(tmp_path, refused):
     (tmp_path / "reviews.csv").touch()
     path = tmp_path / "review.csv"
-    assert refused(sources.read, path) == f"{path}: there is no such file. To mend it: did you mean reviews.csv?"
+    assert refused(readers.read, path) == f"{path}: there is no such file. To mend it: did you mean reviews.csv?"
 
 
 def test_a_missing_folder_is_named(tmp_path, refused):
-    text = refused(sources.read, str(tmp_path / "no" / "a.csv"))
+    text = refused(readers.read, str(tmp_path / "no" / "a.csv"))
     assert f"there is no such file, nor a folder {tmp_path / 'no'}" in text
 
 
 def test_a_path_may_be_text_and_start_at_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "a.csv").write_text("a\n1\n")
-    assert len(sources.read("~/a.csv")) == 1
+    assert len(readers.read("~/a.csv")) == 1
 
 
 def test_an_address_is_refused(refused):
-    assert "only local files are read" in refused(sources.read, "https://example.org/a.csv")
+    assert "only local files are read" in refused(readers.read, "https://example.org/a.csv")
 
 
 def test_text_that_is_no_path_is_refused(refused):
-    assert "is not a path" in refused(sources.read, "a,b\n" * 1000)
+    assert "is not a path" in refused(readers.read, "a,b\n" * 1000)
 
 
 def test_a_format_that_no_source_reads_lists_those_that_are(tmp_path, refused):
     (tmp_path / "a.xls").touch()
-    text = refused(sources.read, tmp_path / "a.xls")
+    text = refused(readers.read, tmp_path / "a.xls")
     assert "no source reads files that end in .xls" in text
     for form in (
         ".csv .tsv",
@@ -70,26 +71,26 @@ def test_a_format_that_no_source_reads_lists_those_that_are(tmp_path, refused):
 
 def test_a_name_without_ending_is_refused(tmp_path, refused):
     (tmp_path / "data").touch()
-    assert "the name has no ending to tell its format" in refused(sources.read, tmp_path / "data")
+    assert "the name has no ending to tell its format" in refused(readers.read, tmp_path / "data")
 
 
 def test_a_folder_without_images_or_idx_is_refused(tmp_path, refused):
-    text = refused(sources.read, tmp_path)
+    text = refused(readers.read, tmp_path)
     assert "no source reads this folder; it is empty" in text
     assert all(form in text for form in ("a folder of images", "IDX", "COCO", "GLUE")) and ".parquet" not in text
     (tmp_path / "rows.csv").touch()
-    text = refused(sources.read, tmp_path)
+    text = refused(readers.read, tmp_path)
     assert "it holds rows.csv" in text and "give the path of one file in it" in text
 
 
 def test_a_folder_named_like_a_file_is_a_folder(tmp_path, refused):
     (tmp_path / "a.csv").mkdir()
-    assert "no source reads this folder" in refused(sources.read, tmp_path / "a.csv")
+    assert "no source reads this folder" in refused(readers.read, tmp_path / "a.csv")
 
 
 @pytest.mark.parametrize("data", [3, None, ["a", "b"], {"a"}, ("a.csv", "b.csv")])
 def test_other_objects_are_refused(refused, data):
-    text = refused(sources.read, data)
+    text = refused(readers.read, data)
     assert f"data of type {type(data).__name__} is not read like this" in text and ".parquet" not in text
 
 
@@ -102,7 +103,7 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path, monkeypatch, refused, 
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "open", deny)  # not chmod: the tests may run as root, who may read everything
-    text = refused(sources.read, tmp_path / name)
+    text = refused(readers.read, tmp_path / name)
     assert f"{tmp_path / name}: may not be read by this user. To mend it: change its permissions" in text
 
 
@@ -117,4 +118,4 @@ def test_settings_are_validated_and_described():
 
 def test_a_missing_file_named_like_a_sample_names_the_sample(refused):
     for name in ("iris", "iris.csv"):
-        assert "netwright samples get iris --output iris.csv" in refused(sources.read, name)
+        assert "netwright samples get iris --output iris.csv" in refused(readers.read, name)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from netwright import sources
+from netwright.data import readers
+from netwright.data.readers.address import address, refuse_password, shown
 from netwright.recipe import Read
-from netwright.sources.address import address, refuse_password, shown
 
 POSTGRESQL = os.environ.get("NETWRIGHT_TEST_POSTGRESQL", "")  # postgresql://USER:PASSWORD@HOST/DATABASE, freely written
 ONE = "one SELECT, for a source is only read"
@@ -46,14 +46,14 @@ def shop(sqlite) -> Path:
 
 
 def test_the_only_table_of_a_file_is_read(shop, said):
-    table = sources.read(shop)
+    table = readers.read(shop)
     assert table.frame.rows() == [(1, 9.5, "Rome"), (2, 3.0, None), (7, None, "Bonn")]
     assert table.ids() == ["shop.db:orders:1", "shop.db:orders:2", "shop.db:orders:3"]
     assert (table.name, table.folder, said) == ("shop.db:orders", str(shop.parent), [])
 
 
 def test_a_query_gives_numbered_rows(shop, said):
-    table = sources.read(
+    table = readers.read(
         shop, settings=Read(query="SELECT price * 2 AS double FROM orders WHERE id < 7 ORDER BY id DESC")
     )
     assert (table.frame.rows(), table.ids()) == ([(6.0,), (19.0,)], ["shop.db:1", "shop.db:2"])
@@ -61,28 +61,28 @@ def test_a_query_gives_numbered_rows(shop, said):
 
 
 def test_an_address_names_a_file(shop, monkeypatch):
-    assert len(sources.read(f"sqlite:///{shop}")) == 3
+    assert len(readers.read(f"sqlite:///{shop}")) == 3
     monkeypatch.chdir(shop.parent)
-    table = sources.read("sqlite:///shop.db")
+    table = readers.read("sqlite:///shop.db")
     assert (table.ids()[0], table.folder) == ("shop.db:orders:1", ".")
 
 
 def test_a_query_without_an_order_is_said(shop, said):
-    sources.read(shop, settings=Read(query="SELECT * FROM orders"))
+    readers.read(shop, settings=Read(query="SELECT * FROM orders"))
     assert "promises no order" in said[0].text
 
 
 def test_several_tables_are_listed(sqlite, refused):
-    text = refused(sources.read, sqlite("CREATE TABLE a (x)", "CREATE TABLE b (y)", "CREATE VIEW v AS SELECT 1"))
+    text = refused(readers.read, sqlite("CREATE TABLE a (x)", "CREATE TABLE b (y)", "CREATE VIEW v AS SELECT 1"))
     assert "holds 2 tables: a, b" in text and '--read.query "SELECT * FROM a"' in text
 
 
 def test_a_view_alone_is_read(sqlite):
-    assert sources.read(sqlite("CREATE VIEW v AS SELECT 1 AS one")).ids() == ["shop.db:v:1"]
+    assert readers.read(sqlite("CREATE VIEW v AS SELECT 1 AS one")).ids() == ["shop.db:v:1"]
 
 
 def test_a_database_without_tables_is_refused(sqlite, refused):
-    assert "holds no tables" in refused(sources.read, sqlite())
+    assert "holds no tables" in refused(readers.read, sqlite())
 
 
 @pytest.mark.parametrize(
@@ -100,53 +100,53 @@ def test_a_database_without_tables_is_refused(sqlite, refused):
     ],
 )
 def test_queries_that_are_refused(shop, refused, query, says):
-    assert says in refused(sources.read, shop, settings=Read(query=query))
-    assert len(sources.read(shop)) == 3  # nothing was written
+    assert says in refused(readers.read, shop, settings=Read(query=query))
+    assert len(readers.read(shop)) == 3  # nothing was written
 
 
 def test_a_join_with_one_name_twice_says_how_to_name_them(shop, refused):
     query = "SELECT a.id, b.id FROM orders a JOIN orders b"
-    text = refused(sources.read, shop, settings=Read(query=query))
+    text = refused(readers.read, shop, settings=Read(query=query))
     assert "the column name 'id' stands at the positions 1, 2" in text and "SELECT a.id AS a_id" in text
 
 
 def test_texts_that_mean_missing_stand_among_numbers(sqlite, said):
     path = sqlite("CREATE TABLE t (x, y)", "INSERT INTO t VALUES (1.5, 'n/a'), ('n/a', 'ok')")
-    assert sources.read(path).frame.rows() == [(1.5, "n/a"), (None, "ok")]
+    assert readers.read(path).frame.rows() == [(1.5, "n/a"), (None, "ok")]
     assert [event.text for event in said] == ["shop.db:t: read as missing in x: 'n/a' 1 times"]
 
 
 def test_mixed_values_are_read_as_text_and_said(sqlite, said):
     path = sqlite("CREATE TABLE t (x)", "INSERT INTO t VALUES (1), ('two')")
-    assert sources.read(path).frame["x"].to_list() == ["1", "two"]
+    assert readers.read(path).frame["x"].to_list() == ["1", "two"]
     assert said[0].name == "read.mixed"
 
 
 def test_bytes_are_left_out_and_said(sqlite, refused, said):
     path = sqlite("CREATE TABLE t (x, y)", "INSERT INTO t VALUES (1, x'00ff')")
-    assert sources.read(path).columns == ["x"]
+    assert readers.read(path).columns == ["x"]
     assert "y is left out, because it holds bytes" in said[0].text
-    assert "bytes alone" in refused(sources.read, path, settings=Read(query="SELECT y FROM t ORDER BY 1"))
+    assert "bytes alone" in refused(readers.read, path, settings=Read(query="SELECT y FROM t ORDER BY 1"))
 
 
 def test_the_fingerprint_is_of_the_rows(shop, sqlite):
-    before = sources.read(shop).fingerprint
+    before = readers.read(shop).fingerprint
     sqlite("CREATE TABLE other (x)", "DROP TABLE other")  # the file's bytes change, its rows do not
-    assert sources.read(shop).fingerprint == before
+    assert readers.read(shop).fingerprint == before
     sqlite("UPDATE orders SET price = 4 WHERE id = 2")
-    assert sources.read(shop).fingerprint != before
+    assert readers.read(shop).fingerprint != before
 
 
 def test_a_file_that_is_no_database(tmp_path, refused):
     (tmp_path / "a.db").write_text("price,city\n")
-    assert "a.db: is neither SQLite nor DuckDB" in refused(sources.read, tmp_path / "a.db")
+    assert "a.db: is neither SQLite nor DuckDB" in refused(readers.read, tmp_path / "a.db")
     (tmp_path / "b.db").write_bytes(b"SQLite format 3\0" + b"?" * 200)
-    assert "b.db: cannot be read by SQLite" in refused(sources.read, tmp_path / "b.db")
+    assert "b.db: cannot be read by SQLite" in refused(readers.read, tmp_path / "b.db")
 
 
 def test_a_query_that_is_not_looked_at_is_said(tmp_path, said):
     (tmp_path / "a.csv").write_text("a\n1\n")
-    sources.read(tmp_path / "a.csv", settings=Read(query="SELECT 1"))
+    readers.read(tmp_path / "a.csv", settings=Read(query="SELECT 1"))
     assert said[0].text == "a.csv: read.query is not looked at, for only sql sources have it"
 
 
@@ -164,7 +164,7 @@ def duck(tmp_path) -> Path:
 
 
 def test_types_of_duckdb(duck, said):
-    table = sources.read(duck)
+    table = readers.read(duck)
     assert table.frame.row(1, named=True) == {
         "id": 1,
         "price": 1.5,
@@ -179,7 +179,7 @@ def test_types_of_duckdb(duck, said):
 
 
 def test_sums_of_whole_numbers_are_whole(duck):
-    table = sources.read(f"duckdb:///{duck}", settings=Read(query="SELECT sum(id) AS total FROM orders ORDER BY 1"))
+    table = readers.read(f"duckdb:///{duck}", settings=Read(query="SELECT sum(id) AS total FROM orders ORDER BY 1"))
     assert table.frame.rows() == [(3,)] and table.frame["total"].dtype.is_integer()
 
 
@@ -197,12 +197,12 @@ def test_sums_of_whole_numbers_are_whole(duck):
     ],
 )
 def test_queries_that_duckdb_refuses(duck, refused, query, says):
-    assert says in refused(sources.read, duck, settings=Read(query=query))
+    assert says in refused(readers.read, duck, settings=Read(query=query))
 
 
 def test_an_absent_package_is_named(duck, refused, monkeypatch):
     monkeypatch.setitem(sys.modules, "duckdb", None)
-    assert "pip install 'netwright[sql]'" in refused(sources.read, duck)
+    assert "pip install 'netwright[sql]'" in refused(readers.read, duck)
 
 
 # --- addresses --------------------------------------------------------------------------------------------------------
@@ -233,14 +233,14 @@ def test_connections():
 
 
 def test_addresses_that_are_not_read(refused):
-    assert refused(sources.read, "mysql://ann:secret@host/shop").startswith("mysql://...: no source reads")
-    assert "three slashes" in refused(sources.read, "sqlite://shop.db")
-    assert "there is no such file" in refused(sources.read, "sqlite:///no-such.db")
+    assert refused(readers.read, "mysql://ann:secret@host/shop").startswith("mysql://...: no source reads")
+    assert "three slashes" in refused(readers.read, "sqlite://shop.db")
+    assert "there is no such file" in refused(readers.read, "sqlite:///no-such.db")
 
 
 def test_an_absent_server_is_named_without_the_password(refused):
     pytest.importorskip("psycopg")
-    text = refused(sources.read, "postgresql://ann:secret@127.0.0.1:1/shop")
+    text = refused(readers.read, "postgresql://ann:secret@127.0.0.1:1/shop")
     assert text.startswith("postgresql://ann@127.0.0.1:1/shop: cannot be reached") and "secret" not in text
 
 
@@ -256,7 +256,7 @@ def test_a_run_keeps_no_password(tmp_path, monkeypatch):
 
 
 def test_a_recipe_with_a_password_is_refused(refused):
-    from netwright.declare import declare
+    from netwright.training.resolve import declare
 
     place = {"data": "postgresql://ann:secret@localhost/shop", "split": {"test_data": "postgresql://a:secret@b/c"}}
     for settings in (place, {"split": place["split"]}):
@@ -283,7 +283,7 @@ def server() -> str:
 
 
 def test_types_of_postgresql(server, said):
-    table = sources.read(server, settings=Read(query="SELECT * FROM netwright_orders ORDER BY id"))
+    table = readers.read(server, settings=Read(query="SELECT * FROM netwright_orders ORDER BY id"))
     assert table.frame.row(2, named=True) == {
         "id": 3,
         "price": 1.5,
@@ -314,5 +314,5 @@ def test_types_of_postgresql(server, said):
     ],
 )
 def test_queries_that_postgresql_refuses(server, refused, query, says):
-    assert says in refused(sources.read, server, settings=Read(query=query))
-    assert len(sources.read(server, settings=Read(query="SELECT id FROM netwright_orders ORDER BY id"))) == 3
+    assert says in refused(readers.read, server, settings=Read(query=query))
+    assert len(readers.read(server, settings=Read(query="SELECT id FROM netwright_orders ORDER BY id"))) == 3

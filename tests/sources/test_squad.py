@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from netwright.data.readers import read
 from netwright.errors import InputError
 from netwright.recipe import Read
-from netwright.sources import read
 
 
 def written(

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from netwright.data.readers import read
 from netwright.errors import InputError
 from netwright.events import Event, listening
 from netwright.recipe import Read
-from netwright.sources import read
 
 NEWS = "迈向/v 充满/v 希望/n\n\n[中央/n 人民/n 广播/vn 电台/n]nt 说/v ：/w １/2/m\n"
 

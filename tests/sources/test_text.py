@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from netwright import sources
+from netwright.data import readers
 from netwright.recipe import Read
 
 POEM = "The fog comes\non little cat feet.\n\nIt sits looking\nover harbor and city\n\n\nand then moves on.\n"
@@ -84,7 +84,7 @@ def test_encodings(read, refused):
 
 
 def test_sub_folders_are_labels(folder, said):
-    table = sources.read(folder("pos/1.txt", "pos/2.txt", "neg/1.txt"))
+    table = readers.read(folder("pos/1.txt", "pos/2.txt", "neg/1.txt"))
     assert table.frame.rows()[0] == ("This is neg/1.txt.", "neg")
     assert table.ids() == ["neg/1.txt", "pos/1.txt", "pos/2.txt"]
     assert (table.name, table.splits, len(said)) == ("reviews", None, 1)
@@ -94,7 +94,7 @@ def test_upper_folders_are_splits_and_the_unlabelled_are_left_out(folder, said):
     path = folder(
         "train/pos/1.txt", "train/neg/1.txt", "train/unsup/1.txt", "test/pos/1.txt", "train/urls.txt", "README"
     )
-    table = sources.read(path)
+    table = readers.read(path)
     assert dict(zip(table.ids(), table.splits, strict=True)) == {
         "test/pos/1.txt": "test",
         "train/neg/1.txt": "train",
@@ -105,18 +105,18 @@ def test_upper_folders_are_splits_and_the_unlabelled_are_left_out(folder, said):
 
 
 def test_a_folder_without_sub_folders_has_no_label(folder, said):
-    assert sources.read(folder("1.txt", "2.txt")).columns == ["text"]
+    assert readers.read(folder("1.txt", "2.txt")).columns == ["text"]
     assert "no column label" in said[0].text
 
 
 def test_lines_of_a_folder(folder):
-    table = sources.read(folder("pos/a.txt", "neg/b.txt", a="x\n\ny", b="z"), settings=Read(rows="line"))
+    table = readers.read(folder("pos/a.txt", "neg/b.txt", a="x\n\ny", b="z"), settings=Read(rows="line"))
     assert table.frame.rows() == [("z", "neg"), ("x", "pos"), ("y", "pos")]
     assert table.ids() == ["neg/b.txt:1", "pos/a.txt:1", "pos/a.txt:3"]
 
 
 def test_an_empty_text_is_missing_and_said(folder, said):
-    table = sources.read(folder("pos/a.txt", "neg/b.txt", a=""))
+    table = readers.read(folder("pos/a.txt", "neg/b.txt", a=""))
     assert table.frame["text"].to_list() == ["This is neg/b.txt.", None]
     assert said[-1].text == "1 files hold no text (pos/a.txt)"
 
@@ -124,18 +124,18 @@ def test_an_empty_text_is_missing_and_said(folder, said):
 def test_texts_that_cannot_be_read_are_refused_or_left_out(folder, refused, said):
     path = folder("pos/a.txt", "neg/b.txt")
     (path / "pos" / "a.txt").write_bytes(b"caf\xe9")
-    assert "1 of 2 texts cannot be read" in refused(sources.read, path)
-    assert sources.read(path, settings=Read(bad_rows="leave_out")).ids() == ["neg/b.txt"]
+    assert "1 of 2 texts cannot be read" in refused(readers.read, path)
+    assert readers.read(path, settings=Read(bad_rows="leave_out")).ids() == ["neg/b.txt"]
     assert said[-1].data["rows"] == ["pos/a.txt"]
 
 
 def test_a_folder_of_other_files_is_not_read(folder, refused):
     path = folder("README.txt", "a.bin", "b.bin")
-    assert "no source reads this folder" in refused(sources.read, path)
+    assert "no source reads this folder" in refused(readers.read, path)
 
 
 def test_the_fingerprint_is_of_names_and_texts(folder):
     path = folder("pos/1.txt", "neg/1.txt")
-    before = sources.read(path).fingerprint
+    before = readers.read(path).fingerprint
     (path / "pos" / "1.txt").write_text("other")
-    assert sources.read(path).fingerprint != before
+    assert readers.read(path).fingerprint != before

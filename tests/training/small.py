@@ -9,19 +9,19 @@ from typing import Any
 import torch
 from torch import nn
 
-from netwright import project
-from netwright.declare import declare
-from netwright.model import Model
-from netwright.plan import Plan
-from netwright.project import Work
-from netwright.training.world import World
+from netwright.inference.model import Model
+from netwright.runtime.plan import Plan
+from netwright.training import pipeline
+from netwright.training.pipeline import Work
+from netwright.training.processes import World
+from netwright.training.resolve import declare
 
 
 def worked(data: Any, target: str | list[str], model: Any, settings: Mapping[str, Any] | None = None) -> Work:
     """The data described, divided, fitted and encoded, as `train` does it."""
     recipe = declare(data, target=target, model=model, recipe=None, settings=settings)
-    described = project.describe_rows(recipe, project.read(recipe, data))
-    return project.prepare_rows(described, project.divide(described))
+    described = pipeline.describe_rows(recipe, pipeline.read(recipe, data))
+    return pipeline.prepare_rows(described, pipeline.divide(described))
 
 
 def trained(
@@ -29,7 +29,7 @@ def trained(
 ) -> Model:
     """The model that the one loop makes of it, on one thread."""
     torch.set_num_threads(1)
-    network, plan, _ = project.train(
+    network, plan, _ = pipeline.train(
         work, plan=plan or Plan(), kept=kept, module=module, world=World(), ready=lambda plan: None
     )
     return Model(network, work.fitted, work.recipe, plan)

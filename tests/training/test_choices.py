@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from netwright.choose import training
+from netwright.data.facts import DataFacts
 from netwright.errors import InputError
+from netwright.nn.trunks.layers.settings import Settings as Layers
+from netwright.nn.trunks.linear.settings import Settings as Linear
+from netwright.nn.trunks.mlp.settings import Settings as Mlp
 from netwright.recipe import Recipe, Training, validate
-from netwright.trunks.family import DataFacts
-from netwright.trunks.layers.settings import Settings as Layers
-from netwright.trunks.linear.settings import Settings as Linear
-from netwright.trunks.mlp.settings import Settings as Mlp
+from netwright.training.defaults import training
 
 FACTS = DataFacts(500, {"number": 3}, ("number",))
 

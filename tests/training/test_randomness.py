@@ -9,10 +9,10 @@ import torch
 from scipy import stats
 
 from netwright.kinds.image import Image, Options
-from netwright.randomness import Draw
-from netwright.seeds import generator, seed_for
-from netwright.shapes import Want
-from netwright.stems.image import SHIFT, Stem, shifted
+from netwright.nn.randomness import Draw
+from netwright.nn.shapes import Want
+from netwright.nn.stems.image import SHIFT, Stem, shifted
+from netwright.runtime.seeds import generator, seed_for
 
 
 @pytest.mark.parametrize("rows", [[7], [7, 3], [0, 1, 2, 7], [7, 7]])

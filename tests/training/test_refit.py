@@ -11,9 +11,10 @@ import pytest
 import torch
 
 import netwright as nw
-from netwright import measuring, project
 from netwright.errors import Interrupted
+from netwright.evaluation import evaluate
 from netwright.events import Event, listening
+from netwright.training import pipeline
 
 from .small import trained, worked
 
@@ -44,8 +45,8 @@ def test_the_second_training_is_an_ordinary_one_on_all_rows_for_the_best_number_
     )
     both = np.sort(np.concatenate([work.parts.train, work.parts.validation]))
     assert np.array_equal(work.learnt, both) and np.array_equal(alone.learnt, work.parts.train)
-    parts = project.Parts(both, both[:0], both[:0])
-    other = trained(project.replace(alone, fitted=work.fitted, inputs=work.inputs, targets=work.targets, parts=parts))
+    parts = pipeline.Parts(both, both[:0], both[:0])
+    other = trained(pipeline.replace(alone, fitted=work.fitted, inputs=work.inputs, targets=work.targets, parts=parts))
     for ours, theirs in zip(again.network.parameters(), other.network.parameters(), strict=True):
         assert torch.equal(ours, theirs)
 
@@ -64,7 +65,7 @@ def test_baselines_learn_from_the_same_rows(tmp_path: Path, monkeypatch: pytest.
         seen.append((len(train), len(validation), len(test)))
         return {}
 
-    monkeypatch.setattr(measuring, "compare", compare)
+    monkeypatch.setattr(evaluate, "compare", compare)
     for refit in (False, True):
         nw.train(rows(), target="y", model=MODEL, output=tmp_path / str(refit), settings=settings(refit))
     (train, validation, test), *more = seen
@@ -80,7 +81,7 @@ def test_interrupted_while_it_learns_anew_and_resumed_is_the_same(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
-        patch.setattr(project, "_refitted", stopped)
+        patch.setattr(pipeline, "_refitted", stopped)
         nw.train(rows(), target="y", model=MODEL, output=tmp_path / "cut", settings=settings(True))
     again = nw.train(rows(), resume=tmp_path / "cut")
     for ours, theirs in zip(whole.network.parameters(), again.network.parameters(), strict=True):

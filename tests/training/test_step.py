@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from netwright.errors import InputError
-from netwright.model import precisely
-from netwright.plan import Plan
-from netwright.project import start_network
+from netwright.inference.model import precisely
 from netwright.recipe import Training
+from netwright.runtime.plan import Plan
 from netwright.training.loop import Data, Loop, Score
+from netwright.training.pipeline import start_network
 from netwright.training.sampler import order, share
 
 from .small import worked

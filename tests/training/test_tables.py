@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from netwright import native
+from netwright.runtime import kernels
 from netwright.training.adam import AdamW
 from netwright.training.tables import LARGE, Tables
 
@@ -52,7 +52,7 @@ def test_a_table_learns_as_under_torchs_gradient(clip: float, tied: bool) -> Non
         torch.testing.assert_close(mine[name], weight, atol=1e-6, rtol=1e-5, msg=name)
 
 
-@pytest.mark.skipif(native.library() is None, reason="no C compiler with OpenMP here")
+@pytest.mark.skipif(kernels.library() is None, reason="no C compiler with OpenMP here")
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 @pytest.mark.parametrize("clip", [0.0, 1e-2, 1e3])

@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from netwright.errors import InputError
-from netwright.plan import Plan
-from netwright.project import start_network
 from netwright.recipe import Execution
-from netwright.training import planning
+from netwright.runtime.plan import Plan
+from netwright.training import autotune
+from netwright.training.capture import Tape, Unrecordable, record
 from netwright.training.loop import Loop
+from netwright.training.pipeline import start_network
+from netwright.training.processes import World
 from netwright.training.step import Step
-from netwright.training.tape import Tape, Unrecordable, record
-from netwright.training.world import World
 
 from .small import worked
 
@@ -99,11 +99,11 @@ def test_a_step_that_cannot_be_recorded_says_why() -> None:
 
 
 def test_the_plan_records_where_it_is_faster_and_obeys_the_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "TRIAL", 0.0)
+    monkeypatch.setattr(autotune, "TRIAL", 0.0)
     own = work(MODELS["dense"], ["y"], epochs=40)
 
     def plan(**given: Any) -> Plan:
-        return planning.choose(
+        return autotune.choose(
             Execution(**given), lambda trial: start_network(own, trial, None), own.recipe.training, World()
         )
 
@@ -122,7 +122,7 @@ def test_a_trial_leaves_weights_alone_and_shares_those_that_stay() -> None:
     fixed, *moving = network.parameters()
     fixed.requires_grad_(False)
     before = [weight.detach().clone() for weight in moving]
-    trial = planning.Trial(network, rows, own.recipe.training, Plan())
+    trial = autotune.Trial(network, rows, own.recipe.training, Plan())
     trial.step(trial.part(0))
     copied = list(trial.step.network.parameters())
     assert copied[0] is fixed and all(a is not b for a, b in zip(copied[1:], moving, strict=True))
@@ -134,7 +134,7 @@ def test_what_follows_from_detached_constants_is_worked_out_once() -> None:
     """The gradient of a mean begins with ones over the number of rows: the same in each step, and no line of it."""
     own = work(MODELS["dense"], ["y"], epochs=40)
     network, rows = start_network(own, Plan(record=True), None)
-    trial = planning.Trial(network, rows, own.recipe.training, Plan(record=True))
+    trial = autotune.Trial(network, rows, own.recipe.training, Plan(record=True))
     trial.step(trial.part(0))
     recorded = record(trial.step, trial.part(1), trial.step.rate)[1]
     names = [str(func) for func, *_ in recorded.calls]
@@ -165,9 +165,9 @@ def test_a_compiled_training_is_the_same_within_rounding_and_resumes_bit_for_bit
 def test_a_transformer_s_recorded_step_can_be_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     own = work(MODELS["attention"] | {"dropout": 0.0}, ["y"], epochs=2)
     network, rows = start_network(own, Plan(), None)
-    trial = planning.Trial(network, rows, own.recipe.training, Plan(record=True, compile=True))
-    monkeypatch.setattr(planning, "TRIAL", 0.0)
-    seconds, why = planning._seconds_compiled(trial, trial.step.plan)
+    trial = autotune.Trial(network, rows, own.recipe.training, Plan(record=True, compile=True))
+    monkeypatch.setattr(autotune, "TRIAL", 0.0)
+    seconds, why = autotune._seconds_compiled(trial, trial.step.plan)
     assert np.isfinite(seconds) and not why
 
 
@@ -187,7 +187,7 @@ def test_what_the_compiler_cannot_follow_is_told_and_left_alone(monkeypatch: pyt
 
     own = work(MODELS["dense"], ["y"], epochs=2)
     network, rows = start_network(own, Plan(), None)
-    trial = planning.Trial(network, rows, own.recipe.training, Plan(record=True, compile=True))
+    trial = autotune.Trial(network, rows, own.recipe.training, Plan(record=True, compile=True))
     monkeypatch.setattr(Tape, "_program", refuse)
-    seconds, why = planning._seconds_compiled(trial, trial.step.plan)
+    seconds, why = autotune._seconds_compiled(trial, trial.step.plan)
     assert seconds == float("inf") and "it cannot be followed" in why

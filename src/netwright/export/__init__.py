@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-HELPERS = ("answers", "documents", "llama", "parity", "proven", "side")
+HELPERS = ("answers", "documents", "package", "llama", "parity", "proven", "side")
 
 
 class _Room(ModuleType):

@@ -7,14 +7,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from netwright import measure
-from netwright.arrays import Arrays, take
+from netwright.data.table import Table
+from netwright.evaluation import metrics
 from netwright.events import quiet, say_rows
 from netwright.export.parity import Parity
+from netwright.inference.model import Model
 from netwright.kinds.base import Kind, kind_name
 from netwright.kinds.number import Number
-from netwright.model import Model
-from netwright.sources.table import Table
+from netwright.runtime.arrays import Arrays, take
 
 CLOSE = 1e-4  # of a probability, or of a number target's deviation: float32's rounding over some layers
 SURE = 0.5 + CLOSE
@@ -146,7 +146,7 @@ def _scores(kind: Kind, table: Table, one: Answer, other: Answer) -> dict[str, t
         return {}
     truth, of = kind.truth(take(target, here)), kind_name(kind)
     classes = one["probability"].shape[1] if of == "category" else 0
-    names = dict.fromkeys([measure.headline(of, measure.metrics_of(of, classes)), measure.selects(of)])
+    names = dict.fromkeys([metrics.headline(of, metrics.metrics_of(of, classes)), metrics.selects(of)])
     sides = [{name: array[here] for name, array in side.items() if name in MEASURED} for side in (one, other)]
-    found = {name: tuple(measure.score(of, name, truth, side) for side in sides) for name in names if name}
+    found = {name: tuple(metrics.score(of, name, truth, side) for side in sides) for name in names if name}
     return {name: (pair[0], pair[1]) for name, pair in found.items() if np.isfinite(pair).all()}

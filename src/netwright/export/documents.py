@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from netwright.arrays import Ragged
 from netwright.export.parity import Parity
 from netwright.export.side import Ours, Side, written
-from netwright.model import Model
+from netwright.inference.model import Model
+from netwright.runtime.arrays import Ragged
 
 GREEDY, WRITTEN = 16, 24  # beginnings that are gone on with, by so many tokens
 CLOSE = 1e-4  # logits nearer than this are one: float32's rounding over some layers

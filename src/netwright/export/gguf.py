@@ -18,9 +18,9 @@ from netwright.errors import InputError, Problem, absent
 from netwright.export import llama
 from netwright.export.side import Side, written
 from netwright.export.transformers import Theirs, chat_template
-from netwright.model import Model
+from netwright.inference.model import Model
+from netwright.nn.trunks.transformer.net import frequencies
 from netwright.pretrained.weights import quietly
-from netwright.trunks.transformer.net import frequencies
 
 EXTRA = "export"
 TYPES = ("f32", "f16", "q8")

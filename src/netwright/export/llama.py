@@ -7,9 +7,9 @@ from typing import Any
 from torch import Tensor
 
 from netwright.export.side import written
-from netwright.model import Model
-from netwright.trunks.transformer.net import Net as Transformer
-from netwright.trunks.transformer.settings import Settings
+from netwright.inference.model import Model
+from netwright.nn.trunks.transformer.net import Net as Transformer
+from netwright.nn.trunks.transformer.settings import Settings
 
 Weights = dict[str, Tensor]
 

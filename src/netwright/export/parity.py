@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from netwright import project, sources
+from netwright.data import readers
+from netwright.data.table import Table
 from netwright.errors import InputError, Problem
 from netwright.events import quiet
-from netwright.model import Model
-from netwright.run import Run
-from netwright.sources.table import Table
+from netwright.inference.model import Model
+from netwright.runtime.run import Run
+from netwright.training import pipeline
 
 ROWS = 256
 
@@ -69,17 +70,17 @@ def rows(model: Model, data: Any, *, most: int = ROWS) -> Table:
     Raises `InputError` where there are none.
     """
     if data is not None:
-        return sources.read(data, settings=model.recipe.read).slice(0, most)
+        return readers.read(data, settings=model.recipe.read).slice(0, most)
     run = model.run
     assert run is not None, "exports are of runs"
     if run.rows.exists():
-        return sources.read(run.rows).slice(0, ROWS)
+        return readers.read(run.rows).slice(0, ROWS)
     source, fix = model.recipe.data, "name a file with such rows"
     if source is None or not run.predictions.exists():
         raise InputError(Problem("--data", "the run kept no rows to compare on", fix=fix))
     try:
         with quiet():
-            table = project.read(model.recipe.model_copy(update={"unlabelled": None}), source)
+            table = pipeline.read(model.recipe.model_copy(update={"unlabelled": None}), source)
     except InputError as error:
         raise InputError(*error.problems, Problem("--data", "these were the rows to compare on", fix=fix)) from error
     kept = run.read(run.about).get("fingerprint", "")  # that of unlabelled rows stands behind it

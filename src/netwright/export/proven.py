@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from netwright import quantizing, rooms
+from netwright import registry
 from netwright.errors import InputError, Problem, nearest
 from netwright.events import say
 from netwright.export import parity
-from netwright.model import load
-from netwright.run import Run, standing, write_json
+from netwright.inference.model import load
+from netwright.nn import quantization
+from netwright.runtime.run import Run, standing, write_json
 
 
 def export(
@@ -21,10 +22,10 @@ def export(
     `stored`: f32, f16 or q8. `data`: rows to compare on; left out, those that the run kept, or its test rows in its source.
     Raises `InputError` where the format cannot hold the run, or the other engine does not give the same: then nothing is left.
     """
-    if to not in rooms.names("export"):
-        raise InputError(Problem("--to", f"there is no exporter {to!r}", fix=nearest(to, rooms.names("export"))))
-    exporter, model = rooms.find("export", to), load(run)
-    if any(quantizing.maps(model.network)):
+    if to not in registry.names("export"):
+        raise InputError(Problem("--to", f"there is no exporter {to!r}", fix=nearest(to, registry.names("export"))))
+    exporter, model = registry.find("export", to), load(run)
+    if any(quantization.maps(model.network)):
         fix = f"export the run that it was made of: netwright export RUN --to {to}"
         raise InputError(Problem(str(run), "is computed with in 8 bits, as no other engine here does", fix=fix))
     stored = str(stored or exporter.TYPES[0])
@@ -53,7 +54,7 @@ def verify(folder: str | Path, run: str | Path, *, data: Any = None) -> dict[str
         raise InputError(
             Problem(str(place), "there is no such folder", fix="name a folder that netwright export wrote")
         )
-    exporters = [rooms.find("export", name) for name in rooms.names("export")]
+    exporters = [registry.find("export", name) for name in registry.names("export")]
     exporter = next((one for one in exporters if (place / one.FILE).exists()), None)
     if exporter is None:
         held = ", ".join(f"{one.FILE} ({one.__name__.rpartition('.')[2]})" for one in exporters)

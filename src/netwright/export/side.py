@@ -7,9 +7,9 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from netwright.inference.model import Model, precisely
 from netwright.kinds.language import Language
-from netwright.model import Model, precisely
-from netwright.signal import Memory
+from netwright.nn.signal import Memory
 
 
 class Side(Protocol):

@@ -13,9 +13,9 @@ from safetensors.torch import save_file
 from netwright.errors import absent
 from netwright.export import llama
 from netwright.export.side import Side, written
+from netwright.inference.model import Model
 from netwright.kinds.messages import Messages
 from netwright.kinds.tokenizing import ANSWER, BEGIN, SPECIAL
-from netwright.model import Model
 from netwright.pretrained.weights import quietly
 
 EXTRA = "export"

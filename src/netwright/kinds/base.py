@@ -9,8 +9,8 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from netwright.arrays import Arrays
 from netwright.recipe import Settings
+from netwright.runtime.arrays import Arrays
 
 if TYPE_CHECKING:
     import numpy as np
@@ -134,7 +134,7 @@ class Kind(Settings):
         raise NotImplementedError(f"{type(self).__name__} cannot be a target")
 
     def truth(self, arrays: Arrays) -> np.ndarray:
-        """Return the encoded values of a *target* as its metrics compare with them (`netwright.measure`)."""
+        """Return the encoded values of a *target* as its metrics compare with them (`netwright.evaluation.metrics`)."""
         raise NotImplementedError(f"{type(self).__name__} cannot be a target")
 
     def in_unit(self, found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

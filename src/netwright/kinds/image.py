@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from netwright.arrays import Arrays
 from netwright.errors import InputError, Problem
 from netwright.events import say
 from netwright.kinds import base
+from netwright.runtime.arrays import Arrays
 
 if TYPE_CHECKING:
     import polars as pl

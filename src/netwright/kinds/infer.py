@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from netwright import rooms
+from netwright import registry
 from netwright.errors import InputError, Problem, quoted
 from netwright.kinds.base import Guess, Kind, Options, Role
 from netwright.kinds.facts import Facts
@@ -38,12 +38,12 @@ def targets() -> tuple[str, ...]:
     >>> "number" in targets(), "image" in targets()
     (True, False)
     """
-    return tuple(name for name in rooms.names("kinds") if kind_class(name, "target").answerable)
+    return tuple(name for name in registry.names("kinds") if kind_class(name, "target").answerable)
 
 
 def kind_class(kind: str, role: Role = "input") -> type[Kind]:
     """Return a kind's class by its name; what is read and what is written may be two (`Target`)."""
-    module = rooms.find("kinds", kind)
+    module = registry.find("kinds", kind)
     own = getattr(module, kind.capitalize())
     return getattr(module, "Target", own) if role == "target" else own
 
@@ -62,16 +62,16 @@ def infer(
     asked = settings.pop("kind", None)
     where = setting or f"columns.{column.name}"
     if asked is not None:
-        if asked not in rooms.names("kinds"):
+        if asked not in registry.names("kinds"):
             raise InputError(
-                Problem(f"{where}.kind", f"there is no kind {asked!r}", allowed=", ".join(rooms.names("kinds")))
+                Problem(f"{where}.kind", f"there is no kind {asked!r}", allowed=", ".join(registry.names("kinds")))
             )
         check_options(asked, settings, where, role)
         return Column(column.name, asked, settings, "as the recipe says")
     facts = Facts.of(column, beside)
     if role == "input" and (reason := useless(facts)):
         return Column(column.name, None, settings, reason)
-    choices = rooms.names("kinds") if role == "input" else targets()
+    choices = registry.names("kinds") if role == "input" else targets()
     guesses = [(name, kind_class(name, role).sniff(facts, role)) for name in choices]
     found: list[tuple[str, Guess]] = [(name, guess) for name, guess in guesses if guess is not None]
     if not found:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from netwright.arrays import Arrays
 from netwright.errors import quoted
 from netwright.events import say_rows
 from netwright.kinds import base
+from netwright.runtime.arrays import Arrays
 
 if TYPE_CHECKING:
     import polars as pl

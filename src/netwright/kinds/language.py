@@ -15,11 +15,11 @@ import numpy as np
 from pydantic import Field
 
 from netwright import pretrained
-from netwright.arrays import Arrays, Ragged
 from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
 from netwright.kinds import base, tokenizing
 from netwright.kinds.prompting import Piece, Unfit, endings
+from netwright.runtime.arrays import Arrays, Ragged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,17 +7,16 @@ is looked for. Characters are counted as Python counts them (Unicode code points
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
 
-from netwright.arrays import Arrays
 from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
 from netwright.kinds import base, words
 from netwright.kinds.tags import LOOK, listed, misfits
-from netwright.measure.span import Right
+from netwright.runtime.arrays import Arrays
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,6 +25,13 @@ if TYPE_CHECKING:
 
 STARTS = ("start", "answer_start", "begin")  # names of the field that says where a text begins
 NONE = -1
+
+
+class Right(NamedTuple):
+    """What is right for a row: the text that was asked about, and its pieces that answer it (none: it cannot be answered)."""
+
+    text: str
+    answers: tuple[str, ...]
 
 
 @dataclass(frozen=True)

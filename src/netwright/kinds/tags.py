@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from netwright.arrays import Arrays, Ragged
 from netwright.errors import InputError, Problem, quoted
 from netwright.events import say_rows
 from netwright.kinds import base, words
+from netwright.runtime.arrays import Arrays, Ragged
 
 if TYPE_CHECKING:
     import polars as pl

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from netwright.arrays import Arrays, Ragged
 from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
 from netwright.kinds import base, words
 from netwright.kinds.written import Written
-from netwright.run import Run
+from netwright.runtime.arrays import Arrays, Ragged
+from netwright.runtime.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from netwright.arrays import Ragged
 from netwright.errors import InputError, Problem
+from netwright.runtime.arrays import Ragged
 
 if TYPE_CHECKING:
     import polars as pl

@@ -90,7 +90,7 @@ class Checkpoint:
         return (first, *before)
 
     def weights(self, *, writes: bool = False) -> dict[str, Tensor]:
-        """Return all weights in float32, under the names of the network that `netwright.trunks.pretrained` builds of it.
+        """Return all weights in float32, under the names of the network that `netwright.nn.trunks.pretrained` builds of it.
 
         `writes`: with those that answer tokens. Raises `InputError` where a file is damaged or lacks some of them.
         """

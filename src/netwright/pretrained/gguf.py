@@ -7,12 +7,12 @@ import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netwright import cache
 from netwright.errors import InputError, Problem
 from netwright.pretrained import template
 from netwright.pretrained.checkpoint import Checkpoint
 from netwright.pretrained.layouts import is_llama
-from netwright.run import write_json
+from netwright.runtime import cache
+from netwright.runtime.run import write_json
 
 if TYPE_CHECKING:
     from torch import Tensor

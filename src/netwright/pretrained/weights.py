@@ -1,4 +1,4 @@
-"""A checkpoint's weights as tensors, under the names that `netwright.trunks.pretrained` gives them."""
+"""A checkpoint's weights as tensors, under the names that `netwright.nn.trunks.pretrained` gives them."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from netwright.run import Run
+    from netwright.runtime.run import Run
 
 HELPERS = ("page", "kept", "notebook")
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from netwright.measure.bootstrap import wilson
+from netwright.evaluation.metrics.bootstrap import wilson
 from netwright.report.page.figure import ACCENT, MUTED, OTHER, Figure, side_by_side
 from netwright.report.page.found import Answered, Found
 from netwright.report.page.html import cut, facts, joined, note, table, tag

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from netwright.measure import metrics_of
+from netwright.evaluation.metrics import metrics_of
 from netwright.report.page.figure import ACCENT, MUTED, PAPER, Figure, side_by_side
 from netwright.report.page.found import Found
 from netwright.report.page.html import joined, more, note, table, tag

@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from netwright.measure import metrics_of
+from netwright.evaluation.metrics import metrics_of
 from netwright.report.page.found import Found
 from netwright.report.page.html import cut, joined, more, note, table, tag
 from netwright.report.page.written import measure, named, rows, seconds

@@ -14,7 +14,7 @@ from netwright.report.page.verdict import Verdict, sentence, shown, sign_of, ver
 from netwright.report.page.written import big, named, seconds
 
 if TYPE_CHECKING:
-    from netwright.model import Model
+    from netwright.inference.model import Model
 
 TITLE = "Summary"
 PLACE = 0

@@ -6,8 +6,8 @@ from collections import Counter
 
 from markupsafe import Markup
 
+from netwright.evaluation.metrics.span import agreement
 from netwright.kinds.span import Span
-from netwright.measure.span import agreement
 from netwright.report.page.found import Found
 from netwright.report.page.html import brief, cut, joined, more, note, table, tag
 from netwright.report.page.words import Said

@@ -6,9 +6,9 @@ import re
 from pathlib import PurePath
 from typing import Any
 
+from netwright.inference.model import Model
 from netwright.kinds.base import kind_name
-from netwright.model import Model
-from netwright.run import Run
+from netwright.runtime.run import Run
 from netwright.serve.served import Served
 from netwright.serve.settings import Settings
 

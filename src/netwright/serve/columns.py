@@ -13,8 +13,8 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
+from netwright.data.schema import Fitted
 from netwright.errors import nearest
-from netwright.prepare import Fitted
 from netwright.serve.refusal import SHOWN, Refusal, sentence
 from netwright.serve.settings import Settings
 

@@ -11,9 +11,9 @@ import torch
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from netwright import embedding
-from netwright.arrays import Ragged
-from netwright.model import precisely
+from netwright.inference import embeddings
+from netwright.inference.model import precisely
+from netwright.runtime.arrays import Ragged
 from netwright.serve.predict import waited
 from netwright.serve.refusal import Refusal
 from netwright.serve.served import Served
@@ -70,7 +70,7 @@ def _vectors(served: Served, rows: list[dict[str, Any]]) -> tuple[np.ndarray, in
     part = encode(served.model, served.reader.read(rows))
     tokens = sum(len(ids.values) for arrays in part.blocks.values() if isinstance(ids := arrays.get("ids"), Ragged))
     with precisely(served.model.plan), torch.inference_mode():
-        return embedding.vectors(served.model.network, served.model.fitted, part.blocks, part.count), tokens
+        return embeddings.vectors(served.model.network, served.model.fitted, part.blocks, part.count), tokens
 
 
 def _form(row: np.ndarray, asked: Embedding) -> Any:

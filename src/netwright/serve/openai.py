@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.types import Receive, Scope, Send
 
 from netwright.errors import InputError
-from netwright.heads.text.settings import Manner
+from netwright.inference.generation import Text
 from netwright.kinds.prompting import Unfit, turns
+from netwright.nn.heads.text.settings import Manner
 from netwright.serve import metrics
 from netwright.serve.predict import waited
 from netwright.serve.refusal import Refusal, of_input
@@ -26,7 +27,6 @@ from netwright.serve.settings import Settings
 from netwright.serve.shelf import Shelf
 from netwright.serve.wire import Gone, written
 from netwright.serve.writer import Job, Piece, Token
-from netwright.writing import Text
 
 CHOICES = 8
 FINISH = {"end": "stop", "stop": "stop", "length": "length", "context": "length"}

@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope
 
 from netwright.errors import InputError
-from netwright.heads.text.settings import Manner
+from netwright.inference.generation import Text
+from netwright.nn.heads.text.settings import Manner
 from netwright.serve import metrics
 from netwright.serve.columns import Reader
 from netwright.serve.refusal import Refusal, of_input
@@ -21,7 +22,6 @@ from netwright.serve.settings import Settings
 from netwright.serve.short import Encoded, encode
 from netwright.serve.wire import Gone, body, bounded, header, parsed, refuse_large, written
 from netwright.serve.writer import Job
-from netwright.writing import Text
 
 FEW = 256  # rows that are encoded on the loop itself, of kinds that are quickly read
 LARGE = 2**20  # bytes of a body that is parsed beside the loop

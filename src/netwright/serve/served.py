@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from netwright.events import quiet
+from netwright.inference.model import Model, load
 from netwright.kinds.language import Language
 from netwright.kinds.messages import Messages
-from netwright.model import Model, load
-from netwright.run import Run
+from netwright.runtime.run import Run
 from netwright.serve import metrics
 from netwright.serve.batches import LIGHT, Batcher
 from netwright.serve.columns import Reader

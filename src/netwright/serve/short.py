@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 import torch
 
-from netwright import answer
-from netwright.arrays import Arrays, Ragged
-from netwright.batch import Batch, tensors
 from netwright.events import Event, listening
-from netwright.model import Model, answers
+from netwright.inference.model import Model, answers
+from netwright.nn import driver
+from netwright.nn.batch import Batch, tensors
+from netwright.runtime.arrays import Arrays, Ragged
 
 
 @dataclass
@@ -77,7 +77,7 @@ def _found(model: Model, blocks: dict[str, Arrays], count: int) -> dict[str, dic
             return model.trusted(answers(model.network, blocks, count, model.plan))
         device = model.plan.device
         batch = Batch({key: tensors(arrays, device) for key, arrays in blocks.items()}, rows=torch.arange(count))
-        return model.trusted(answer.answer(model.network, batch))
+        return model.trusted(driver.answer(model.network, batch))
 
 
 def _joined(parts: list[Arrays]) -> Arrays:

@@ -13,14 +13,14 @@ import torch
 
 from netwright.errors import InputError
 from netwright.events import quiet
-from netwright.heads.text.settings import Manner
-from netwright.heads.text.state import Single
+from netwright.inference.generation import Held, Running, Scribe, Text
+from netwright.inference.model import Model, precisely
 from netwright.kinds import tokenizing
-from netwright.model import Model, precisely
+from netwright.nn.heads.text.settings import Manner
+from netwright.nn.heads.text.state import Single
 from netwright.serve import metrics
 from netwright.serve.refusal import busy
 from netwright.serve.settings import Settings
-from netwright.writing import Held, Running, Scribe, Text
 
 
 @dataclass(frozen=True)

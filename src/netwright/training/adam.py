@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from netwright import native
-from netwright.native.many import Whole, call
+from netwright.runtime import kernels
+from netwright.runtime.kernels.many import Whole, call
 from netwright.training.tables import Tables
 
 MANY = 1_000_000  # weights from which passes over memory are what a step's end costs
@@ -41,7 +41,7 @@ class AdamW(torch.optim.AdamW):
         """Whether C may change these weights: many, on a processor, in floats of 32 bits."""
         many = sum(weight.numel() for weight in weights) >= MANY
         plain = all(w.device.type == "cpu" and w.dtype == torch.float32 and w.is_contiguous() for w in weights)
-        return many and plain and native.library() is not None
+        return many and plain and kernels.library() is not None
 
     def clip(self, weights: Sequence[Tensor], most: float) -> None:
         """Let the next step see gradients whose norm, all together, is at most `most`."""

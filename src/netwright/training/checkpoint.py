@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from netwright.errors import InputError, Problem
-from netwright.run import replacing
+from netwright.runtime.run import replacing
 
 _TENSOR, _LIST, _KEYS, _FLOAT = "$tensor", "$list", "$keys", "$float"
 

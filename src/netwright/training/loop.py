@@ -16,17 +16,17 @@ from torch import Tensor, nn
 
 from netwright.errors import InputError, Problem
 from netwright.events import say
-from netwright.plan import Plan
 from netwright.recipe import Training
-from netwright.seeds import seed_for
+from netwright.runtime.plan import Plan
+from netwright.runtime.seeds import seed_for
 from netwright.training import checkpoint, sampler
 from netwright.training.averaging import Average
+from netwright.training.capture import Tape
 from netwright.training.interrupt import Stop
+from netwright.training.processes import World
 from netwright.training.schedules import Schedule
 from netwright.training.state import Data, Progress, Score
 from netwright.training.step import Step
-from netwright.training.tape import Tape
-from netwright.training.world import World
 
 
 class Loop:

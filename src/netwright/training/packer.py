@@ -12,9 +12,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from netwright.batch import Batch, Block, Lists, Rows
-from netwright.randomness import Draw
-from netwright.seeds import seed_for
+from netwright.nn.batch import Batch, Block, Lists, Rows
+from netwright.nn.randomness import Draw
+from netwright.runtime.seeds import seed_for
 
 
 def pieces(block: Block, length: int) -> tuple[Block, Tensor]:

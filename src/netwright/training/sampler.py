@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from netwright.recipe import Training
-from netwright.seeds import seed_for
+from netwright.runtime.seeds import seed_for
 
 # batches among which rows are sorted by length: enough to save nearly all padding, few enough to stay random
 WINDOW = 64

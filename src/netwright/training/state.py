@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from netwright.batch import Rows
+from netwright.nn.batch import Rows
 
 
 @dataclass

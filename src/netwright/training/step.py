@@ -8,15 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netwright.batch import Batch, Lists
-from netwright.plan import Plan
-from netwright.randomness import Draw
+from netwright.nn.batch import Batch, Lists
+from netwright.nn.randomness import Draw
 from netwright.recipe import Training
+from netwright.runtime.plan import Plan
 from netwright.training import optimizers, packer, sampler
 from netwright.training.adam import AdamW
+from netwright.training.processes import World
 from netwright.training.state import Data
 from netwright.training.tables import Tables
-from netwright.training.world import World
 
 Losses = dict[str, tuple[Tensor, Tensor | None]]
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from netwright import sources
+from netwright.data import readers
 from netwright.events import say
 from netwright.verbs.train import train
 
@@ -20,7 +20,7 @@ def demo(output: str | Path | None = None) -> dict[str, Any]:
     frame["diagnosis"] = [str(bunch.target_names[k]) for k in bunch.target]
     text = "569 tumours, 30 measurements of each (Wolberg, Street & Mangasarian 1995, CC BY 4.0): malignant or benign?"
     say("step", "demo", text)
-    model = train(replace(sources.read(frame), name="demo"), target="diagnosis", output=output)
+    model = train(replace(readers.read(frame), name="demo"), target="diagnosis", output=output)
     assert model.run is not None
     few = {name: [values[row] for row in (0, 100, 300)] for name, values in frame.items()}
     answers = model.predict(few).to_dicts()

@@ -6,18 +6,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from netwright import auto
-from netwright.choose import family_settings
+from netwright.data.schema import Fitted
+from netwright.data.table import Table
 from netwright.errors import InputError, Problem
 from netwright.events import quiet, say
 from netwright.export.parity import rows as rows_of
+from netwright.inference.model import Model, load
 from netwright.kinds.base import Kind, kind_name
 from netwright.kinds.text import Text
-from netwright.model import Model, load
-from netwright.prepare import Fitted
-from netwright.recipe_file import read_recipe
-from netwright.run import Run, write_json
-from netwright.sources.table import Table
+from netwright.recipe.files import read_recipe
+from netwright.runtime.run import Run, write_json
+from netwright.training import selection
+from netwright.training.defaults import family_settings
 from netwright.verbs.stopwatch import SCORED, fastest
 from netwright.verbs.train import train
 
@@ -89,7 +89,7 @@ def _student(into: str) -> dict[str, Any]:
     model: dict[str, Any] = {"family": family}
     if size:
         model |= SIZES.get(size) or {"size": size}
-    if family != auto.NAME:
+    if family != selection.NAME:
         family_settings(model)
     return model
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import polars as pl
 
-from netwright import output as out
-from netwright import pretrained, sources
+from netwright import pretrained
+from netwright.data import readers
 from netwright.errors import InputError, Problem
 from netwright.events import say
-from netwright.model import load
-from netwright.starting import untrained
+from netwright.inference import output as out
+from netwright.inference.model import load
+from netwright.training.checkpoint_start import untrained
 
 
 def embed(run: str | Path, data: Any, *, output: str | Path | None = None, inputs: str | None = None) -> pl.DataFrame:
@@ -26,7 +27,7 @@ def embed(run: str | Path, data: Any, *, output: str | Path | None = None, input
         what = "a CSV file holds no lists"
         raise InputError(Problem("--output", what, allowed="a name that ends in .parquet or .jsonl"))
     if pretrained.is_one(run):
-        table = sources.read(data)
+        table = readers.read(data)
         model = untrained(str(run), table, tuple(inputs.split(",")) if inputs else None)
         found = model.embed(table)
     else:

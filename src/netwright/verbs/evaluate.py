@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from netwright.model import load
+from netwright.inference.model import load
 
 
 def evaluate(run: str | Path, data: Any) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from typing import Any
 
 from netwright import pretrained
 from netwright.errors import InputError, Problem
-from netwright.heads.text.settings import Manner
+from netwright.inference.model import Model, load
 from netwright.kinds.base import kind_name
-from netwright.model import Model, load
+from netwright.nn.heads.text.settings import Manner
 from netwright.recipe import validate
-from netwright.starting import writer
+from netwright.training.checkpoint_start import writer
 
 
 def generate(run: str | Path, prompt: str, *, settings: Mapping[str, Any] | None = None) -> Iterator[str]:

@@ -11,9 +11,9 @@ from typing import Any
 
 from netwright.errors import InputError, Problem
 from netwright.events import quiet, say
-from netwright.model import Model, load
-from netwright.pack import pins, wheel
-from netwright.run import standing
+from netwright.export.package import pins, wheel
+from netwright.inference.model import Model, load
+from netwright.runtime.run import standing
 
 FILES = Path(pins.__file__).parent / "files"
 HELD = ("run.json", "recipe.yaml", "plan.json", "kinds.json", "trust.json", "metrics.json", "model.safetensors", "tokenizer.json")  # fmt: skip

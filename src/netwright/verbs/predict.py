@@ -9,13 +9,13 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from netwright import output as out
-from netwright import sources
-from netwright.encoding import SLICE
+from netwright.data import readers
+from netwright.data.encode import SLICE
+from netwright.data.stream import Stream
 from netwright.errors import Interrupted, counted
 from netwright.events import say
-from netwright.model import Model, flat, load
-from netwright.sources.stream import Stream
+from netwright.inference import output as out
+from netwright.inference.model import Model, flat, load
 
 
 def predict(run: str | Path, data: Any, *, output: str | Path | None = None) -> str | None:
@@ -25,7 +25,7 @@ def predict(run: str | Path, data: Any, *, output: str | Path | None = None) -> 
     """
     path = None if output is None else out.check(output, data)
     model = load(run)
-    stream = sources.streamed(data, settings=model.recipe.read)
+    stream = readers.streamed(data, settings=model.recipe.read)
     if path is None:
         text = io.StringIO()
         for number, frame in enumerate(model.parts(stream)):

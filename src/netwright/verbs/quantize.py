@@ -9,14 +9,15 @@ from typing import Any
 
 import torch
 
-from netwright import halves, quantizing
 from netwright.errors import InputError, Problem, nearest
 from netwright.events import say
 from netwright.export.parity import ROWS
 from netwright.export.parity import rows as rows_of
+from netwright.inference.model import Model, load
 from netwright.kinds.language import Language
-from netwright.model import Model, load
-from netwright.run import Run, standing, write_json
+from netwright.nn import quantization
+from netwright.runtime import cpu
+from netwright.runtime.run import Run, standing, write_json
 from netwright.training import checkpoint
 from netwright.verbs.stopwatch import SCORED, speed
 
@@ -34,13 +35,13 @@ def quantize(
     learnt. Raises `InputError` where nothing in the run is large enough, or it is in fewer bits already.
     """
     to = to and to.replace("-", "_")
-    if to is not None and to not in quantizing.FORMS:
+    if to is not None and to not in quantization.FORMS:
         raise InputError(
             Problem(
                 "--to",
                 f"there is no form {to!r}",
-                allowed=", ".join(quantizing.FORMS),
-                fix=nearest(to, quantizing.FORMS),
+                allowed=", ".join(quantization.FORMS),
+                fix=nearest(to, quantization.FORMS),
             )
         )
     opened = Run.open(run)
@@ -62,7 +63,7 @@ def quantize(
             if (opened.folder / name).exists():
                 shutil.copyfile(opened.folder / name, folder / name)
         new = Run(folder)
-        kept = quantizing.packed(state) if to == "int4" else {name: value.contiguous() for name, value in small.network.state_dict().items()}  # fmt: skip
+        kept = quantization.packed(state) if to == "int4" else {name: value.contiguous() for name, value in small.network.state_dict().items()}  # fmt: skip
         checkpoint.write(new.weights, {name: value.clone() for name, value in kept.items()}, {"weights": to})
         found = {
             "to": to, "rows": len(rows), "bytes": {"before": opened.weights.stat().st_size, "after": new.weights.stat().st_size},
@@ -79,7 +80,7 @@ def _form(model: Model) -> str:
     form, why = "int8", "it answers many rows at a time"
     if any(isinstance(kind, Language) for kind in model.fitted.targets.values()):
         form, why = "int8_weights", "it writes, a few rows at a time"
-    elif halves.fast():
+    elif cpu.fast():
         form, why = "int8_weights", "products of 16-bit floats are fast on this processor"
     say("notice", "quantize.form", f"--to {form}: {why}")
     return form
@@ -88,16 +89,16 @@ def _form(model: Model) -> str:
 def _converted(model: Model, state: dict[str, torch.Tensor], to: Any, rows: Any) -> Model:
     """The model with its weights in fewer bits."""
     plain = model.bare()
-    plain.load_state_dict(quantizing.unpacked(quantizing.packed(state)) if to == "int4" else state)
-    if to != "int4" and not quantizing.convert(plain, to):
-        what = f"it has no linear map of {quantizing.LEAST:,} weights or more"
+    plain.load_state_dict(quantization.unpacked(quantization.packed(state)) if to == "int4" else state)
+    if to != "int4" and not quantization.convert(plain, to):
+        what = f"it has no linear map of {quantization.LEAST:,} weights or more"
         raise InputError(Problem(str(model.run.folder if model.run else "run"), what, fix="it is small as it is"))
     out = Model(plain, model.fitted, model.recipe, model.plan, model.run, copy.deepcopy(model.trust))
     if to == "int8_static":
-        for part in quantizing.maps(plain):
+        for part in quantization.maps(plain):
             part.watching = True
         out.evaluate(rows.slice(0, ROWS))
-        for part in quantizing.maps(plain):
+        for part in quantization.maps(plain):
             part.watching = False
             assert part.fixed is not None
             part.fixed.fill_(max(part.watched, 1e-12) / 127)

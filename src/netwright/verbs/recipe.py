@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from netwright import project
-from netwright.declare import declare
-from netwright.recipe_file import to_yaml
+from netwright.recipe.files import to_yaml
+from netwright.training import pipeline
+from netwright.training.resolve import declare
 
 
 def recipe(
@@ -20,7 +20,7 @@ def recipe(
 ) -> str:
     """Return the recipe as YAML text: the rows are read and the kinds fitted, but nothing is trained."""
     declared = declare(data, target=target, model=model, recipe=file, settings=settings)
-    table = project.read(declared, declared.data if data is None else data)
-    described = project.describe_rows(declared, table)
-    work = project.prepare_rows(*project.with_lessons(described, project.divide(described)))
+    table = pipeline.read(declared, declared.data if data is None else data)
+    described = pipeline.describe_rows(declared, table)
+    work = pipeline.prepare_rows(*pipeline.with_lessons(described, pipeline.divide(described)))
     return to_yaml(work.recipe, work.reasons)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from netwright import samples
+from netwright.data import samples
+from netwright.data.samples import Sample
 from netwright.errors import InputError, Problem
 from netwright.events import say
-from netwright.samples import Sample
 
 
 def listed() -> str:

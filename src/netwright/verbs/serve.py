@@ -13,7 +13,7 @@ from typing import Any
 from netwright.errors import InputError, Problem, absent
 from netwright.events import say
 from netwright.recipe import validate
-from netwright.run import Run
+from netwright.runtime.run import Run
 from netwright.serve.settings import Settings
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from netwright.run import Run
+from netwright.runtime.run import Run
 
 
 def show(folder: str | Path) -> dict[str, Any]:

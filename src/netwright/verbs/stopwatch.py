@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from netwright.data.table import Table
 from netwright.events import quiet
 from netwright.export.parity import ROWS
-from netwright.heads.text.settings import Manner
+from netwright.inference.model import Model
 from netwright.kinds.language import Language
 from netwright.kinds.messages import Messages
-from netwright.model import Model
-from netwright.sources.table import Table
+from netwright.nn.heads.text.settings import Manner
 
 TIMED, ENOUGH = 5, 20.0  # rounds of answering, of which the fastest counts; seconds after which there are no more
 WRITTEN = 64  # tokens of a text that is timed

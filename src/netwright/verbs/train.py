@@ -14,31 +14,31 @@ import numpy as np
 import torch
 
 import netwright
-from netwright import adapters, auto, pretrained, project
-from netwright.choose import family_settings
-from netwright.declare import declare
+from netwright import pretrained
+from netwright.data.readers.address import address, shown
+from netwright.data.schema import Fitted
+from netwright.data.splits import Parts
+from netwright.data.table import Table
 from netwright.errors import InputError, Interrupted, Problem
+from netwright.evaluation.evaluate import cross_validated, learnt, measured
 from netwright.events import Event, listening, say
+from netwright.inference.model import Model, flat, load
 from netwright.kinds.category import Category
 from netwright.kinds.language import Language
-from netwright.measuring import cross_validated, learnt, measured
-from netwright.model import Model, flat, load
-from netwright.plan import Plan
-from netwright.prepare import Fitted
-from netwright.project import Project, Work
+from netwright.nn import lora
+from netwright.nn.trunks.module.settings import Settings as Module
 from netwright.recipe import Recipe
-from netwright.recipe_file import read_recipe, to_yaml
+from netwright.recipe.files import read_recipe, to_yaml
 from netwright.report.kept import all as kept_for_report
 from netwright.report.kept.clock import Clock
 from netwright.report.notebook import watching
-from netwright.run import VERSION, Run, replacing, write_json, write_text
-from netwright.sources.address import address, shown
-from netwright.sources.table import Table
-from netwright.splitting import Parts
-from netwright.training import checkpoint
-from netwright.training.world import World
-from netwright.trunks import adapting
-from netwright.trunks.module.settings import Settings as Module
+from netwright.runtime.plan import Plan
+from netwright.runtime.run import VERSION, Run, replacing, write_json, write_text
+from netwright.training import checkpoint, peft, pipeline, selection
+from netwright.training.defaults import family_settings
+from netwright.training.pipeline import Project, Work
+from netwright.training.processes import World
+from netwright.training.resolve import declare
 
 KEPT = 256  # rows that exports are proven by
 
@@ -80,7 +80,7 @@ def train(
         raise InputError(
             Problem("DATA", "no data is named", fix="give a file, as in netwright train reviews.csv --target stars")
         )
-    if "family" in declared.model and declared.model["family"] != auto.NAME:
+    if "family" in declared.model and declared.model["family"] != selection.NAME:
         chosen = family_settings(declared.model)  # before any row is read
         if isinstance(chosen, Module) and module is None:
             fix = "netwright.train(data, model=your_module), or name a family, as in --model mlp"
@@ -91,7 +91,7 @@ def train(
     _free_folder(source, output)
     clock = Clock()
     with listening(said := []):
-        table = project.read(declared, source)
+        table = pipeline.read(declared, source)
         clock.lap("reading")
         ready = _prepared(declared, table, clock)
     if world.rank:
@@ -185,7 +185,7 @@ def _gone_on(run: Run, data: Any, module: torch.nn.Module | None, world: World) 
         raise InputError(Problem("data", f"{folder} was trained on data in memory", fix=fix))
     source = recipe.data if data is None else data  # a file that was moved is named anew: its content decides
     clock = Clock()
-    table = project.read(recipe, source)
+    table = pipeline.read(recipe, source)
     clock.lap("reading")
     if table.fingerprint != about["fingerprint"]:
         fix = f"put it back, or begin anew, or go on from its weights: netwright train DATA --model {folder}"
@@ -206,7 +206,7 @@ class Ready:
     parts: Parts
     work: Work
     clock: Clock
-    tried: list[auto.Try]
+    tried: list[selection.Try]
 
 
 def _prepared(recipe: Recipe, table: Table, clock: Clock) -> Ready:
@@ -219,21 +219,21 @@ def _prepared(recipe: Recipe, table: Table, clock: Clock) -> Ready:
         recipe, start = words, None
     elif start is not None:
         recipe = _taken_over(recipe, start)
-    described = project.describe_rows(recipe, table)
-    parts = project.divide(described)
+    described = pipeline.describe_rows(recipe, table)
+    parts = pipeline.divide(described)
     clock.lap("finding the kinds, dividing the rows")
     own = parts
     if recipe.split.folds:  # the folds test; the network that is kept learns from those rows too
         own = Parts(np.sort(np.concatenate([parts.train, parts.test])), parts.validation, np.zeros(0, np.int64))
         text = f"{recipe.split.folds} folds test every row once; the network that is kept learns from {len(own.train):,} rows"
         say("choice", "split.folds", f"{text}, and {len(own.validation):,} choose its weights")
-    tried: list[auto.Try] = []
-    if auto.called(described):
-        chosen, tried = auto.pick(described, own, World.joined())
+    tried: list[selection.Try] = []
+    if selection.called(described):
+        chosen, tried = selection.pick(described, own, World.joined())
         clock.lap("trying families")
         described = replace(described, recipe=chosen)
-    described, own = project.with_lessons(described, own)
-    work = project.prepare_rows(described, own, start=start)
+    described, own = pipeline.with_lessons(described, own)
+    work = pipeline.prepare_rows(described, own, start=start)
     clock.lap("fitting the kinds, encoding the rows")
     for kind in work.fitted.targets.values():
         if isinstance(kind, Category) and len(kind.classes) < 2:
@@ -260,13 +260,13 @@ def _finished(ready: Ready, run: Run | None, plan: Plan | None, module: torch.nn
     """Train, measure, save."""
     work, untrained = ready.work, copy.deepcopy(module)  # the folds' networks must not start from trained weights
     kept = run.checkpoint if run is not None else None
-    network, plan, history = project.train(
+    network, plan, history = pipeline.train(
         work, plan=plan, kept=kept, module=module, world=world, ready=_keep_plan(run, ready.clock)
     )
     ready.clock.lap("training")
     if run is not None:
-        adapters.write(run.folder / "adapter", network, work.family)
-    adapting.merge(network)
+        peft.write(run.folder / "adapter", network, work.family)
+    lora.merge(network)
     model = Model(network, work.fitted, work.recipe, plan, run)
     if run is None:
         return model

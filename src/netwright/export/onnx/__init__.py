@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from netwright.data.schema import located
+from netwright.data.table import Table
 from netwright.errors import InputError, Problem, absent
 from netwright.export.answers import Answer
-from netwright.heads.base import Plain
+from netwright.inference.model import Model
 from netwright.kinds.base import kind_name
 from netwright.kinds.tags import listed
-from netwright.model import Model
-from netwright.prepare import located
-from netwright.sources.table import Table
+from netwright.nn.heads.base import Plain
 
 EXTRA = "export"
 TYPES = ("f32",)

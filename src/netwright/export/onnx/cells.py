@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netwright.trunks.cells import Cells
+from netwright.nn.trunks.cells import Cells
 
 GATES = {
     "lstm": (0, 3, 1, 2),

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from netwright.batch import Block, Lists
 from netwright.kinds.base import Kind, kind_name
 from netwright.kinds.category import FIRST, MISSING, Category
 from netwright.kinds.date import DAY, Date
@@ -25,6 +24,7 @@ from netwright.kinds.parse import DATE_FORMS
 from netwright.kinds.span import Span
 from netwright.kinds.tags import Tags
 from netwright.kinds.text import PATTERNS, Text
+from netwright.nn.batch import Block, Lists
 
 EXAMPLE = 3  # rows and tokens of the example that the graph is traced with: 0 and 1 would be taken as fixed
 Input = dict[str, Any]

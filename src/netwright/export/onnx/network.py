@@ -13,20 +13,20 @@ import torch
 from torch import Tensor, nn
 
 from netwright.errors import InputError, Problem
+from netwright.evaluation.calibration import Trust
 from netwright.export.onnx import words
 from netwright.export.onnx.cells import exportable, translated
 from netwright.export.onnx.columns import Columns, Grams, Tokens, columns
-from netwright.heads.base import Plain
+from netwright.inference.model import Model, precisely
 from netwright.kinds.base import Kind
 from netwright.kinds.category import Category
 from netwright.kinds.labels import Labels
 from netwright.kinds.number import Number
 from netwright.kinds.span import Span
 from netwright.kinds.tags import Tags
-from netwright.model import Model, precisely
-from netwright.signal import Signal
-from netwright.stems.text import Stem as TextStem
-from netwright.trust import Trust
+from netwright.nn.heads.base import Plain
+from netwright.nn.signal import Signal
+from netwright.nn.stems.text import Stem as TextStem
 
 OPSET = 20
 Output = dict[str, Any]

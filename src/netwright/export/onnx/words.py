@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from netwright.heads.span.net import CLOSED
-from netwright.signal import Signal
+from netwright.nn.heads.span.net import CLOSED
+from netwright.nn.signal import Signal
 
 
 def elements(signals: list[Signal], each: Signal, block: int) -> Tensor:

@@ -9,10 +9,8 @@ import numpy as np
 import polars as pl
 import torch
 
-from netwright.arrays import take
-from netwright.batch import Rows, tensors
-from netwright.model import Model, on, precisely
-from netwright.project import Project, Work
+from netwright.inference.model import Model, on, precisely
+from netwright.nn.batch import Rows, tensors
 from netwright.report.kept.cost import cost
 from netwright.report.kept.profile import profile
 from netwright.report.kept.texts import texts
@@ -20,7 +18,9 @@ from netwright.report.kept.words import worst_words
 from netwright.report.kept.worst import worst, worst_pairs
 from netwright.report.page import build
 from netwright.report.page.found import Found
-from netwright.run import Run, write_json, write_text
+from netwright.runtime.arrays import take
+from netwright.runtime.run import Run, write_json, write_text
+from netwright.training.pipeline import Project, Work
 
 if TYPE_CHECKING:
     from netwright.report.kept.clock import Clock

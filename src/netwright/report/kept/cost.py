@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from netwright import answer
-from netwright.batch import Batch
-from netwright.network import Network, describe
-from netwright.run import Run
+from netwright.nn import driver
+from netwright.nn.batch import Batch
+from netwright.nn.network import Network, describe
+from netwright.runtime.run import Run
 
 if TYPE_CHECKING:
     from netwright.report.kept.clock import Clock
@@ -69,7 +69,7 @@ def flops(network: Network, some: Batch) -> int:
         for weight in learns:  # the counter follows gradients, and stumbles over weights that a layer hands to another
             weight.requires_grad_(False)
         with FlopCounterMode(display=False) as counter:
-            answer.answer(network, some)
+            driver.answer(network, some)
     finally:
         for weight in learns:
             weight.requires_grad_(True)

@@ -14,9 +14,9 @@ import polars as pl
 from netwright.kinds import parse
 
 if TYPE_CHECKING:
+    from netwright.data.schema import Described, Fitted
+    from netwright.data.splits import Parts
     from netwright.kinds.base import Kind
-    from netwright.prepare import Described, Fitted
-    from netwright.splitting import Parts
 
 LOOK = 50_000
 """Rows of a part that are looked at one by one: a share is then right within about 0.5 %."""

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from netwright.data.table import Table
 from netwright.errors import InputError
 from netwright.events import Event, listening, quiet, say, say_rows
-from netwright.heads.text.settings import Manner
+from netwright.inference.model import Model
 from netwright.kinds.language import Language
 from netwright.kinds.messages import Messages
-from netwright.model import Model
-from netwright.project import Work
-from netwright.sources.table import Table
+from netwright.nn.heads.text.settings import Manner
+from netwright.training.pipeline import Work
 
 SHOWN = 6  # rows
 WRITTEN = 120  # tokens of a text that is gone on with

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from netwright.evaluation.metrics.span import agreement
 from netwright.kinds.span import Span
 from netwright.kinds.words import parted
-from netwright.measure.span import agreement
 from netwright.report.kept.worst import INPUTS, LENGTH, ROWS
 
 if TYPE_CHECKING:
+    from netwright.data.table import Table
     from netwright.report.page.words import Said
-    from netwright.sources.table import Table
 
 WORDS = 40
 """Words of a text that are kept, the first wrong one among them."""

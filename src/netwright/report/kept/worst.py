@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 
 if TYPE_CHECKING:
-    from netwright.arrays import Arrays
-    from netwright.prepare import Fitted
+    from netwright.data.schema import Fitted
+    from netwright.data.table import Table
     from netwright.report.page.found import Answered, Found
-    from netwright.sources.table import Table
+    from netwright.runtime.arrays import Arrays
 
 ROWS = 20
 INPUTS = 15

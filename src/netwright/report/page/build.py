@@ -10,12 +10,12 @@ from typing import Any
 
 from markupsafe import Markup
 
-from netwright import rooms
+from netwright import registry
 from netwright.events import say
 from netwright.report.page.figure import drawing
 from netwright.report.page.found import Found
 from netwright.report.page.html import cut, joined, tag
-from netwright.run import Run, write_text
+from netwright.runtime.run import Run, write_text
 
 HERE = Path(__file__).parent
 
@@ -40,7 +40,7 @@ def again(run: str | Path | Run, *, output: str | Path | None = None) -> Path:
 
 def page(found: Found) -> str:
     """Return the whole page of a run: the same files give the same page."""
-    modules = [rooms.find("report", name) for name in rooms.names("report")]
+    modules = [registry.find("report", name) for name in registry.names("report")]
     contents, sections = [], []
     with drawing():
         for module in sorted(modules, key=lambda module: module.PLACE):

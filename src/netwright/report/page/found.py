@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from netwright.data.schema import Fitted
 from netwright.kinds import parse
 from netwright.kinds.base import Kind
 from netwright.kinds.category import FIRST, Category
 from netwright.kinds.labels import Labels
 from netwright.kinds.number import Number
-from netwright.prepare import Fitted
 from netwright.report.page.reasons import Setting, settings
 from netwright.report.page.words import Said, said
-from netwright.run import Run
+from netwright.runtime.run import Run
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from netwright import measure
+from netwright.evaluation import metrics
 from netwright.report.page.found import Found
 from netwright.report.page.html import cut
 from netwright.report.page.written import named, score, share
@@ -65,7 +65,7 @@ def verdict(found: Found, target: str) -> Verdict:
 
 def sign_of(kind: str, metric: str) -> int:
     """Return 1 where more is better, -1 where less is."""
-    known = {**measure.metrics_of(kind), **measure.metrics_of(kind, 2)}
+    known = {**metrics.metrics_of(kind), **metrics.metrics_of(kind, 2)}
     return -1 if metric in known and known[metric].better == "lower" else 1
 
 

@@ -1,0 +1,56 @@
+"""Arrow files: the file form (also called Feather 2) and the stream form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netwright.data.readers.content import fingerprint
+from netwright.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from netwright.data.table import Table
+    from netwright.recipe import Read
+
+FORMS = (".arrow .feather .ipc",)
+_FILE, _FEATHER_1 = b"ARROW1", b"FEA1"
+
+
+def claims(data: Any) -> bool:
+    """Say whether `data` is the path of an Arrow file.
+
+    >>> claims(Path("a.feather")), claims(Path("a.csv"))
+    (True, False)
+    """
+    return isinstance(data, Path) and data.suffix.lower() in (".arrow", ".feather", ".ipc") and not data.is_dir()
+
+
+def read(data: Path, settings: Read) -> Table:
+    """Read an Arrow file into a table; the id of a row is `file:position`. Raises `InputError` for a broken file.
+
+    >>> import polars as pl, tempfile
+    >>> from netwright.recipe import Read
+    >>> path = Path(tempfile.mkdtemp()) / "a.arrow"
+    >>> pl.DataFrame({"a": [1, 2]}).write_ipc(path)
+    >>> read(path, Read()).ids()
+    ['a.arrow:1', 'a.arrow:2']
+    """
+    import polars as pl
+
+    from netwright.data.readers.frames import finished
+    from netwright.data.table import Table
+
+    content = fingerprint(data)
+    with data.open("rb") as stream:
+        mark = stream.read(len(_FILE))
+    if not mark:
+        raise InputError(Problem(data.name, "the file is empty", fix="write or download it again"))
+    if mark.startswith(_FEATHER_1):
+        raise InputError(Problem(data.name, "is Feather 1, which is no longer read", fix="write it as Feather 2"))
+    try:
+        with data.open("rb") as stream:  # a stream, for in a path polars would take * and ? as patterns
+            frame = pl.read_ipc(stream) if mark == _FILE else pl.read_ipc_stream(stream)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        what = "is not a whole Arrow file: " + str(error).partition("\n")[0]
+        raise InputError(Problem(data.name, what, fix="write or download it again")) from error
+    return Table.of(finished(frame, name=data.name), name=data.name, fingerprint=content)

@@ -1,0 +1,1 @@
+"""Networks: stems, trunks and heads, joined in `network`, answered by `driver`."""

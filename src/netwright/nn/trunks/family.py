@@ -1,0 +1,155 @@
+"""What every family declares without torch: its settings, what it asks of stems and kinds, and its defaults with reasons."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar, Literal, NamedTuple, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from netwright.data.facts import DataFacts
+from netwright.nn.shapes import Want
+from netwright.recipe import Settings
+
+
+class Choice(NamedTuple):
+    """A value that was chosen, and why."""
+
+    value: Any
+    reason: str
+
+
+Choices = dict[str, Choice]
+
+
+class Adapt(Settings):
+    """How pretrained weights become those of the task.
+
+    `frozen`: they stay, and what they make of each row is computed once. `head`: what is new learns first, then all (Kumar
+    et al. 2022, arXiv 2202.10054). `top:2`: the last two blocks and what is new. `full`: all. `lora`: small matrices
+    beside each map (Hu et al. 2021, arXiv 2106.09685), W + alpha/rank · B A.
+    """
+
+    how: str = Field(default="lora", description="frozen, head, top:NUMBER, full or lora")
+    rank: int = Field(default=8, ge=1, le=4096, description="columns of LoRA's matrices")
+    alpha: float = Field(default=16.0, gt=0, description="LoRA's matrices count alpha / rank times")
+    maps: Literal["all", "attention", "queries_values"] = Field(default="all", description="which linear maps get LoRA's matrices")  # fmt: skip
+    decay: float = Field(default=1.0, gt=0, le=1, description="what the learning rate is multiplied by from a block to the one before it")  # fmt: skip
+    bits: Literal[8] | None = Field(default=None, description="8: with LoRA, the weights that stay are held in 8 bits, a quarter of the memory")  # fmt: skip
+    remember: bool | None = Field(default=None, description="whether a block's inside is computed again for its gradient, which takes a third more time and a fraction of the memory (gradient checkpointing)")  # fmt: skip
+
+    @field_validator("how")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if not re.fullmatch(r"frozen|head|full|lora|top:[1-9]\d{0,3}", value):
+            raise ValueError(f"{value!r} is none of frozen, head, top:NUMBER, full, lora")
+        return value
+
+    @model_validator(mode="after")
+    def _stays(self) -> Self:
+        if self.bits and self.how != "lora":
+            raise ValueError(
+                f"bits {self.bits} is for weights that stay while LoRA's learn: it goes with how lora, not {self.how}"
+            )
+        return self
+
+    @property
+    def top(self) -> int | None:
+        """How many of the last blocks learn; None where that is not what limits."""
+        return int(self.how.partition(":")[2]) if self.how.startswith("top:") else None
+
+
+class Family(Settings):
+    """A family's settings. None means "choose for me"; `chosen` gives the values and their reasons.
+
+    `takes`: the kinds of inputs it reads. `writes`: whether it can step through a text that it writes. `elements`: whether
+    something comes of each element of a text, so that each of its words may be answered; else all is pooled. `vectors`:
+    whether it makes a vector of a row, not answers at once.
+    `keeps_apart`: whether several texts packed into one row do not see each other.
+    """
+
+    takes: ClassVar[tuple[str, ...]]
+    writes: ClassVar[bool] = False
+    keeps_apart: ClassVar[bool] = False
+    elements: ClassVar[bool] = True
+    vectors: ClassVar[bool] = True
+    start: str | None = Field(
+        default=None, description="a run folder, or a pretrained checkpoint, whose weights training starts from"
+    )
+    digest: str | None = Field(
+        default=None, description="SHA-256 of the pretrained checkpoint that training starts from"
+    )
+    adapt: Adapt | None = Field(
+        default=None, description="how much of pretrained weights is learnt: frozen, head, top:NUMBER, full or lora"
+    )
+
+    @property
+    def builds(self) -> str:
+        """The module of the family's folder whose `Net` is its network."""
+        return "net"
+
+    @field_validator("adapt", mode="before")
+    @classmethod
+    def _how(cls, value: Any) -> Any:
+        return {"how": value} if isinstance(value, str) else value
+
+    def chosen(self, facts: DataFacts) -> Choices:
+        """Return this family's values for the settings that are None."""
+        return {}
+
+    def filled(self, facts: DataFacts) -> Self:
+        """Return these settings with what is None chosen."""
+        chosen = self.chosen(facts)
+        return self.model_copy(update={name: one.value for name, one in chosen.items() if getattr(self, name) is None})
+
+    def training(self, facts: DataFacts) -> Choices:
+        """Return this family's values for the recipe's `training` settings."""
+        return {}
+
+    def brings(self, kind: str) -> dict[str, Any]:
+        """Return settings that an input column of a kind takes from this family where the user gave none."""
+        return {}
+
+    def brings_target(self, kind: str) -> dict[str, Any]:
+        """Return settings that a target column of a kind takes from this family where the user gave none."""
+        return {}
+
+    def writes_after(self, targets: tuple[str, ...]) -> bool:
+        """Say whether inputs become the beginning of a text that is written, rather than blocks with stems."""
+        return False
+
+    def want(self, kind: str, *, outputs: int) -> Want:
+        """Return what this family asks of the stem for a kind; `outputs` counts the heads' outputs."""
+        raise NotImplementedError
+
+    def instead(self, facts: DataFacts) -> Family | None:
+        """Return another family's settings that these stand for, on such rows."""
+        return None
+
+    def brings_head(self, kind: str) -> dict[str, Any]:
+        """Return settings that the head of a target of a kind takes from this family where the user gave none."""
+        return {}
+
+    def cuts(self, lengths: dict[str, Any]) -> tuple[Any, str]:
+        """Return which rows (n,) lose something because columns of so many tokens (n,) enter together, and what is said.
+
+        None where nothing is cut.
+        """
+        return None, ""
+
+    def refuse(self, facts: DataFacts) -> str | None:
+        """Say why this family cannot read these inputs, or None."""
+        if not self.writes and {"text", "messages"} & set(facts.targets):
+            return "it does not write text; transformer does"
+        each = [kind for kind in ("tags", "span") if kind in facts.targets]
+        if each and not self.elements:
+            return f"it makes one answer of a whole row, and {each[0]} asks for one of each word; recurrent gives them"
+        if "match" in facts.targets and not self.vectors:
+            return "it makes no vector of a row, and a match compares vectors; mlp does"
+        foreign = [kind for kind in facts.kinds if kind not in self.takes]
+        return f"it does not read columns of kind {', '.join(foreign)}" if foreign else None
+
+    @classmethod
+    def tiny(cls) -> Self:
+        """Return the smallest sensible settings, for tests."""
+        return cls()

@@ -1,0 +1,39 @@
+"""Module: a user's own `torch.nn.Module` as the trunk (Python only)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from netwright.data.facts import DataFacts
+from netwright.nn.shapes import Want
+from netwright.nn.trunks.family import Choice, Choices, Family
+
+
+class Settings(Family):
+    """Settings of a user's own module: its class's name, so that a run says whose weights it holds."""
+
+    takes: ClassVar[tuple[str, ...]] = ("number", "category", "labels", "date", "text", "image")
+    elements: ClassVar[bool] = False
+    family: Literal["module"] = "module"
+    name: str = Field(default="", description="the module's class")
+
+    def training(self, facts: DataFacts) -> Choices:
+        """The usual first choices."""
+        return {
+            "optimizer": Choice("adamw", "the usual first choice"),
+            "learning_rate": Choice(0.001, "Adam's published default (Kingma & Ba 2015)"),
+            "batch_size": Choice(64 if facts.rows >= 1000 else 32, f"{facts.rows:,} training rows"),
+            "epochs": Choice(30, "an upper end; early stopping decides"),
+            "patience": Choice(8, "early stopping"),
+            "schedule": Choice("constant", "the module says nothing else"),
+        }
+
+    def brings(self, kind: str) -> dict[str, Any]:
+        """Texts as word numbers."""
+        return {"text": {"tokens": "words", "vocabulary": 10_000, "length": 256}}.get(kind, {})
+
+    def want(self, kind: str, *, outputs: int) -> Want:
+        """Numbers and categories as vectors, images as grids, texts as token numbers."""
+        return {"image": Want("grid"), "text": Want("ids")}.get(kind, Want("vector"))

@@ -1,0 +1,1 @@
+"""What runs beneath: plans, the cache, the run folder, seeds, processors and kernels."""

@@ -1,3 +1,0 @@
-"""Dates in: their parts are numbers, so their stem is the numbers' own."""
-
-from netwright.stems.number import Stem as Stem

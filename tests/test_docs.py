@@ -223,12 +223,15 @@ def added(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
             (path.parent / "__init__.py").touch()
         names.append(place[1])
     for room in sorted({name.partition("/")[0] for name in names}):
-        package = importlib.import_module(f"netwright.{room}")
+        package = importlib.import_module(registry.PACKAGES[room])
         monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder / "added" / room)])
-    registry.names.cache_clear()
+    registry.refresh()
     yield names
-    registry.names.cache_clear()
-    for name in {"netwright." + name.removesuffix(".py").replace("/", ".") for name in names}:
+    registry.refresh()
+    for name in {
+        f"{registry.PACKAGES[name.partition('/')[0]]}.{name.removesuffix('.py').partition('/')[2].replace('/', '.')}"
+        for name in names
+    }:
         for module in (name, name.rpartition(".")[0]):
             package, _, last = module.rpartition(".")
             if module.count(".") > 1 and sys.modules.pop(module, None) is not None:

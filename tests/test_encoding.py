@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import netwright.model
 import numpy as np
 import polars as pl
 import pytest
 import torch
 
 import netwright as nw
+import netwright.inference.model
 from netwright.data import encode, schema, splits
 from netwright.data.readers import large, mapped
 from netwright.data.splits import divide

@@ -108,8 +108,8 @@ def test_another_run_or_other_rows_begin_anew(home: Path, small: None, tmp_path:
 def test_killed_again_and_again(home: Path, tmp_path: Path) -> None:
     """SIGKILL at chance moments: no row is lost or doubled, and their order stays."""
     program = (
-        "import sys; from netwright import model, encoding; from netwright.verbs import predict\n"
-        f"for each in (model, predict, encoding): each.SLICE = {PART}\n"
+        "import sys; from netwright.inference import model; from netwright.data import encode; from netwright.verbs import predict\n"
+        f"for each in (model, predict, encode): each.SLICE = {PART}\n"
         "print('on', flush=True); predict.predict(*sys.argv[1:3], output=sys.argv[3])"
     )
     path = tmp_path / "p.csv"

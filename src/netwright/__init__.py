@@ -46,14 +46,15 @@ _PLACES = {
     "InputError": "netwright.errors", "Model": "netwright.inference.model", "Recipe": "netwright.recipe", "load": "netwright.inference.model",
     "evaluate": "netwright.verbs.evaluate", "predict": "netwright.verbs.predict", "export": "netwright.verbs.export", "Manner": "netwright.nn.heads.text.settings", "report": "netwright.verbs.report", "train": "netwright.verbs.train",
 }  # fmt: skip
+_MODULES = {"samples": "netwright.data.samples", "sklearn": "netwright.sklearn"}
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: `import netwright` itself is instant."""
     import importlib
 
-    if name in ("samples", "sklearn"):
-        return importlib.import_module(f"netwright.{name}")
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
     if name not in _PLACES:
         raise AttributeError(f"module 'netwright' has no attribute {name!r}; it has {', '.join(__all__)}")
     value = getattr(importlib.import_module(_PLACES[name]), name)

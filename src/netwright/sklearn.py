@@ -40,7 +40,7 @@ from netwright.data.table import Table
 from netwright.errors import InputError, Problem
 from netwright.evaluation.calibration import Trust
 from netwright.evaluation.evaluate import learn
-from netwright.inference.model import Model, assemble, fill, precisely
+from netwright.inference.model import Model, answers, assemble, fill, precisely
 from netwright.recipe import Recipe, validate
 from netwright.runtime.plan import Plan
 from netwright.training import pipeline, selection
@@ -170,13 +170,21 @@ class _Net(BaseEstimator):
         return values
 
     def _answers(self, X: Any) -> tuple[Model, dict[str, dict[str, np.ndarray]]]:
-        """Return the model and what its heads answer for X, by target key."""
+        """Return the model and what its heads answer for X, by target key.
+
+        Computed in float64: with a row's order or company the last bit of a float32 product may change (it does on AMD),
+        and scikit-learn's estimators answer a row alike whatever stands beside it.
+        """
         check_is_fitted(self)
         X, _ = self._rows(X, fitting=False)
         model: Model = self.model_
         with self._heard():
             table = replace(readers.read(X), fingerprint="")
-            return model, model.answers(model.fitted.encode(table), len(table))
+            network, plan = (
+                copy.deepcopy(model.network).double(),
+                model.plan.model_copy(update={"precision": "float64"}),
+            )
+            return model, model.trusted(answers(network, model.fitted.encode(table), len(table), plan))
 
     @contextmanager
     def _heard(self) -> Iterator[None]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import checkpoints
+import polars as pl
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -53,7 +54,7 @@ def test_a_decoder_goes_on_as_transformers_does(kind: str, tmp_path: Path) -> No
         assert found.tokens == alone.tokens
         assert abs(found.log_probability - alone.log_probability) < 1e-4
         kind_ = next(iter(again.fitted.targets.values()))
-        start = kind_.documents(nw.model.pl.DataFrame({"asked": [prompt]}), answer=True)[0][0].tolist()  # type: ignore[attr-defined]
+        start = kind_.documents(pl.DataFrame({"asked": [prompt]}), answer=True)[0][0].tolist()  # type: ignore[attr-defined]
         with torch.no_grad():
             for token in found.tokens:
                 logits = network(input_ids=torch.tensor([start])).logits[0, -1]

@@ -42,7 +42,9 @@ def load(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {})["tree"]
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+            # a copy begins on a 64-byte boundary, as a tensor that torch makes: on some processors a product's last
+            # bit depends on where its operands begin, and a resumed training is to have the bits of one never stopped
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (it is no dict)
     except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(
             Problem(str(path), f"this checkpoint is damaged: {error}", fix="delete it and resume again")

@@ -31,7 +31,7 @@ def write(folder: Path) -> str:
 
 
 def _own() -> list[tuple[str, Path]]:
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     held = [path for path in sorted(root.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
     return [(path.relative_to(root).as_posix(), path) for path in held]
 

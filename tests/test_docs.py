@@ -29,7 +29,7 @@ from netwright.cli.main import VERBS, main
 from netwright.cli.options import settings
 from netwright.evaluation import evaluate
 from netwright.evaluation.metrics import metrics_of
-from netwright.kinds.infer import kind_class
+from netwright.kinds.infer import able, kind_class
 from netwright.nn.trunks.layers.settings import KINDS as LAYERS
 from netwright.nn.trunks.layers.settings import Activation, Initial
 from netwright.recipe import Training
@@ -114,7 +114,9 @@ def test_every_setting_is_named_on_its_page():
 
 def test_every_setting_of_kinds_heads_and_layers_is_named():
     for name in registry.names("kinds"):
-        assert not unnamed("kind.md", kind_class(name).Options.model_fields.keys() - {"kind"}), name
+        for role in ("input", "target"):
+            fields = kind_class(name, role).Options.model_fields if name in able(role) else {}
+            assert not unnamed("kind.md", fields.keys() - {"kind"}), name
     for name in registry.names("heads"):
         fields = registry.find("heads", name, "settings").Settings.model_fields
         assert not unnamed("network.md", fields), name

@@ -135,7 +135,6 @@ METRICS = {
     "match": "mrr found_1 found_10 spearman cosine",
     "span": "f1 exact_match answered_f1 unanswerable",
     "text": "bits_per_byte perplexity loss chrf bleu rouge_l rouge_1 rouge_2 exact_match",
-    "messages": "bits_per_byte perplexity loss chrf bleu rouge_l rouge_1 rouge_2 exact_match",
 }
 
 MLP = ("--model", "mlp", "--model.width", "8", "--model.members", "2", "--training.epochs", "2", "--plan.threads", "1")

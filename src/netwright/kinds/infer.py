@@ -46,12 +46,12 @@ def _class(kind: str, role: Role) -> Any:
 
 
 def input_class(kind: str) -> type[Input]:
-    """Return the class of a kind that is read. Raises `InputError` where it is only answered."""
+    """Return the class of a kind that is read."""
     return _named(kind, "input")
 
 
 def target_class(kind: str) -> type[Target]:
-    """Return the class of a kind that is answered. Raises `InputError` where it is only read."""
+    """Return the class of a kind that is answered."""
     return _named(kind, "target")
 
 
@@ -62,9 +62,7 @@ def kind_class(kind: str, role: Role) -> type[Kind]:
 
 def _named(kind: str, role: Role) -> Any:
     found = _class(kind, role)
-    if found is None:
-        what = f"{kind} cannot be {'read' if role == 'input' else 'predicted'}"
-        raise InputError(Problem(f"columns.NAME.kind {kind}", what, allowed=", ".join(able(role))))
+    assert found is not None, f"a {kind} cannot be {'read' if role == 'input' else 'predicted'}"
     return found
 
 
@@ -86,6 +84,9 @@ def infer(
             raise InputError(
                 Problem(f"{where}.kind", f"there is no kind {asked!r}", allowed=", ".join(registry.names("kinds")))
             )
+        if asked not in able(role):
+            place, what = (f"target {column.name}", "predicted") if role == "target" else (f"{where}.kind", "read")
+            raise InputError(Problem(place, f"{asked} cannot be {what}", allowed=", ".join(able(role))))
         check_options(asked, settings, where, role)
         return Column(column.name, asked, settings, "as the recipe says")
     facts = Facts.of(column, beside)

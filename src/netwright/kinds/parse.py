@@ -35,7 +35,7 @@ def notation(values: pl.Series) -> Notation:
         return Notation()
     look = values.drop_nulls()
     text = look.gather_every(max(1, len(look) // LOOK))
-    text = text.filter([numbers_.plain(each) is None for each in text])
+    text = pl.Series([each for each in text if numbers_.plain(each) is None], dtype=pl.String)
     unit = _unit(text)
     bare = pl.Series([numbers_.bare(each, unit) for each in text], dtype=pl.String)
     clear = bare.filter(~bare.str.contains(_GROUPS))

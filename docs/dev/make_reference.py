@@ -94,7 +94,10 @@ def settings_page() -> str:
         for role, fields in kinds_settings(name):
             parts += [f"### {name}{role}", table(fields) if fields else "No settings."]
     shared = {name: field for name, field in HeadSettings.model_fields.items() if name != "head"}
-    parts += ["## `heads.TARGET`: by head", "`head` names a target's [head](heads.md); the losses are in [training](training.md)."]
+    parts += [
+        "## `heads.TARGET`: by head",
+        "`head` names a target's [head](heads.md); the losses are in [training](training.md).",
+    ]
     parts += ["### every head", table(shared)]
     for name in registry.names("heads"):
         fields = registry.find("heads", name, "settings").Settings.model_fields
@@ -141,7 +144,11 @@ def commands_page() -> str:
         parts += [f"## {verb}", f"`netwright {verb}{' ' if usage else ''}{usage}`", _paragraphs(command.help or "")]
         flags = [_flag(parameter) for parameter in command.params if _listed(parameter)]
         if verb == "chat":
-            written = {_flag(parameter) for parameter in netwright.get_command(context, "generate").params if _listed(parameter)}  # type: ignore[union-attr]
+            written = {
+                _flag(parameter)
+                for parameter in netwright.get_command(context, "generate").params
+                if _listed(parameter)
+            }  # type: ignore[union-attr]
             flags = [flag for flag in flags if flag not in written]
             parts.append("It also takes the flags of `generate`.")
         if flags:
@@ -187,7 +194,9 @@ def main() -> int:
         stale.append(name)
         if "--check" not in sys.argv:
             path.write_text(text, encoding="utf-8")
-    print("\n".join(f"docs/reference/{name}: {'out of date' if '--check' in sys.argv else 'written'}" for name in stale))
+    print(
+        "\n".join(f"docs/reference/{name}: {'out of date' if '--check' in sys.argv else 'written'}" for name in stale)
+    )
     return int("--check" in sys.argv and bool(stale))
 
 

@@ -112,7 +112,7 @@ def usual(facts: DataFacts) -> tuple[str, str]:
     if {"text", "messages"} & set(facts.targets):
         return "transformer", "there is text to be written"
     if {"tags", "span"} & set(facts.targets):
-        return "recurrent", "trained from nothing it answered words better than a transformer (docs/log.md)"
+        return "recurrent", "trained from nothing it answered words better than a transformer (docs/dev/log.md)"
     if "match" in facts.targets:
         return (
             "mlp",

@@ -45,7 +45,7 @@ from netwright.training import defaults, packer
 
 Answers = dict[str, dict[str, np.ndarray]]
 WRITTEN_AT_ONCE = 128  # rows that are written side by side: more gain little, and their caches take memory
-LIGHT = 16  # times as many rows a call where a row is answered in a few operations: three times as fast (docs/dev/log.md)
+LIGHT = 16  # times as many rows a call where a row takes a few operations: three times as fast (docs/dev/log.md)
 READ_AT_ONCE = 32  # texts that are read side by side
 LOGITS = 2**26  # of these texts' tokens, in all: 256 MB
 

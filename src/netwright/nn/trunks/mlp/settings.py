@@ -19,7 +19,7 @@ from netwright.nn.shapes import Want
 from netwright.nn.trunks.family import Choice, Choices, Family
 
 FEW = 2000  # training rows below which more is done against overfitting
-LARGE = 4000  # training rows from which one cycle of the learning rate replaced early stopping (measured: docs/dev/log.md)
+LARGE = 4000  # training rows from which one cycle of the learning rate replaces early stopping (docs/dev/log.md)
 # of a cycle: training rows below which, the rows of a step and the epochs
 PACES = ((20_000, (128, 50)), (100_000, (512, 24)), (math.inf, (512, 12)))
 PACES_OF_OTHERS = ((20_000, (256, 25)), (math.inf, (512, 12)))  # texts and images: bags overfit soon

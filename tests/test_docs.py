@@ -31,7 +31,7 @@ from netwright.cli.main import VERBS, main
 from netwright.cli.options import settings
 from netwright.evaluation import evaluate
 from netwright.evaluation.metrics import metrics_of
-from netwright.kinds.infer import kind_class
+from netwright.kinds.infer import able, kind_class
 from netwright.nn.trunks.layers.settings import KINDS as LAYERS
 from netwright.nn.trunks.layers.settings import Activation, Initial
 from netwright.recipe import Training
@@ -44,6 +44,7 @@ PAGES = {page.relative_to(DOCS).as_posix(): page.read_text(encoding="utf-8") for
 OTHERS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "examples/README.md", "benchmarks/README.md", "benchmarks/RESULTS.md")  # fmt: skip
 TEXTS = {**PAGES, **{f"../{name}": (ROOT / name).read_text(encoding="utf-8") for name in OTHERS}}
 PARTS = {"tutorials", "how-to", "reference", "concepts", "dev"}
+PACKAGES = {path.name for path in (ROOT / "src" / "netwright").iterdir() if path.is_dir()}
 WORDS = [
     "source",
     "table",
@@ -145,7 +146,7 @@ def settings_checks(page: str, formulas: str) -> Iterator[Check]:
         flags = {place.partition(".")[2] for place, _, _ in settings() if place.startswith("model.")}
         yield Check(page, f"### {name}", 0, tuple(field for field in fields if field in flags))
     for name in registry.names("kinds"):
-        for role in ("input", "target"):
+        for role in [role for role in ("input", "target") if name in able(role)]:
             fields = [field for field in kind_class(name, role).Options.model_fields if field != "kind"]
             apart = f"### {name} as {'an input' if role == 'input' else 'a target'}"
             yield Check(page, apart if apart in PAGES[page] else f"### {name}", 0, tuple(fields))
@@ -290,6 +291,17 @@ def test_the_docs_that_code_and_settings_name_are_there():
             text = path.read_text(encoding="utf-8", errors="ignore")
             wrong |= {f"{path.relative_to(ROOT)}: {name}" for name in named.findall(text) if not (ROOT / name).exists()}
     assert not wrong
+
+
+@pytest.mark.parametrize("page", ["concepts/architecture.md", "concepts/architecture.svg", "dev/decisions.md"])
+def test_the_files_that_the_architecture_names_are_there(page):
+    named = re.findall(r"(?<![\w/])(?:[a-z_]+/)+(?:\w+\.py)?", (DOCS / page).read_text(encoding="utf-8"))
+    places = [
+        ROOT / "src" / "netwright" / name.replace("NAME", "number")
+        for name in named
+        if name.partition("/")[0] in PACKAGES
+    ]
+    assert len(places) > 5 and [place for place in places if not place.exists()] == []
 
 
 def test_every_page_is_in_one_of_the_parts_and_on_the_map():

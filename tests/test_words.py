@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 import netwright as nw
-from netwright.data import linked, schema
+from netwright.data import describe, linked
 from netwright.errors import InputError
 from netwright.events import Event, listening
 from netwright.recipe import Recipe
@@ -20,16 +20,16 @@ TEXTS = ["Ann lives in Rome", "Bob sat", "a cat ran far away"] * 8
 TAGS = [["N", "V", "P", "N"], ["N", "V"], ["D", "N", "V", "A", "A"]] * 8
 
 
-def described(data: Any, **recipe: Any) -> schema.Described:
+def described(data: Any, **recipe: Any) -> describe.Described:
     asked = Recipe.model_validate(recipe)
-    return schema.describe(read(asked, data), asked)
+    return describe.describe(read(asked, data), asked)
 
 
 def frame(**more: Any) -> pl.DataFrame:
     return pl.DataFrame({"words": TEXTS, "tags": TAGS, **more})
 
 
-def kinds(found: schema.Described) -> dict[str, str | None]:
+def kinds(found: describe.Described) -> dict[str, str | None]:
     return {column.name: column.kind for column in (*found.inputs, *found.targets)}
 
 

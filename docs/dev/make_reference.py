@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from netwright import registry
 from netwright.cli.main import VERBS, netwright
 from netwright.cli.options import UNFLAGGED, settings
-from netwright.kinds.infer import kind_class
+from netwright.kinds.infer import able, kind_class
 from netwright.nn.heads.settings import HeadSettings
 from netwright.nn.trunks.family import Adapt
 from netwright.recipe import Recipe
@@ -107,7 +107,11 @@ def settings_page() -> str:
     for name in registry.names("trunks"):
         family = registry.find("trunks", name, "settings").Settings
         own = {key: field for key, field in family.model_fields.items() if key not in OWN and _settable(name, key)}
-        parts += [f"### {name}", f"Reads {', '.join(family.takes)}.", *([table(own)] if own else ["No settings."])]
+        parts += [
+            f"### {name}",
+            f"Reads signals of the form {', '.join(family.takes)}.",
+            *([table(own)] if own else ["No settings."]),
+        ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -118,11 +122,13 @@ def _settable(family: str, name: str) -> bool:
 
 def kinds_settings(name: str) -> Iterator[tuple[str, dict[str, FieldInfo]]]:
     """The settings of a kind: once, or apart for inputs and targets where these differ."""
-    roles = {role: dict(kind_class(name, role).Options.model_fields) for role in ("input", "target")}
-    for fields in roles.values():
-        fields.pop("kind", None)
-    if list(roles["input"]) == list(roles["target"]):
-        yield "", roles["input"]
+    roles: dict[str, dict[str, FieldInfo]] = {}
+    for role in ("input", "target"):
+        if name in able(role):
+            fields = kind_class(name, role).Options.model_fields
+            roles[role] = {key: field for key, field in fields.items() if key != "kind"}
+    if len({tuple(fields) for fields in roles.values()}) == 1:
+        yield "", next(iter(roles.values()))
     else:
         yield from ((f" as {'an input' if role == 'input' else 'a target'}", fields) for role, fields in roles.items())
 

@@ -1,4 +1,4 @@
-"""Tags: one for each word of a text; how they are recognised, numbered, given back."""
+"""TagsTarget: one for each word of a text; how they are recognised, numbered, given back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 from netwright.errors import InputError
 from netwright.events import Event
 from netwright.kinds.infer import infer
-from netwright.kinds.tags import Tags, listed
+from netwright.kinds.tags import Target as TagsTarget
+from netwright.kinds.tags import listed
 from netwright.runtime.arrays import Ragged
 
 from .fitting import encode, fit
@@ -46,9 +47,9 @@ def test_lists_in_which_an_item_stands_twice() -> None:
 
 def test_the_text_that_they_are_about() -> None:
     texts = {"title": pl.Series(["x", "y z"]), "words": pl.Series(["a cat sat", "cats sat"])}
-    assert Tags.about_which(pl.Series(TAGS), texts) == "words"
-    assert Tags.about_which(pl.Series([["D"], ["N"]]), texts) is None
-    assert Tags.about_which(pl.Series([["D"], ["N"]]), {"words": texts["words"]}) == "words"
+    assert TagsTarget.about_which(pl.Series(TAGS), texts) == "words"
+    assert TagsTarget.about_which(pl.Series([["D"], ["N"]]), texts) is None
+    assert TagsTarget.about_which(pl.Series([["D"], ["N"]]), {"words": texts["words"]}) == "words"
 
 
 @pytest.mark.parametrize("tags", [TAGS, ["D N V", " N  V "]])

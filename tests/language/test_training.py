@@ -14,7 +14,7 @@ from written_runs import chats, pairs, texts, trained, written
 
 import netwright as nw
 from netwright.errors import InputError
-from netwright.kinds.written import Written
+from netwright.kinds.written import Target as WrittenTarget
 from netwright.nn.batch import Lists
 from netwright.nn.heads.text.net import Net as Head
 from netwright.nn.heads.text.settings import Settings as HeadSettings
@@ -37,7 +37,7 @@ def block(rows: list[list[int]]) -> dict[str, Lists]:
 def network() -> Network:
     torch.manual_seed(0)
     frame = pl.DataFrame({"t": ["some text"]})
-    kind = Written.fit(frame, Written.Options(vocabulary=300, length=LENGTH), "target")
+    kind = WrittenTarget.fit(frame, WrittenTarget.Options(vocabulary=300, length=LENGTH))
     trunk = Transformer(Settings(width=32, depth=2, heads=4, key_heads=2, dropout=0.0), [], 0)
     return Network({}, trunk, {"t": Head(kind, HeadSettings(), trunk.out, ready=False)})
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from netwright.data.facts import DataFacts
+from netwright.data.describe import facts_of
 from netwright.errors import InputError
 from netwright.nn.trunks.layers.settings import Settings as Layers
 from netwright.nn.trunks.linear.settings import Settings as Linear
@@ -14,7 +14,7 @@ from netwright.nn.trunks.mlp.settings import Settings as Mlp
 from netwright.recipe import Recipe, Training, validate
 from netwright.training.defaults import training
 
-FACTS = DataFacts(500, {"number": 3}, ("number",))
+FACTS = facts_of(500, ["number"] * 3, ["number"])
 
 
 def chosen(family: Any, **given: Any) -> Training:

@@ -52,7 +52,7 @@ def compared(model: Model, theirs: Any, table: Table, stored: str) -> Parity:
     """Compare a run with another engine that holds it, on a table's rows."""
     from netwright.export import answers, documents
 
-    if any(kind.written for kind in model.fitted.targets.values()):
+    if any(kind.needs == "stimulus" for kind in model.fitted.targets.values()):
         return documents.of_rows(model, theirs, table, stored)
     return answers.of_rows(model, theirs, table, stored)
 

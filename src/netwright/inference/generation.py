@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -14,8 +14,7 @@ from netwright.data.schema import Fitted
 from netwright.data.table import Table
 from netwright.errors import InputError, Problem
 from netwright.events import say
-from netwright.kinds.language import Language
-from netwright.kinds.messages import Messages
+from netwright.kinds.language import written
 from netwright.kinds.tokenizing import Writer
 from netwright.nn import driver
 from netwright.nn.batch import Batch, Rows, tensors
@@ -42,17 +41,17 @@ class Text:
 
 
 class Scribe:
-    """Writes with a network's text target."""
+    """Writes with a network's text target. `files`: whether a prompt's values may name files, as those of a request may not."""
 
-    def __init__(self, network: Network, fitted: Fitted, device: str) -> None:
-        found = [(key, kind) for key, kind in fitted.targets.items() if isinstance(kind, Language)]
-        if not found:
+    def __init__(self, network: Network, fitted: Fitted, device: str, *, files: bool = True) -> None:
+        kind = written(fitted.targets.values())
+        if kind is None:
             names = ", ".join(kind.columns[0] for kind in fitted.targets.values())
             raise InputError(
                 Problem("RUN", f"answers {names}, and writes no text", fix="netwright predict answers rows")
             )
-        self.key, self.kind = found[0]
-        self.network, self.fitted, self.device = network, fitted, device
+        self.key, self.kind = next(key for key, one in fitted.targets.items() if one is kind), kind
+        self.network, self.fitted, self.device, self.files = network, fitted, device, files
         if device == "cpu":
             lay_by_inputs(network)
 
@@ -95,7 +94,7 @@ class Scribe:
                 "prompt: half characters, or bytes that are no UTF-8, are read as U+FFFD",
             )
             prompts = [records.whole(prompt) for prompt in prompts]
-        if isinstance(self.kind, Messages):
+        if self.kind.conversation:
             frame = pl.DataFrame({self.kind.columns[0]: pl.Series([_messages(prompt) for prompt in prompts])})
             return self._blank(len(prompts)), self._after(frame, manner)
         if not self.fitted.columns:
@@ -106,6 +105,7 @@ class Scribe:
             ]
             return self._blank(len(prompts)), Asked(ids, manner)
         table = _table([self._row(prompt) for prompt in prompts])
+        table = table if self.files else replace(table, folder=None)
         encoded = self.fitted.encode(table)
         if self.kind.prompt:
             return self._blank(len(prompts)), self._after(table.frame, manner)

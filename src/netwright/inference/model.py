@@ -30,8 +30,7 @@ from netwright.evaluation.calibration import Trust
 from netwright.events import Event, listening, quiet, say_rows, say_together
 from netwright.inference import batching, embeddings
 from netwright.inference.generation import Scribe, Text
-from netwright.kinds.base import Kind, kind_name
-from netwright.kinds.language import Language
+from netwright.kinds.base import Target, cells, kind_name, scored_as
 from netwright.nn import driver, lora, quantization
 from netwright.nn.batch import Lists, Rows, tensors
 from netwright.nn.heads.text.settings import Manner
@@ -103,7 +102,8 @@ class Model:
 
     def parts(self, stream: Stream, *, first: int = 0) -> Iterator[pl.DataFrame]:
         """Yield what `predict` returns of a stream's rows from `first` on, SLICE rows at a time."""
-        fitted, targets = self.fitted.ready(stream), set(self.targets)
+        self.fitted.require(list(stream.schema), stream.name)
+        fitted, targets = self.fitted, set(self.targets)
         names = [name for name in stream.schema if name in targets or name in fitted.columns]
         if len(stream) <= SLICE:
             table = stream.part(0, SLICE, names)
@@ -189,7 +189,10 @@ class Model:
                 columns.append(table.frame.select(name))
             columns.append(
                 kind.decode(
-                    kind.located(found[key], table.frame), prefix=f"{name}_" if len(self.fitted.targets) > 1 else ""
+                    kind.located(
+                        found[key], {name: cells(table.frame[name]) for name in kind.beside if name in table.columns}
+                    ),
+                    prefix=f"{name}_" if len(self.fitted.targets) > 1 else "",
                 )
             )
         return pl.concat(columns, how="horizontal")
@@ -223,7 +226,7 @@ class Model:
                     Problem(kind.columns[0], "no row has a known value to compare with", fix="give rows that have it")
                 )
             out[kind.columns[0]] = measure.measure(
-                kind_name(kind), truth, answered, weight=weighed, seed=self.recipe.training.seed or 0
+                scored_as(kind), truth, answered, weight=weighed, seed=self.recipe.training.seed or 0
             )
         return out if len(out) > 1 else next(iter(out.values()))
 
@@ -288,7 +291,7 @@ def judged(
     Of texts: how much the truth surprises the network, and with `write` what it writes itself, where it is given inputs.
     """
     count = len(next(iter(next(iter(targets.values())).values())))
-    texts = {key for key, kind in fitted.targets.items() if isinstance(kind, Language)}
+    texts = {key for key, kind in fitted.targets.items() if kind.needs == "stimulus"}
     asked = [key for key in fitted.targets if key not in texts or (write and _is_asked(fitted, key))]
     found = answers(network, inputs, count, plan, only=asked) if asked else {}
     if texts:
@@ -380,7 +383,7 @@ def joined(parts: list[Answers]) -> Answers:
 
 
 def compared(
-    kind: Kind, target: Arrays, found: dict[str, np.ndarray], weight: np.ndarray | None
+    kind: Target, target: Arrays, found: dict[str, np.ndarray], weight: np.ndarray | None
 ) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray | None]:
     """Return truth, answer and weight as metrics take them, of the rows that have a target, in the target's own unit."""
     here = np.flatnonzero(~kind.absent(target))

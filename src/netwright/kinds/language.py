@@ -46,16 +46,20 @@ class Options(base.Options):
     )
 
 
-class Language(base.Kind):
+def written(targets: Iterable[base.Target]) -> Language | None:
+    """Return the target that is written, or None."""
+    return next((kind for kind in targets if isinstance(kind, Language)), None)
+
+
+class Language(base.Target):
     """A fitted column of texts to be written, with the input columns that are its prompt.
 
     `longest`: tokens of the longest answer seen while fitting, by which an answer's room is known. A pretrained tokenizer has
     special tokens of its own: `names` says its own for ours, `starts` what a text begins with, `stops` what ends an answer.
     """
 
-    costly: ClassVar[bool] = True
-    answerable: ClassVar[bool] = True
-    written: ClassVar[bool] = True
+    needs: ClassVar = "stimulus"
+    scored: ClassVar[str] = "text"
 
     prompt: tuple[str, ...] = ()
     tokens: tokenizing.Level
@@ -107,7 +111,7 @@ class Language(base.Kind):
         ids, counted = bare.documents(every)
         lengths = np.array([len(row) for row in ids] or [1])
         longest = int(max((int(mask.sum()) for mask in counted), default=1)) or 1
-        length = options.length or _context(lengths, whole=bool(bare.prompt) or bare.kind != "text")  # type: ignore[attr-defined]
+        length = options.length or _context(lengths, whole=bare.whole)
         if options.length is None:
             say("choice", "text.length", f"{frame.columns[0]}: a context of {length} tokens: the median row has {int(np.median(lengths))}, the longest {lengths.max():,}")  # fmt: skip
         return {**fields, "length": length, "longest": min(longest, length)}
@@ -163,14 +167,14 @@ class Language(base.Kind):
                 rows.append([])
                 wrong[number] = str(error)
         if wrong and ids is not None:
-            self.refuse(wrong, ids)
+            self.refuse_rows(wrong, ids)
         return self._numbered(rows, ids, answer=answer)
 
-    def refuse(self, wrong: dict[int, str], ids: base.RowIds) -> None:
+    def refuse_rows(self, wrong: dict[int, str], ids: base.RowIds) -> None:
         """Raise `InputError` that names rows and what is wrong with them."""
         named = [f"{name} {wrong[number]}" for number, name in zip(list(wrong)[:5], ids(list(wrong)[:5]), strict=True)]
         more = f", and {len(wrong) - 5:,} more" if len(wrong) > 5 else ""
-        leave = ", or leave them out: --read.bad_rows leave_out" if self.kind == "messages" else ""  # type: ignore[attr-defined]
+        leave = ", or leave them out: --read.bad_rows leave_out" if self.conversation else ""
         raise InputError(Problem(self.columns[0], "; ".join(named) + more, fix=f"mend or remove these rows{leave}"))
 
     def _numbered(
@@ -215,7 +219,7 @@ class Language(base.Kind):
     @property
     def whole(self) -> bool:
         """Whether a row must stand in the context as a whole: prompt and answer. A lone text may be read in parts."""
-        return bool(self.prompt) or type(self).model_fields["kind"].default != "text"
+        return bool(self.prompt) or self.conversation
 
     @property
     def first(self) -> int:

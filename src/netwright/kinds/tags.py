@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -32,12 +32,13 @@ class Options(base.Options):
     )
 
 
-class Tags(base.Kind):
+class Target(base.Target):
     """A fitted tags column: `tags` in sorted order, with how many training words have each."""
 
     nested: ClassVar[bool] = True
-    answerable: ClassVar[bool] = True
-    elementwise: ClassVar[bool] = True
+    needs: ClassVar = "elements"
+    each: ClassVar[bool] = True
+    places: ClassVar[tuple[str, ...]] = ("word",)
     asks: ClassVar[dict[str, Any]] = {"tokens": "bpe", "lowercase": False, "windows": True}
     Options: ClassVar[type[base.Options]] = Options
 
@@ -53,9 +54,9 @@ class Tags(base.Kind):
         return (self.about,)
 
     @classmethod
-    def sniff(cls, facts: Facts, role: base.Role) -> base.Guess | None:
+    def sniff(cls, facts: Facts) -> base.Guess | None:
         """As many parts as another column has words in nearly every row (the others are mistakes); lists whose items repeat within a row."""
-        if role != "target" or not len(facts.present) or not (facts.is_text or _listed(facts.values)):
+        if not len(facts.present) or not (facts.is_text or _listed(facts.values)):
             return None
         there = facts.values.is_not_null().to_numpy().nonzero()[0][:LOOK]
         own = words.counts(facts.values[there])
@@ -97,7 +98,7 @@ class Tags(base.Kind):
         }
 
     @classmethod
-    def fit(cls, frame: pl.DataFrame, options: Any, role: base.Role) -> Tags:
+    def fit(cls, frame: pl.DataFrame, options: Any) -> Self:
         """Learn the list of tags; `frame` holds the column and the one that it is about."""
         column, about = frame.columns
         rows = words.values(frame[column])

@@ -73,7 +73,7 @@ def _rows(found: Found) -> Iterator[tuple[str, Content]]:
     how = found.said("split")
     divided = how[-1]["text"] if how else ""
     if "at random" in divided or "seeded" in divided:
-        dates = [name for kind in found.kinds.inputs.values() for name in kind.columns if type(kind).__name__ == "Date"]
+        dates = [name for kind in found.kinds.inputs.values() for name in kind.columns if kind.moment]
         late = (
             [
                 f"{cut(dates[0], 60)} is a date: ",

@@ -45,7 +45,7 @@ def section(found: Found) -> Markup | None:
 def beside(found: Found, target: str) -> Markup:
     """Return the table of a target's metrics beside the baselines', and the validation rows' where both were measured."""
     ours, theirs = found.measured(target), found.baselines(target)
-    known = metrics_of(found.kind(target), 2)
+    known = metrics_of(found.scored(target), 2)
     lines = []
     for name, value in ours.items():
         rivals = {rival: values.get(name) or {} for rival, values in theirs.items()}

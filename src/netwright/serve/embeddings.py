@@ -39,8 +39,8 @@ class Embedding(BaseModel):
 
 def able(served: Served) -> bool:
     """Whether a run reads one text and nothing else, or the two of a pair."""
-    forms = [column.form["form"] for column in served.reader.columns]
-    return not served.writes and forms == ["text"] * (1 + served.model.network.paired)
+    texts = [column.value.text for column in served.reader.columns]
+    return not served.writes and texts == [True] * (1 + served.model.network.paired)
 
 
 def add(app: FastAPI, shelf: Shelf, settings: Settings) -> None:

@@ -128,7 +128,7 @@ def add(app: FastAPI, shelf: Shelf, settings: Settings) -> None:
     @app.post("/v1/chat/completions", summary="Answer a conversation", tags=["openai"])
     async def chat(asked: Chat, request: Request) -> Response:
         served = _writes(shelf.get(asked.model))
-        if served.writes != "messages":
+        if not served.chats:
             raise Refusal(400, f"{served.name} was not trained on conversations: POST /v1/completions.", code="not_chat", param="model")  # fmt: skip
         try:
             said = turns(

@@ -12,8 +12,7 @@ from typing import Any
 
 from netwright.events import quiet
 from netwright.inference.model import Model, load
-from netwright.kinds.language import Language
-from netwright.kinds.messages import Messages
+from netwright.kinds.language import written
 from netwright.runtime.run import Run
 from netwright.serve import metrics
 from netwright.serve.batches import LIGHT, Batcher
@@ -65,8 +64,9 @@ class Served:
         self.name, self.model, self.version = name, model, version
         self.made = datetime.now(UTC).replace(microsecond=0)
         self.reader = Reader(model.fitted, settings)
-        texts = [kind for kind in model.fitted.targets.values() if isinstance(kind, Language)]
-        self.writes = "" if not texts else "messages" if isinstance(texts[0], Messages) else "text"
+        text = written(model.fitted.targets.values())
+        self.writes = "" if text is None else "messages" if text.conversation else "text"
+        self.chats = text is not None and text.conversation
         self.rooms = rooms
         self.writer = Writer(name, model, settings) if self.writes else None
         self.batcher = None if self.writes else self._batcher(settings)

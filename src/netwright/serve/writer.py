@@ -65,7 +65,7 @@ class Writer:
 
     def __init__(self, name: str, model: Model, settings: Settings) -> None:
         self.name, self.model, self.settings = name, model, settings
-        self.scribe = Scribe(model.network, model.fitted, model.plan.device)
+        self.scribe = Scribe(model.network, model.fitted, model.plan.device, files=False)
         self.joining: deque[Job] = deque()
         self.work, self.retired = threading.Condition(), False
         self.thread: threading.Thread | None = self._begun()

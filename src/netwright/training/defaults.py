@@ -108,24 +108,23 @@ def fits(name: str, facts: DataFacts) -> bool:
 
 def usual(facts: DataFacts) -> tuple[str, str]:
     """Return the family that is taken where none is named, and why."""
-    kinds = set(facts.kinds)
-    if {"text", "messages"} & set(facts.targets):
+    if "stimulus" in facts.needs:
         return "transformer", "there is text to be written"
-    if {"tags", "span"} & set(facts.targets):
+    if "elements" in facts.needs:
         return "recurrent", "trained from nothing it answered words better than a transformer (docs/dev/log.md)"
-    if "match" in facts.targets:
+    if "pair" in facts.needs:
         return (
             "mlp",
             "pairs are compared by vectors of their n-grams; --model CHECKPOINT begins with a pretrained one's",
         )
-    if "image" in kinds:
+    if facts.has("grid"):
         return "convnet", "there is an image among the inputs"
-    if kinds == {"text"}:
+    if set(facts.signals) == {"sequence"}:
         return (
             "linear",
             f"on {facts.rows:,} texts a linear model of word and character n-grams is hard to beat from nothing",
         )
-    if "text" in kinds:
+    if facts.has("sequence"):
         return "mlp", "the inputs are a table with text"
     return "mlp", "the inputs are a table"
 
@@ -177,7 +176,7 @@ def _contradictions(
     if isinstance(size, int) and size > facts.rows and given.batch_size is not None and not folded:
         what = f"{size} is above the {facts.rows:,} training rows"
         found.append(Problem("training.batch_size", what, allowed=f"1 to {facts.rows:,}, or all"))
-    if settings.pack and chosen.writes and not chosen.keeps_apart:
+    if settings.pack and "stimulus" in chosen.gives and not chosen.keeps_apart:
         what = "packed texts stand in one row, and this family cannot keep them apart"
         found.append(Problem("training.pack", what, allowed="false", fix="--model transformer packs"))
     if optimizer in WHOLE and size != "all":

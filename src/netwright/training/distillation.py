@@ -20,8 +20,8 @@ from netwright.data.table import Table
 from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
 from netwright.inference.model import Answers, Model, load, precisely
-from netwright.kinds.base import Kind, kind_name
-from netwright.kinds.text import Text
+from netwright.kinds import infer
+from netwright.kinds.base import Input, Target, kind_name
 from netwright.nn.batch import Batch, Lists
 from netwright.nn.network import Network
 from netwright.nn.stems.text import Stem as TextStem
@@ -36,7 +36,7 @@ from netwright.training import text_augmentation
 SLOWER = 0.25  # what the learning rate of vectors that begin as the teacher's is multiplied by
 NEAR = 15  # words that stand near a word, of which one may take its place
 AT_ONCE = 512  # tokens that are read alone, a call
-ABLE = ("category", "labels", "number")
+ARRAYS = {"one_of": "probability", "some_of": "probability", "value": "value"}  # what is taught of such answers
 
 
 def answered(recipe: Recipe, table: Table) -> Table:
@@ -97,7 +97,7 @@ def more(recipe: Recipe, table: Table, train: np.ndarray) -> tuple[Table, Answer
     """
     assert recipe.teacher is not None
     model = load(recipe.teacher)
-    texts = [kind.columns[0] for kind in model.fitted.inputs.values() if kind_name(kind) == "text"]
+    texts = [kind.columns[0] for kind in model.fitted.inputs.values() if kind.signal == "sequence"]
     if not texts:
         raise InputError(Problem("made", f"rows are made by changing texts, and {recipe.teacher} reads none", fix="leave it out"))  # fmt: skip
     frame = table.frame[train]
@@ -142,12 +142,12 @@ def _vectors(model: Model) -> tuple[str, Tensor] | None:
     """The tokenizer that a model reads texts by, and its tokens' vectors (V, D); None where it reads no tokens."""
     for key, kind in model.fitted.inputs.items():
         stem, trunk = model.network.stems[key], model.network.trunk
-        if not isinstance(kind, Text) or not kind.tongue:
+        if not kind.shared:
             continue
         if isinstance(trunk, Pretrained) and isinstance(trunk.inner, Encoder):
-            return kind.tongue, trunk.inner.vectors().detach()[: kind.width]  # some are padded
+            return kind.shared, trunk.inner.vectors().detach()[: kind.width]  # type: ignore[attr-defined]  # some are padded
         if isinstance(stem, TextStem) and stem.form == "sequence":
-            return kind.tongue, stem.table.weight.detach()
+            return kind.shared, stem.table.weight.detach()
     return None
 
 
@@ -188,7 +188,7 @@ def _table(model: Model, seen: np.ndarray, width: int) -> Tensor:
         table = found[1].cpu().double()
         table = (table - table[seen].mean(0)) / table.std()
         texts = list(model.fitted.inputs.values())
-        if len(texts) == 1 and isinstance(texts[0], Text) and not texts[0].windows:
+        if len(texts) == 1 and texts[0].shared and not getattr(texts[0], "windows", False):
             alone = _alone(model, seen).double()
             beside = table.new_zeros(len(table), alone.shape[1])
             beside[seen] = (alone - alone.mean(0)) / alone.std().clamp(min=1e-7)
@@ -213,18 +213,18 @@ def _alone(model: Model, seen: np.ndarray) -> Tensor:
         ])  # fmt: skip
 
 
-def begin(network: Network, kinds: Mapping[str, Kind], inputs: Mapping[str, Arrays], teacher: str) -> None:
+def begin(network: Network, kinds: Mapping[str, Input], inputs: Mapping[str, Arrays], teacher: str) -> None:
     """Give a network that reads the teacher's tokens the teacher's vectors of them, at the scale of its own.
 
     `inputs`: the encoded rows, whose tokens are seen.
     """
     for key, kind in kinds.items():
         stem = network.stems[key]
-        if not kind.tongue or not isinstance(stem, TextStem) or stem.form not in ("sequence", "vector"):
+        if not kind.shared or not isinstance(stem, TextStem) or stem.form not in ("sequence", "vector"):
             continue
         name, model = "table" if stem.form == "sequence" else "bag", load(teacher)
         own, ids, found = getattr(stem, name).weight.data, inputs[key]["ids"], _vectors(model)
-        if found is None or found[0] != kind.tongue:
+        if found is None or found[0] != kind.shared:
             continue
         assert isinstance(ids, Ragged)
         table = _table(model, np.unique(ids.values), own.shape[1])
@@ -236,7 +236,7 @@ def begin(network: Network, kinds: Mapping[str, Kind], inputs: Mapping[str, Arra
         )
 
 
-def taught(kinds: Mapping[str, Kind], targets: dict[str, Arrays], teacher: str, found: Answers) -> dict[str, Arrays]:
+def taught(kinds: Mapping[str, Target], targets: dict[str, Arrays], teacher: str, found: Answers) -> dict[str, Arrays]:
     """Return the encoded targets with what the teacher `found` for the same rows beside them, as `teacher` (n, ...).
 
     Raises `InputError` where the teacher answers other targets, or of another kind.
@@ -252,11 +252,11 @@ def taught(kinds: Mapping[str, Kind], targets: dict[str, Arrays], teacher: str, 
         if kind_name(their_kind) != kind_name(kind):
             what = f"{teacher} answers {column} as a {kind_name(their_kind)}, and here it is a {kind_name(kind)}"
             raise InputError(Problem("teacher", what, fix=f"--columns.{column}.kind {kind_name(their_kind)}"))
-        if kind_name(kind) not in ABLE:
-            raise InputError(
-                Problem("teacher", f"a {kind_name(kind)} is not taught by another network", allowed=", ".join(ABLE))
-            )
-        name = "value" if kind_name(kind) == "number" else "probability"
+        if kind.answer not in ARRAYS:
+            able = [name for name in infer.able("target") if infer.target_class(name).answer in ARRAYS]
+            what = f"a {kind_name(kind)} is not taught by another network"
+            raise InputError(Problem("teacher", what, allowed=", ".join(able)))
+        name = ARRAYS[kind.answer]
         answer = their_kind.rebased({name: np.asarray(found[their_key][name])}, kind)[name]
         out[key] = {**targets[key], "teacher": answer.astype(np.float32)}
     return out

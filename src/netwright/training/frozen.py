@@ -22,7 +22,9 @@ def known(work: Any, network: Callable[[], Network]) -> Any:
     """
     family = work.family
     how = family.adapt.how if isinstance(family, Settings) and family.adapt else ""
-    if how not in ("frozen", "head") or any(kind.elementwise or kind.paired for kind in work.fitted.targets.values()):
+    if how not in ("frozen", "head") or any(
+        kind.needs == "elements" or kind.needs == "pair" for kind in work.fitted.targets.values()
+    ):
         return None
     assert isinstance(family, Settings) and family.adapt is not None
     own = [key for key, kind in work.fitted.inputs.items() if family.want(kind.kind, outputs=1).form in ("ids", "grid")]  # type: ignore[attr-defined]

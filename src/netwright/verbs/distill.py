@@ -12,8 +12,7 @@ from netwright.errors import InputError, Problem
 from netwright.events import quiet, say
 from netwright.export.parity import rows as rows_of
 from netwright.inference.model import Model, load
-from netwright.kinds.base import Kind, kind_name
-from netwright.kinds.text import Text
+from netwright.kinds.base import Input
 from netwright.recipe.files import read_recipe
 from netwright.runtime.run import Run, write_json
 from netwright.training import selection
@@ -63,7 +62,7 @@ def distill(
     }  # fmt: skip
     if given["made"]:  # what stands as the truth of a made row is the teacher's answer too, without its doubts
         given["heads"] = {name: {"teacher_share": 0.9} for name in recipe.target}
-    told = [kind for kind in kinds if isinstance(kind, Text) and kind.tongue]
+    told = [kind for kind in kinds if kind.shared]
     if told and family in READ_TOKENS:
         model = {**READ_TOKENS[family], **model}
         why = "what the teacher has learnt of them is more than the rows tell of n-grams"
@@ -73,7 +72,7 @@ def distill(
             f"{', '.join(kind.columns[0] for kind in told)}: read by the teacher's tokens, because {why}",
         )
         for kind in told:
-            given["columns"][kind.columns[0]] |= {"tokens": "given", "tokenizer": str(run), "length": kind.length}
+            given["columns"][kind.columns[0]] |= {"tokens": "given", "tokenizer": str(run), **kind.cut}
     place = output or f"{str(run).rstrip('/')}-{family}"
     student = train(source, model=model, output=place, settings={**given, **(settings or {})})
     assert student.run is not None
@@ -105,9 +104,9 @@ AGAIN = 20  # rows made of each at most (Tang et al. 2019, section 3.3)
 SIZES = {"tiny": {"width": 32, "depth": 1}, "small": {"width": 64, "depth": 2}}
 
 
-def _made(kinds: Iterable[Kind], run: Run) -> int:
+def _made(kinds: Iterable[Input], run: Run) -> int:
     """How many rows are made of the training rows, which is said."""
-    if not any(kind_name(kind) == "text" for kind in kinds):
+    if not any(kind.signal == "sequence" for kind in kinds):
         return 0
     rows = int(run.read(run.about)["rows"])
     count = min(AGAIN * rows, max(0, ENOUGH - rows))

@@ -9,7 +9,7 @@ from typing import Any
 from netwright import pretrained
 from netwright.errors import InputError, Problem
 from netwright.inference.model import Model, load
-from netwright.kinds.base import kind_name
+from netwright.kinds.language import written
 from netwright.nn.heads.text.settings import Manner
 from netwright.recipe import validate
 from netwright.training.checkpoint_start import writer
@@ -39,7 +39,8 @@ def chat(
     """
     manner = validate(Manner, {"temperature": 0.7, "top_p": 0.95, **dict(settings or {})}, where="chat")
     model = _opened(run)
-    if not any(kind_name(kind) == "messages" for kind in model.fitted.targets.values()):
+    kind = written(model.fitted.targets.values())
+    if kind is None or not kind.conversation:
         what = f"{run} was not trained on conversations"
         raise InputError(
             Problem("RUN", what, fix=f'netwright generate {run} "the beginning of a text" goes on with one')

@@ -9,8 +9,7 @@ from netwright.data.table import Table
 from netwright.events import quiet
 from netwright.export.parity import ROWS
 from netwright.inference.model import Model
-from netwright.kinds.language import Language
-from netwright.kinds.messages import Messages
+from netwright.kinds.language import Language, written
 from netwright.nn.heads.text.settings import Manner
 
 TIMED, ENOUGH = 5, 20.0  # rounds of answering, of which the fastest counts; seconds after which there are no more
@@ -32,7 +31,7 @@ def fastest(model: Model, rows: Table) -> float:
 
 def speed(model: Model, rows: Table) -> tuple[str, float]:
     """Return what is counted, and how much of it a second: `tokens` of one text after another where it writes, else `rows`."""
-    kind = next((kind for kind in model.fitted.targets.values() if isinstance(kind, Language)), None)
+    kind = written(model.fitted.targets.values())
     if kind is None:
         return "rows", fastest(model, rows)
     best = 0.0
@@ -47,6 +46,6 @@ def speed(model: Model, rows: Table) -> tuple[str, float]:
 
 def _prompt(model: Model, kind: Language, rows: Table) -> Any:
     """Something to write after: a question, the first row's inputs, or nothing."""
-    if isinstance(kind, Messages):
+    if kind.conversation:
         return [{"role": "user", "content": "Hello."}]
     return rows.frame.select(model.fitted.columns).row(0, named=True) if model.fitted.columns else ""

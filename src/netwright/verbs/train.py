@@ -23,8 +23,7 @@ from netwright.errors import InputError, Interrupted, Problem
 from netwright.evaluation.evaluate import cross_validated, learnt, measured
 from netwright.events import Event, listening, say
 from netwright.inference.model import Model, flat, load
-from netwright.kinds.category import Category
-from netwright.kinds.language import Language
+from netwright.kinds.language import written
 from netwright.nn import lora
 from netwright.nn.trunks.module.settings import Settings as Module
 from netwright.recipe import Recipe
@@ -236,7 +235,7 @@ def _prepared(recipe: Recipe, table: Table, clock: Clock) -> Ready:
     work = pipeline.prepare_rows(described, own, start=start)
     clock.lap("fitting the kinds, encoding the rows")
     for kind in work.fitted.targets.values():
-        if isinstance(kind, Category) and len(kind.classes) < 2:
+        if kind.answer == "one_of" and len(kind.classes) < 2:
             held = (
                 f"all {len(own.train):,} training rows are {kind.classes[0]!r}"
                 if kind.classes
@@ -294,13 +293,13 @@ def _finished(ready: Ready, run: Run | None, plan: Plan | None, module: torch.nn
 
 def _keep_texts(run: Run, ready: Ready, work: Work) -> None:
     """Of a run that writes: its tokenizer, and some rows that it never learnt, by which exports are proven."""
-    texts = [kind for kind in work.fitted.targets.values() if isinstance(kind, Language)]
+    text = written(work.fitted.targets.values())
     held = work.parts.test if len(work.parts.test) else work.parts.validation
-    if texts and len(held):
+    if text is not None and len(held):
         names = [*work.fitted.columns, *(kind.columns[0] for kind in work.fitted.targets.values())]
         with replacing(run.rows) as temporary:
             ready.described.table.frame[held[:KEPT]].select(names).write_ndjson(temporary)
-        write_text(run.tokenizer, texts[0].tokenizer)
+        write_text(run.tokenizer, text.tokenizer)
 
 
 def _keep_plan(run: Run | None, clock: Clock) -> Any:
@@ -319,8 +318,7 @@ def _goes_on_writing(recipe: Recipe, start: Run) -> Recipe | None:
 
     None where the target is the same, or the run writes no text.
     """
-    kinds = Fitted.from_json(start.read(start.kinds)).targets.values()
-    ours = next((kind for kind in kinds if isinstance(kind, Language)), None)
+    ours = written(Fitted.from_json(start.read(start.kinds)).targets.values())
     if ours is None or len(recipe.target) != 1 or recipe.target == (ours.columns[0],):
         return None
     say("choice", "model.start", f"goes on from {start.folder}: its tokenizer, context and weights are taken over")

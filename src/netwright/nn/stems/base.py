@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from torch import nn
+from torch import Tensor, nn
 
 from netwright.errors import InputError, Problem
 from netwright.nn.batch import Block
@@ -24,6 +24,15 @@ class Stem(nn.Module):
     def tie(self, other: Stem) -> None:
         """Take over the table of a stem whose block is read in the same tokens."""
         return
+
+    def whole(self) -> None:
+        """Read each row at once, however long it is."""
+        return
+
+    @property
+    def summed(self) -> Tensor | None:
+        """The table (V, D) of which a bag's weighted rows are summed; None where a row is no bag."""
+        return None
 
     @abstractmethod
     def forward(self, block: Block, draw: Draw | None = None) -> Signal:

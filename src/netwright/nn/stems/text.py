@@ -10,7 +10,8 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
-from netwright.kinds.text import UNKNOWN, Text
+from netwright.kinds.text import UNKNOWN
+from netwright.kinds.text import Input as Text
 from netwright.nn.batch import Block, Lists
 from netwright.nn.randomness import Draw
 from netwright.nn.shapes import Shape, Want
@@ -44,6 +45,13 @@ class Stem(Base):
     def tie(self, other: Base) -> None:
         if self.form == "sequence" and isinstance(other, Stem) and other.form == "sequence":
             self.table = other.table
+
+    def whole(self) -> None:
+        self.window = 0
+
+    @property
+    def summed(self) -> Tensor | None:
+        return self.bag.weight if self.form in ("vector", "affine") else None
 
     def forward(self, block: Block, draw: Draw | None = None) -> Signal:
         ids = block["ids"]

@@ -27,8 +27,7 @@ Widths = Annotated[tuple[Annotated[int, Field(ge=1, le=32)], ...], BeforeValidat
 class Settings(Family):
     """Settings of the convolutional network."""
 
-    takes: ClassVar[tuple[str, ...]] = ("image", "number", "category", "labels", "date", "text")
-    elements: ClassVar[bool] = False
+    gives: ClassVar[tuple[str, ...]] = ("vector", "pair")
     family: Literal["convnet"] = "convnet"
     width: int | None = Field(
         None, ge=8, multiple_of=8, description="channels of the first stage; each stage doubles them; a multiple of 8"
@@ -52,7 +51,7 @@ class Settings(Family):
 
     def chosen(self, facts: DataFacts) -> Choices:
         """Small by default: it must train on a laptop."""
-        text = {} if "text" not in facts.kinds else {
+        text = {} if not facts.has("sequence") else {
             "windows": Choice((3, 4, 5), "Kim 2014"),
             "filters": Choice(100, "Kim 2014"),
             "embedding_width": Choice(128, "the ladder's default"),
@@ -63,7 +62,7 @@ class Settings(Family):
 
     @staticmethod
     def _of_images(facts: DataFacts) -> Choices:
-        if "image" not in facts.kinds:
+        if not facts.has("grid"):
             return {
                 "width": Choice(32, "there is no image"), "stages": Choice(2, "there is no image"),
                 "blocks": Choice(1, "there is no image"), "pool": Choice(False, "there is no image"), "dropout": Choice(0.5, "Kim 2014"),
@@ -84,7 +83,7 @@ class Settings(Family):
 
     def training(self, facts: DataFacts) -> Choices:
         """One cycle, and shifted images: Muon where kernels are learnt, AdamW for texts alone."""
-        if "image" not in facts.kinds:
+        if not facts.has("grid"):
             return {
                 "optimizer": Choice("adamw", "robust to the learning rate"),
                 "learning_rate": Choice(0.001, "Adam's published default"),
@@ -110,21 +109,21 @@ class Settings(Family):
             "augment": Choice(True, "shifted images are new images"),
         }
 
-    def brings(self, kind: str) -> dict[str, Any]:
+    def brings(self, signal: str) -> dict[str, Any]:
         """Texts as words of a vocabulary, other columns as vectors."""
-        if kind == "text":
+        if signal == "sequence":
             return {"tokens": "words", "vocabulary": self.vocabulary or 20_000, "length": self.length or 256}
-        return {"number": {"scale": "robust"}}.get(kind, {})
+        return {"vector": {"scale": "robust"}}.get(signal, {})
 
-    def want(self, kind: str, *, outputs: int) -> Want:
+    def want(self, signal: str, *, outputs: int) -> Want:
         """Images as grids, texts as sequences, all else as vectors."""
-        if kind == "text":
+        if signal == "sequence":
             return Want("sequence", self.embedding_width or 128, {"deviation": 0.1})
-        return Want("grid") if kind == "image" else Want("vector")
+        return Want("grid") if signal == "grid" else Want("vector")
 
     def refuse(self, facts: DataFacts) -> str | None:
         """Without an image or a text it has nothing to convolve."""
-        if not {"image", "text"} & set(facts.kinds):
+        if facts.table:
             return "there is no image or text among the inputs; mlp reads tables, transformer reads all"
         return super().refuse(facts)
 

@@ -18,9 +18,7 @@ AGAIN = 20_000  # rows below which it learns from the validation rows too (measu
 class Settings(Family):
     """Settings of the linear family: it has none of its own."""
 
-    takes: ClassVar[tuple[str, ...]] = ("number", "category", "labels", "date", "text", "image")
-    elements: ClassVar[bool] = False
-    vectors: ClassVar[bool] = False
+    gives: ClassVar[tuple[str, ...]] = ("vector",)
     family: Literal["linear"] = "linear"
 
     def training(self, facts: DataFacts) -> Choices:
@@ -29,7 +27,7 @@ class Settings(Family):
             1 / max(facts.rows, 1),
             "1 / rows: scikit-learn's LogisticRegression with C = 1 (two classes, two logits: C = 2)",
         )
-        if set(facts.targets) == {"number"} and "text" not in facts.kinds:
+        if facts.answers == {"value"} and not facts.has("sequence"):
             penalty = Choice(1e-6, "least squares; just enough to settle columns that repeat each other")
         if facts.rows <= SMALL:
             return {
@@ -57,10 +55,10 @@ class Settings(Family):
             "l2": penalty,
         }
 
-    def brings(self, kind: str) -> dict[str, Any]:
+    def brings(self, signal: str) -> dict[str, Any]:
         """Texts come as hashed n-grams."""
-        return {"text": {"tokens": "ngrams", "vocabulary": 2**18}}.get(kind, {})
+        return {"sequence": {"tokens": "ngrams", "vocabulary": 2**18}}.get(signal, {})
 
-    def want(self, kind: str, *, outputs: int) -> Want:
+    def want(self, signal: str, *, outputs: int) -> Want:
         """Each stem maps its raw values straight to the outputs."""
         return Want("affine", outputs)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from netwright.data.facts import TABLE, DataFacts
+from netwright.data.facts import DataFacts
 from netwright.nn.shapes import Want
 from netwright.nn.trunks.family import Choice, Choices, Family
 
@@ -40,8 +40,7 @@ WIDE = 1024  # sums of n-grams so wide that their cosines are those of the bags 
 class Settings(Family):
     """Settings of the multi-layer perceptron."""
 
-    takes: ClassVar[tuple[str, ...]] = (*TABLE, "text", "image")
-    elements: ClassVar[bool] = False
+    gives: ClassVar[tuple[str, ...]] = ("vector", "pair")
     family: Literal["mlp"] = "mlp"
     width: int | None = Field(default=None, ge=1, description="neurons of a hidden layer")
     depth: int | None = Field(default=None, ge=1, le=100, description="hidden layers")
@@ -80,7 +79,7 @@ class Settings(Family):
         )
         plain = (0, "the inputs are no table: one network")
         pairs = {}
-        if "match" in facts.targets:  # sums of many random values begin as near to each other as the bags are
+        if "pair" in facts.needs:  # sums of many random values begin as near to each other as the bags are
             pairs = {
                 "width": Choice(16, "pairs: the bags themselves tell most"), "depth": Choice(1, "pairs: the bags themselves tell most"),
                 "skip": Choice(True, "pairs: the bags themselves tell most"), "text_width": Choice(WIDE, "pairs: so that bags alike begin as vectors alike"),
@@ -113,7 +112,7 @@ class Settings(Family):
 
     def training(self, facts: DataFacts) -> Choices:
         """AdamW as in TabM, on batches that grow with the rows."""
-        if "match" in facts.targets:
+        if "pair" in facts.needs:
             return {
                 **TABM, "learning_rate": Choice(0.0005, "the vectors begin near their place"),
                 "batch_size": Choice(128, "a batch's other pairs are what each is told from"),
@@ -157,27 +156,25 @@ class Settings(Family):
             "refit": Choice(few, f"few rows: {REFIT}" if few else "many rows: a few more teach little"),
         }
 
-    def brings(self, kind: str) -> dict[str, Any]:
+    def brings(self, signal: str) -> dict[str, Any]:
         """Numbers robustly scaled (with bins where embedded piecewise); texts as hashed n-grams; images small."""
-        if kind == "text" and self.text == "tokens":
+        if signal == "sequence" and self.text == "tokens":
             return {"tokens": "words", "vocabulary": 20_000}
         return {
-            "number": {
+            "vector": {
                 "scale": "robust",
                 "bins": (self.bins or BINS) if self.embedding in ("piecewise", "both") else 0,
             },
-            "text": {"tokens": "ngrams", "vocabulary": 2**15 if (self.text_width or 0) >= WIDE else 2**17},
-            "image": {"size": 0},
-        }.get(kind, {})
+            "sequence": {"tokens": "ngrams", "vocabulary": 2**15 if (self.text_width or 0) >= WIDE else 2**17},
+            "grid": {"size": 0},
+        }.get(signal, {})
 
-    def want(self, kind: str, *, outputs: int) -> Want:
+    def want(self, signal: str, *, outputs: int) -> Want:
         """Everything becomes a vector."""
         options = {"embedding": self.embedding or "none", "embedding_width": self.embedding_width or 4}
-        if kind == "text" and self.text == "tokens":
+        if signal == "sequence" and self.text == "tokens":
             return Want("sequence", self.text_width, {"deviation": 0.1})
-        if kind != "number":
-            options["embedding"] = "none"
-        return Want("vector", self.text_width if kind == "text" else None, options)
+        return Want("vector", self.text_width if signal == "sequence" else None, options)
 
     def refuse(self, facts: DataFacts) -> str | None:
         """Large images have too many pixels for dense layers."""

@@ -24,14 +24,12 @@ A_WEIGHT = 20  # tokens that a weight should see: Hoffmann et al. 2022 (arXiv 22
 PASSES = 8  # over the same rows at most; beyond four, gains shrink (Muennighoff et al. 2023, arXiv 2305.16264)
 MANY = 20e6  # weights of a checkpoint from which LoRA is the default (assumed)
 SEEN = 4096  # tokens a step of a language model, about
-WRITTEN = ("text", "messages")
 
 
 class Settings(Family):
     """Settings of the Transformer."""
 
-    takes: ClassVar[tuple[str, ...]] = ("number", "category", "labels", "date", "text", "image")
-    writes: ClassVar[bool] = True
+    gives: ClassVar[tuple[str, ...]] = ("vector", "elements", "pair", "stimulus")
     keeps_apart: ClassVar[bool] = True
     family: Literal["transformer"] = "transformer"
     size: str | None = Field(default=None, description="one dial for width and depth where text is written: tiny (1.2M weights), small (10M), medium (85M), or a number of weights such as 30M")  # fmt: skip
@@ -73,14 +71,14 @@ class Settings(Family):
 
     def chosen(self, facts: DataFacts) -> Choices:
         """Small by default: it must train on a laptop."""
-        if set(WRITTEN) & set(facts.targets):
+        if "stimulus" in facts.needs:
             return self._for_writing(facts)
         width = 64 if facts.rows < 2000 else 128
         length = 256 if facts.words > 60 else 128
         return {
             **self._shape(width, 2 if facts.rows < 2000 else 3, 4, f"{facts.rows:,} training rows"),
             "dropout": Choice(
-                0.2 if "text" in facts.kinds else 0.1, "from nothing on few rows a Transformer overfits soon"
+                0.2 if facts.has("sequence") else 0.1, "from nothing on few rows a Transformer overfits soon"
             ),
             "vocabulary": Choice(10_000, "the ladder's default; enough for a small corpus"),
             "length": Choice(length, f"texts are {facts.words:.0f} words long on average"),
@@ -101,7 +99,7 @@ class Settings(Family):
         """Width and depth from the one dial."""
         wanted, why = self._wanted(facts)
         width, depth = shape(wanted, self.vocabulary or _vocabulary(facts))
-        form = "encoder_decoder" if "image" in facts.kinds else "decoder"
+        form = "encoder_decoder" if facts.has("grid") else "decoder"
         held = self._checkpoint()
         if held is not None:  # all else is the checkpoint's own
             return {"adapt": adapting(held.count), "digest": Choice(held.digest, "the checkpoint's own")}
@@ -127,7 +125,7 @@ class Settings(Family):
 
     def training(self, facts: DataFacts) -> Choices:
         """AdamW with a warm-up and a cosine."""
-        if set(WRITTEN) & set(facts.targets):
+        if "stimulus" in facts.needs:
             return self._training_to_write(facts)
         many = facts.rows >= 2000
         if many and facts.table:  # a table is not learnt by heart as texts are
@@ -165,7 +163,7 @@ class Settings(Family):
             "gradient_clip": Choice(1.0, "keeps a rare large gradient from undoing the rest"),
             "batch_size": Choice(min(max(4, SEEN // min(a_row, 256)), 64, max(facts.rows, 1)), f"about {SEEN:,} tokens a step"),
             "epochs": Choice(int(min(PASSES, max(1, passes))), f"about {A_WEIGHT} tokens a weight (Hoffmann et al. 2022) of about {facts.written:,} there are, at most {PASSES} passes"),
-            "pack": Choice(not facts.kinds and "text" in facts.targets and a_row >= 128, f"a row has about {a_row} tokens"),
+            "pack": Choice(not facts.kinds and not facts.chats and a_row >= 128, f"a row has about {a_row} tokens"),
             "patience": Choice(2 if facts.rows >= 4000 else 5, "early stopping"),
             "schedule": Choice("cosine", "falls smoothly to nothing"),
             "warmup": Choice(0.03, "attention needs small first steps"),
@@ -173,43 +171,45 @@ class Settings(Family):
 
     def refuse(self, facts: DataFacts) -> str | None:
         """Messages and pure language models have no inputs to be read whole."""
-        written = bool(set(WRITTEN) & set(facts.targets))
+        written = "stimulus" in facts.needs
         if written and self.form == "encoder_decoder" and not facts.kinds:
             return "an encoder needs inputs, and there is none; model.form decoder writes from nothing"
-        if written and self.form == "decoder" and "image" in facts.kinds:
+        if written and self.form == "decoder" and facts.has("grid"):
             return "an image cannot be the beginning of a text; model.form encoder_decoder reads it"
         return super().refuse(facts)
 
-    def brings(self, kind: str) -> dict[str, Any]:
+    def brings(self, signal: str) -> dict[str, Any]:
         """Texts as words of a vocabulary; numbers robustly scaled."""
-        if kind == "text":
+        if signal == "sequence":
             level = "bpe" if self._reads_whole else "words"
             return {"tokens": level, "vocabulary": self.vocabulary or 10_000, "length": self.length or 256}
-        return {"number": {"scale": "robust"}}.get(kind, {})
+        return {"vector": {"scale": "robust"}}.get(signal, {})
 
     def _checkpoint(self) -> pretrained.Checkpoint | None:
         """The pretrained checkpoint that it starts from, if it does."""
         return pretrained.opened(self.start) if self.start and pretrained.is_one(self.start) else None
 
-    def brings_head(self, kind: str) -> dict[str, Any]:
+    def brings_head(self, need: str) -> dict[str, Any]:
         """Whether a checkpoint's tokens are answered by the table that reads them."""
-        held = self._checkpoint() if kind in WRITTEN else None
+        held = self._checkpoint() if need == "stimulus" else None
         return {} if held is None else {"tied": bool(held.config.get("tie_word_embeddings"))}
 
-    def brings_target(self, kind: str) -> dict[str, Any]:
+    def brings_target(self, need: str) -> dict[str, Any]:
         """The context and vocabulary of what is written, where they are named here; a checkpoint's tokenizer."""
-        held = self._checkpoint() if kind in WRITTEN else None
+        held = self._checkpoint() if need == "stimulus" else None
         if held is not None:
             return {"tokenizer": str(held.path), "vocabulary": int(held.config["vocab_size"]), "length": self.length}
         return (
-            {"vocabulary": self.vocabulary, "length": self.length} if kind in WRITTEN and not self._reads_whole else {}
+            {"vocabulary": self.vocabulary, "length": self.length}
+            if need == "stimulus" and not self._reads_whole
+            else {}
         )
 
-    def writes_after(self, targets: tuple[str, ...]) -> bool:
+    def writes_after(self, needs: frozenset[str]) -> bool:
         """In the decoder's form the inputs are the beginning."""
-        return bool(set(WRITTEN) & set(targets)) and not self._reads_whole
+        return "stimulus" in needs and not self._reads_whole
 
-    def want(self, kind: str, *, outputs: int) -> Want:
+    def want(self, signal: str, *, outputs: int) -> Want:
         """All as elements."""
         return Want("sequence", self.width, {"patch": self.patch or 4})
 

@@ -1,7 +1,4 @@
-"""Answers about the words of a text, as one pass through a graph gives them: sizes follow from the inputs' alone.
-
-What the heads `tags` and `span` work out by counting is said here by comparing. B rows, T tokens, D width, C tags.
-"""
+"""Spans in a graph, whose sizes follow from the inputs' alone. B rows, T tokens, D width."""
 
 from __future__ import annotations
 
@@ -10,29 +7,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from netwright.evaluation.calibration import Trust
+from netwright.export.onnx import base
+from netwright.kinds.span import Target as Span
 from netwright.nn.heads.span.net import CLOSED
+from netwright.nn.network import Network
 from netwright.nn.signal import Signal
 
 
-def elements(signals: list[Signal], each: Signal, block: int) -> Tensor:
-    """(B, T, D): those of the block's text among all elements, which stand in the blocks' order."""
-    before = sum(signal.values.shape[1] for signal in signals[:block] if signal.layout == "sequence")
-    return each.values[:, before : before + signals[block].values.shape[1]]
+class Ends(base.Ends):
+    """Where the answer begins and ends, and its probability."""
 
+    def __init__(self, kind: Span, trust: Trust) -> None:
+        super().__init__(kind, trust)
+        self.about, each = kind.about, {"shape": ["rows"], "piece_of": kind.about}
+        ends = [{"name": f"{self.name}_{end}", "type": "int64", **each} for end in ("start", "end")]
+        self.outputs = [*ends, {"name": f"{self.name}_probability", "type": "float32", "shape": ["rows"]}]
 
-def tags(head: Any, values: Tensor, word: Tensor) -> list[Tensor]:
-    """(B, T) each: the number of the k-th word's tag, and its probability; of words that there are not, anything.
-
-    `word` (B, T): the word that each token is of, -1: none.
-    """
-    own = word[:, None, :] == torch.arange(word.shape[1])[None, :, None]  # (B, words, T)
-    if head.settings.reads == "first":
-        first = torch.cat([torch.ones_like(word[:, :1], dtype=torch.bool), word[:, 1:] != word[:, :-1]], 1)
-        own = own & first[:, None]
-    shares = own.to(values.dtype)
-    words = shares @ values / shares.sum(2, keepdim=True).clamp(min=1)
-    sure, tag = head.readout(words).float().softmax(-1).max(-1)
-    return [tag, sure]
+    def answer(self, network: Network, key: str, signal: Signal, signals: list[Signal], raw: dict[str, Tensor]) -> list[Tensor]:  # fmt: skip
+        head: Any = network.heads[key]
+        each, name = signal.each(), self.about
+        values = base.elements(signals, each, head.block)
+        return span(head, values, each, raw[name] >= 0, raw[f"{name}.begin"], raw[f"{name}.end"])
 
 
 def span(head: Any, values: Tensor, each: Signal, real: Tensor, begin: Tensor, end: Tensor) -> list[Tensor]:

@@ -1,6 +1,6 @@
 """The public schema, frozen: a change here is a change for everyone who reads runs, writes recipes or calls the flags.
 
-docs/run-folder.md describes the same. What is added belongs into these lists; what is renamed or removed also raises
+docs/reference/run-folder.md describes the same. What is added belongs into these lists; what is renamed or removed also raises
 `netwright.runtime.run.VERSION`.
 """
 

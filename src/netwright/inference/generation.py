@@ -221,7 +221,7 @@ class Running:
 def lay_by_inputs(network: Network) -> None:
     """Lay each map's weights (outputs, inputs) so in memory that those of one input stand together: the same values.
 
-    torch multiplies few rows by them so in half the time at 8 rows, four fifths at one (docs/log.md); many rows take as
+    torch multiplies few rows by them so in half the time at 8 rows, four fifths at one (docs/dev/log.md); many rows take as
     long either way. Not what goes through `netwright.runtime.kernels`.
     """
     in_c = [network.heads] if kernels.library() else []

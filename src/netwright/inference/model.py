@@ -44,7 +44,7 @@ from netwright.training import defaults, packer
 
 Answers = dict[str, dict[str, np.ndarray]]
 WRITTEN_AT_ONCE = 128  # rows that are written side by side: more gain little, and their caches take memory
-LIGHT = 16  # times as many rows a call where a row is answered in a few operations: three times as fast (docs/log.md)
+LIGHT = 16  # times as many rows a call where a row takes a few operations: three times as fast (docs/dev/log.md)
 READ_AT_ONCE = 32  # texts that are read side by side
 LOGITS = 2**26  # of these texts' tokens, in all: 256 MB
 
@@ -350,7 +350,7 @@ def precisely(plan: Plan | Execution) -> Iterator[None]:
     """Within the block torch's default precision is the plan's: float64 where it says so, else float32.
 
     Numbers too small for their format (subnormal ones) count as 0: processors take a hundred times longer for them, and
-    an LSTM's first epochs were 14 times slower (docs/log.md).
+    an LSTM's first epochs were 14 times slower (docs/dev/log.md).
     """
     previous, threads = torch.get_default_dtype(), torch.get_num_threads()
     torch.set_default_dtype(torch.float64 if plan.precision == "float64" else torch.float32)

@@ -297,7 +297,7 @@ def _edges(scaled: np.ndarray, bins: int) -> tuple[float, ...]:
     """Cut points of a column, at least two and all different.
 
     By quantile of the rows (Gorishniy et al. 2022, section 3.2), and as many by quantile of the distinct values: where
-    nine rows in ten are 0, the rows' own quantiles leave no cut for the rest (Adult's capital gain: docs/log.md).
+    nine rows in ten are 0, the rows' own quantiles leave no cut for the rest (Adult's capital gain: docs/dev/log.md).
     """
     levels = np.linspace(0, 1, bins // 2 + 1)
     # in float32, as the network holds them: cut points that differ in float64 alone would make a bin of no size

@@ -111,7 +111,7 @@ def usual(facts: DataFacts) -> tuple[str, str]:
     if "stimulus" in facts.needs:
         return "transformer", "there is text to be written"
     if "elements" in facts.needs:
-        return "recurrent", "trained from nothing it answered words better than a transformer (docs/log.md)"
+        return "recurrent", "trained from nothing it answered words better than a transformer (docs/dev/log.md)"
     if "pair" in facts.needs:
         return (
             "mlp",

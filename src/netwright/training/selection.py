@@ -63,7 +63,7 @@ class _Enough(Exception):
 def called(described: Project) -> bool:
     """Whether families are tried: where that is asked for, and for numbers of a table divided by time (then it is said).
 
-    What grows with time a linear model follows beyond the last row that it learnt, and hidden layers do not (docs/log.md).
+    What grows with time a linear model follows beyond the last row that it learnt, and hidden layers do not (docs/dev/log.md).
     """
     recipe, columns = described.recipe, described.described
     if "family" in recipe.model or not recipe.split.time:

@@ -44,7 +44,7 @@ def distill(
         say(
             "choice",
             "into",
-            "into: mlp, because it kept most of a teacher's lift at many times its rows a second (docs/log.md); --into names another",
+            "into: mlp, because it kept most of a teacher's lift at many times its rows a second (docs/dev/log.md); --into names another",
         )
     opened = Run.open(run)
     recipe = read_recipe(opened.recipe)
@@ -99,7 +99,7 @@ READ_TOKENS = {
     "recurrent": {},
     "transformer": {},
 }  # by family that takes the teacher's tokens: how
-ENOUGH = 70_000  # rows, with those that are made (docs/log.md)
+ENOUGH = 70_000  # rows, with those that are made (docs/dev/log.md)
 AGAIN = 20  # rows made of each at most (Tang et al. 2019, section 3.3)
 SIZES = {"tiny": {"width": 32, "depth": 1}, "small": {"width": 64, "depth": 2}}
 

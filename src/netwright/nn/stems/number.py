@@ -111,7 +111,7 @@ class _Piecewise(nn.Module):
     """Σ_t fill_t(x) W_t + b, with the bins before x's own full, those behind it empty, and its own filled in part.
 
     So only two rows of a table are read for a value: the sum of the W before its bin, and its bin's own W. That is as
-    fast with 256 bins as with 4 (docs/log.md).
+    fast with 256 bins as with 4 (docs/dev/log.md).
     """
 
     def __init__(self, kind: Number | Date, width: int) -> None:

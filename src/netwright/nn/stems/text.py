@@ -114,7 +114,7 @@ class SparseMap(torch.autograd.Function):
     """XW for a sparse X (B, V) and a narrow W (V, D), and its gradient Xᵀ∂.
 
     The same numbers as EmbeddingBag in sum mode. With two outputs, 8,000 texts and 3.6 million n-grams, forward and
-    backward took 0.08 s in place of 0.63 s (docs/log.md).
+    backward took 0.08 s in place of 0.63 s (docs/dev/log.md).
     """
 
     @staticmethod

@@ -2,7 +2,7 @@
 
 `few.c`: while a token is written each map has a row or a few: calling torch's operations, and the order in which they read
 the weights, took as long as the reading. `many.c`: norms, turning by place, SwiGLU and the loss of many rows, each in one
-pass over memory where torch takes several (docs/log.md). Floats of 32 bits throughout; 8-bit weights are made floats as
+pass over memory where torch takes several (docs/dev/log.md). Floats of 32 bits throughout; 8-bit weights are made floats as
 they are read. Without a C compiler with OpenMP all is done by torch, which is said. B rows, O outputs, I inputs.
 """
 
@@ -30,7 +30,7 @@ from netwright.events import say
 from netwright.runtime import cache, cpu
 from netwright.runtime.run import replacing
 
-FEW = 16  # rows up to which this is faster than torch's products (docs/log.md)
+FEW = 16  # rows up to which this is faster than torch's products (docs/dev/log.md)
 BUSY = 0.75  # of the time that its threads could have worked: less, and a step was hindered by other work
 ALONE = 32  # steps that are then taken by one thread
 SECONDS = 120  # that the compiler may take

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from netwright.runtime import kernels
 from netwright.runtime.kernels.many import Laid, Real, Whole, call, offer
 
-SHORT = 256  # keys up to which this is faster than torch's own (docs/log.md)
+SHORT = 256  # keys up to which this is faster than torch's own (docs/dev/log.md)
 HELD = 2**24  # shares that are kept for the gradient: 64 MB
 
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AHEAD 8192 /* bytes that weights are asked for ahead of their use: measured, docs/log.md */
+#define AHEAD 8192 /* bytes that weights are asked for ahead of their use: measured, docs/dev/log.md */
 
 typedef struct {
     const void *weight;    /* (O, I) */

@@ -73,7 +73,7 @@ class Settings(Family):
             "stages": Choice(3 if small else 4, f"images of {facts.pixels:,} values"),
             "pool": Choice(
                 small,
-                "better in the same time on small images (docs/log.md)"
+                "better in the same time on small images (docs/dev/log.md)"
                 if small
                 else "large images: a quarter of the work",
             ),
@@ -94,10 +94,10 @@ class Settings(Family):
                 "schedule": Choice("cosine", "falls smoothly to nothing"),
             }
         return {
-            "optimizer": Choice("muon", "learns more of each image than AdamW (docs/log.md)"),
+            "optimizer": Choice("muon", "learns more of each image than AdamW (docs/dev/log.md)"),
             "learning_rate": Choice(
                 0.008 if facts.rows >= 5_000 else 0.003,
-                f"peak of the cycle; {facts.rows:,} training rows (docs/log.md)",
+                f"peak of the cycle; {facts.rows:,} training rows (docs/dev/log.md)",
             ),
             "weight_decay": Choice(0.01, "a little"),
             "batch_size": Choice(64 if facts.rows >= 5_000 else 32, f"{facts.rows:,} training rows"),

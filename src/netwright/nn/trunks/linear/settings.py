@@ -12,7 +12,7 @@ from netwright.nn.shapes import Want
 from netwright.nn.trunks.family import Choice, Choices, Family
 
 SMALL = 200_000  # rows up to which a full pass a step is affordable (measured: 200,000 × 50 values take 30 ms)
-AGAIN = 20_000  # rows below which it learns from the validation rows too (measured on up to 1,500: docs/log.md)
+AGAIN = 20_000  # rows below which it learns from the validation rows too (measured on up to 1,500: docs/dev/log.md)
 
 
 class Settings(Family):

@@ -19,21 +19,21 @@ from netwright.nn.shapes import Want
 from netwright.nn.trunks.family import Choice, Choices, Family
 
 FEW = 2000  # training rows below which more is done against overfitting
-LARGE = 4000  # training rows from which one cycle of the learning rate replaced early stopping (measured: docs/log.md)
+LARGE = 4000  # training rows from which one cycle of the learning rate replaces early stopping (docs/dev/log.md)
 # of a cycle: training rows below which, the rows of a step and the epochs
 PACES = ((20_000, (128, 50)), (100_000, (512, 24)), (math.inf, (512, 12)))
 PACES_OF_OTHERS = ((20_000, (256, 25)), (math.inf, (512, 12)))  # texts and images: bags overfit soon
 BINS = 256  # of an embedded number: on Adult validation log-losses of 0.280 (48), 0.274 (128), 0.272 (256)
-SMALL = "a linear model is a hard rival there (sub-samples of Adult and satellite: docs/log.md)"
+SMALL = "a linear model is a hard rival there (sub-samples of Adult and satellite: docs/dev/log.md)"
 FEW_BINS = 16  # of few rows
 WIDEST = 100  # number columns that are embedded each
-REFIT = "learning the validation rows too was better on each sub-sample tried (docs/log.md)"
+REFIT = "learning the validation rows too was better on each sub-sample tried (docs/dev/log.md)"
 TABM = {
     "optimizer": Choice("adamw", "TabM's default"),
     "weight_decay": Choice(0.0003, "TabM's default"),
     "gradient_clip": Choice(1.0, "TabM's default"),
 }
-SOON = "vectors of tokens overfit soon (docs/log.md)"
+SOON = "vectors of tokens overfit soon (docs/dev/log.md)"
 WIDE = 1024  # sums of n-grams so wide that their cosines are those of the bags within a thirtieth
 
 
@@ -87,13 +87,13 @@ class Settings(Family):
         return {
             "members": Choice(*(members if facts.table else plain)),
             "width": Choice(64 if few else 256, f"{facts.rows:,} training rows"),
-            "depth": Choice(1, SOON) if self.text == "tokens" else Choice(2, "TabM's default is 3; 2 cost a third less and scored alike here (docs/log.md)"),
+            "depth": Choice(1, SOON) if self.text == "tokens" else Choice(2, "TabM's default is 3; 2 cost a third less and scored alike here (docs/dev/log.md)"),
             "dropout": Choice(0.2, SOON) if self.text == "tokens" else Choice(0.3 if few else 0.1, f"few rows: {SMALL}" if few else "TabM's default"),
             "activation": Choice("relu", "TabM's default"),
             "skip": Choice(few, f"few rows: {SMALL}" if few else "many rows: the hidden layers learn it"),
             "embedding": self._embedding(numbers, few),
             "embedding_width": Choice(4, "RealMLP's default"),
-            "bins": Choice(FEW_BINS if few else BINS, "they cost no time, and let a network bend where trees cut (docs/log.md)"),
+            "bins": Choice(FEW_BINS if few else BINS, "they cost no time, and let a network bend where trees cut (docs/dev/log.md)"),
             "text": Choice("bag", "n-grams tell more than words alone where vectors are learnt from nothing"),
             "text_width": Choice(64, "fastText's order of size"), **pairs,
         }  # fmt: skip
@@ -102,12 +102,12 @@ class Settings(Family):
         if numbers > WIDEST:
             return Choice("none", f"{numbers} number columns: too many to embed each")
         if few and self.members == 0:
-            return Choice("none", "few rows and one network: embedded numbers overfit (docs/log.md)")
+            return Choice("none", "few rows and one network: embedded numbers overfit (docs/dev/log.md)")
         if few:
-            why = "few rows: raw numbers or bins may do far better, their mean is near the better (docs/log.md)"
+            why = "few rows: raw numbers or bins may do far better, their mean is near the better (docs/dev/log.md)"
             return Choice("both", why)
         return Choice(
-            "piecewise", "as TabM: lets a network bend where trees cut; better here than periodic (docs/log.md)"
+            "piecewise", "as TabM: lets a network bend where trees cut; better here than periodic (docs/dev/log.md)"
         )
 
     def training(self, facts: DataFacts) -> Choices:

@@ -79,7 +79,7 @@ class Settings(Family):
             "length": Choice(length, "as many as it can read" if words else f"texts are {facts.words:.0f} words long on average"),
             "window": Choice(max(4, (length - 4) // max(facts.count("sequence"), 1)) if words else None, "all texts of a row together fill what it can read" if words else "no target is about words"),
             "width": Choice(128, "the usual first choice"), "dropout": Choice(0.1, "a little, before the head"),
-            "inner_dropout": Choice(0.0, "few passes hardly overfit, and on a processor its random numbers take more time than all else (docs/log.md)"),
+            "inner_dropout": Choice(0.0, "few passes hardly overfit, and on a processor its random numbers take more time than all else (docs/dev/log.md)"),
             "adapt": self._adapt(held, facts),
         }  # fmt: skip
 

@@ -42,7 +42,7 @@ class Settings(Family):
             "both_ways": Choice(True, "a word's sense may lie behind it"),
             "dropout": Choice(0.4, "word vectors learnt from nothing overfit soon"),
             "embedding_width": Choice(128, "the ladder's default"),
-            "vocabulary": Choice(30_000, "a word that is a token of its own is tagged better (docs/log.md)")
+            "vocabulary": Choice(30_000, "a word that is a token of its own is tagged better (docs/dev/log.md)")
             if each
             else Choice(20_000, "rarer words are too rare to learn"),
             "length": Choice(
@@ -98,7 +98,7 @@ class Settings(Family):
         batch = 16 if not many else 64 if facts.each else 32
         return {
             "optimizer": Choice("adamw", "robust to the learning rate"),
-            "learning_rate": Choice(0.004, "tried on tagged news (docs/log.md)"),
+            "learning_rate": Choice(0.004, "tried on tagged news (docs/dev/log.md)"),
             "weight_decay": Choice(0.01, "a little"),
             "gradient_clip": Choice(1.0, "a recurrent gradient can explode (Pascanu et al. 2013)"),
             "batch_size": Choice(batch, f"about {answers:,} answers to learn from"),

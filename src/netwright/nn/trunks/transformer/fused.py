@@ -2,7 +2,7 @@
 
 Autograd keeps and walks each operation, and on a processor these maps are bound by memory. Floats of 32 bits go through
 `netwright.runtime.kernels`, in one pass; all else through what is written here for torch: forward and backward of the norm took 0.65
-of the time so, of the turning 0.66 (docs/log.md). B rows, T elements, D width, h heads, k heads of keys, d values of a head,
+of the time so, of the turning 0.66 (docs/dev/log.md). B rows, T elements, D width, h heads, k heads of keys, d values of a head,
 F hidden values.
 """
 

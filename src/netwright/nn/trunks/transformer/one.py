@@ -1,6 +1,6 @@
 """One element after its past, on a processor: the layer's own numbers in half the operations.
 
-While a token is written each map has a row or a few, and calling operations took as long as the products (docs/log.md).
+While a token is written each map has a row or a few, and calling operations took as long as the products (docs/dev/log.md).
 B rows, D width, h heads, k heads of keys, d = D / h, P remembered elements.
 """
 

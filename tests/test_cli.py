@@ -374,7 +374,7 @@ def test_a_module_of_ones_own():
     with pytest.raises(nw.InputError) as caught:
         nw.load("run")
     assert str(caught.value) == (
-        "model: its network is Own, which is your own code. To mend it: give it again: "
+        "model: its network is Own, which is your own code. Fix: give it again: "
         "netwright.load(run, module=your_module)."
     )
 

@@ -138,7 +138,7 @@ def test_two_processes_do_not_write_one_file(tmp_path: Path) -> None:
     ("place", "words"),
     [
         ("p.xlsx", "ends in '.xlsx'. Allowed: .csv, .jsonl, .parquet"),
-        ("there.csv", "this file exists. To mend it: delete it, or name another --output"),
+        ("there.csv", "this file exists. Fix: delete it, or name another --output"),
         ("folder.csv", "is a folder"),
         ("file/p.csv", "cannot be written: "),
     ],
@@ -164,7 +164,7 @@ def test_no_room_leaves_nothing(home: Path, small: None, tmp_path: Path, monkeyp
 
     monkeypatch.setattr(pl.DataFrame, "write_ipc", full)
     with pytest.raises(
-        InputError, match=r"/p.parquet: cannot be written: No space left on device. To mend it: free some room"
+        InputError, match=r"/p.parquet: cannot be written: No space left on device. Fix: free some room"
     ):
         verb.predict(home / "run", home / "rows.parquet", output=tmp_path / "p.parquet")
     assert not list(tmp_path.iterdir())

@@ -38,7 +38,7 @@ training.schedule training.seed training.step_every training.step_factor trainin
 trust.calibrate trust.coverage trust.threshold unlabelled weight
 """
 
-MANNER = [
+SAMPLING = [
     "--beams", "--length-penalty", "--logprobs", "--max-tokens", "--min-p", "--repetition-penalty", "--seed", "--stop",
     "--temperature", "--top-k", "--top-p",
 ]  # fmt: skip
@@ -55,8 +55,8 @@ VERB_ARGUMENTS = {
     "embed": ["data", "run", "--inputs", "--output"],
     "quantize": ["run", "--data", "--output", "--to"],
     "distill": ["data", "run", "--into", "--made", "--output", "--unlabelled"],
-    "generate": ["prompt", "run", *MANNER],
-    "chat": ["run", "--system", *MANNER],
+    "generate": ["prompt", "run", *SAMPLING],
+    "chat": ["run", "--system", *SAMPLING],
     "export": ["run", "--data", "--output", "--to", "--type"],
     "verify": ["folder", "run", "--data"],
     "pack": ["run", "--output"],
@@ -176,7 +176,7 @@ def read(path: Path) -> Any:
 def test_the_public_names():
     assert nw.__all__ == [
         "InputError",
-        "Manner",
+        "SamplingParams",
         "Model",
         "Recipe",
         "__version__",

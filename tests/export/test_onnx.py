@@ -180,7 +180,7 @@ def test_folders_that_are_no_export_of_this_run(exported: Path, home: Path, tmp_
 
 def test_rows_to_compare_on_must_be_there(mixed: Model, home: Path, tmp_path: Path) -> None:
     trained(table().drop("tastes", "topics"), "rich", tmp_path / "memory", "linear")
-    with pytest.raises(InputError, match="the run kept no rows to compare on. To mend it: name a file"):
+    with pytest.raises(InputError, match="the run kept no rows to compare on. Fix: name a file"):
         export(tmp_path / "memory", to="onnx", output=tmp_path / "out")
     with pytest.raises(InputError, match="this folder exists"):
         export(home / "mixed", to="onnx", output=home)

@@ -69,7 +69,7 @@ def test_the_users_word_stands() -> None:
 
 @pytest.mark.parametrize(("given", "message"), [
     ({"kind": "nmber"}, r"columns\.x\.kind: there is no kind 'nmber'"),
-    ({"kind": "number", "scal": "none"}, r"columns\.x\.scal: there is no such setting. To mend it: did you mean scale"),
+    ({"kind": "number", "scal": "none"}, r"columns\.x\.scal: there is no such setting. Fix: did you mean scale"),
     ({"kind": "number", "scale": "log"}, r"columns\.x\.scale: got 'log'"),
     ({"minimum": 3}, r"columns\.x\.minimum: there is no such setting"),  # of a column found to be a number
 ])  # fmt: skip

@@ -95,7 +95,7 @@ def test_perplexity_and_bits_per_byte_are_those_of_the_loss(poet: nw.Model, home
     found = poet.evaluate(home / "poet" / "rows.jsonl")["metrics"]
     assert found["loss"]["value"] == pytest.approx(loss, abs=1e-5)
     held = pl.read_ndjson(home / "poet" / "rows.jsonl")["text"].to_list()
-    tokens = sum(len(poet._scribe.kind.reader.encode(text, add_special_tokens=False).ids) + 1 for text in held)
+    tokens = sum(len(poet._generator.kind.reader.encode(text, add_special_tokens=False).ids) + 1 for text in held)
     size = sum(len(text.encode()) for text in held)
     assert found["bits_per_byte"]["value"] == pytest.approx(loss * tokens / math.log(2) / size, rel=1e-4)
 
@@ -127,7 +127,7 @@ def test_a_language_model_goes_on_as_an_assistant(poet: nw.Model, home: Path) ->
     model = nw.train(
         data, target="messages", model=str(home / "poet"), output=home / "go-on", settings={"training": {"epochs": 2}}
     )
-    assert model._scribe.kind.reader.get_vocab() == poet._scribe.kind.reader.get_vocab()
+    assert model._generator.kind.reader.get_vocab() == poet._generator.kind.reader.get_vocab()
     assert "tokenizer.json" in (home / "go-on" / "recipe.yaml").read_text()
 
 

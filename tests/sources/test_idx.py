@@ -69,8 +69,7 @@ def test_a_truncated_file_is_refused(folder, refused):
     path = folder / "t10k-images-idx3-ubyte"
     path.write_bytes(path.read_bytes()[:-7])
     assert refused(readers.read, folder) == (
-        "t10k-images-idx3-ubyte: is cut off: 2x4x5 values need 40 bytes, and 33 are there. "
-        "To mend it: download it again."
+        "t10k-images-idx3-ubyte: is cut off: 2x4x5 values need 40 bytes, and 33 are there. Fix: download it again."
     )
 
 

@@ -137,7 +137,7 @@ def test_arrays_as_cells_are_stacked():
 def test_images_of_other_types_are_refused(refused):
     assert refused(readers.read, (np.zeros((2, 4, 4)), [0, 1])) == (
         "X: images 2x4x4 of float64. Allowed: images of uint8. "
-        "To mend it: scale the values to 0 ... 255 and give (X * 255).astype('uint8')."
+        "Fix: scale the values to 0 ... 255 and give (X * 255).astype('uint8')."
     )
 
 
@@ -190,7 +190,7 @@ def test_what_no_column_can_hold_is_refused(refused):
     text = refused(readers.read, pd.DataFrame({"wave": [1j, 2j]}))
     assert text.startswith("rows, column 'wave': holds values of type complex128, which no column can hold. Allowed: ")
     text = refused(readers.read, (scipy.sparse.csr_array(np.eye(2)), [0, 1]))
-    assert text == "X: is sparse (a csr_array). To mend it: give X.toarray()."
+    assert text == "X: is sparse (a csr_array). Fix: give X.toarray()."
 
 
 def test_objects_are_refused(refused):

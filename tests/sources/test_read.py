@@ -30,7 +30,7 @@ def test_every_file_of_the_room_is_a_source_or_a_helper():
 def test_a_missing_file_names_the_nearest(tmp_path, refused):
     (tmp_path / "reviews.csv").touch()
     path = tmp_path / "review.csv"
-    assert refused(readers.read, path) == f"{path}: there is no such file. To mend it: did you mean reviews.csv?"
+    assert refused(readers.read, path) == f"{path}: there is no such file. Fix: did you mean reviews.csv?"
 
 
 def test_a_missing_folder_is_named(tmp_path, refused):
@@ -104,7 +104,7 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path, monkeypatch, refused, 
 
     monkeypatch.setattr(Path, "open", deny)  # not chmod: the tests may run as root, who may read everything
     text = refused(readers.read, tmp_path / name)
-    assert f"{tmp_path / name}: may not be read by this user. To mend it: change its permissions" in text
+    assert f"{tmp_path / name}: may not be read by this user. Fix: change its permissions" in text
 
 
 def test_settings_are_validated_and_described():

@@ -57,7 +57,7 @@ def of_rows(model: Model, theirs: Side, table: Table, stored: str) -> Answered:
     able = theirs.able(table)
     if not able.all():
         lost = np.flatnonzero(~able)
-        what = f"{len(lost)} rows are too long for {theirs.name}, or hold values that cannot be read: they are not compared"
+        what = f"{len(lost)} rows are too long for {theirs.name}, or hold values that cannot be read: they are skipped"
         say_rows("export.long", what, table.named(lost))
         table = table.take(np.flatnonzero(able))
     found, differs = Answered(theirs.name, stored, len(table)), np.zeros(len(table), bool)

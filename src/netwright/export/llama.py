@@ -22,7 +22,7 @@ def refuse(model: Model) -> str | None:
     if not isinstance(model.network.trunk, Transformer):
         return f"its family is {model.recipe.model['family']}; transformer alone has Llama's layout"
     if model.recipe.model.get("biased") and model.recipe.model.get("normed"):
-        return "biases and norms of queries and keys together are of no layout that others know"
+        return "biases and norms of queries and keys together are in no layout that other engines know"
     if model.fitted.inputs:
         return "an encoder reads its inputs; model.form decoder has Llama's layout"
     return None

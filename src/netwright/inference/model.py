@@ -29,11 +29,11 @@ from netwright.evaluation import metrics as measure
 from netwright.evaluation.calibration import Trust
 from netwright.events import Event, listening, quiet, say_rows, say_together
 from netwright.inference import batching, embeddings
-from netwright.inference.generation import Scribe, Text
+from netwright.inference.generation import Generator, Text
 from netwright.kinds.base import Target, cells, kind_name, scored_as
 from netwright.nn import driver, lora, quantization
 from netwright.nn.batch import Lists, Rows, tensors
-from netwright.nn.heads.text.settings import Manner
+from netwright.nn.heads.text.settings import SamplingParams
 from netwright.nn.network import Network, build, head_settings
 from netwright.recipe import Execution, Read, Recipe, validate
 from netwright.recipe.files import read_recipe
@@ -120,7 +120,7 @@ class Model:
                 yield self.decode(part, self.answers(encoded, len(part)))
         say_together(heard)
 
-    def generate(self, prompts: Any, *, manner: Manner | Mapping[str, Any] | None = None) -> list[Text]:
+    def generate(self, prompts: Any, *, sampling: SamplingParams | Mapping[str, Any] | None = None) -> list[Text]:
         """Return what is written after each prompt, or after one: `[text.text for text in model.generate(["One day"])]`.
 
         A prompt is a text, for conversations also a list of messages, and where there are several input columns a dict of
@@ -129,16 +129,16 @@ class Model:
         one = not isinstance(prompts, list) or (prompts and isinstance(prompts[0], dict) and "content" in prompts[0])
         several = [prompts] if one else prompts
         with precisely(self.plan):
-            return self._scribe.texts(several, _manner(manner))
+            return self._generator.texts(several, _sampling(sampling))
 
-    def stream(self, prompt: Any, *, manner: Manner | Mapping[str, Any] | None = None) -> Iterator[str]:
+    def stream(self, prompt: Any, *, sampling: SamplingParams | Mapping[str, Any] | None = None) -> Iterator[str]:
         """Yield what is written after a prompt, as it comes, whole characters only."""
         with precisely(self.plan):
-            yield from self._scribe.stream(prompt, _manner(manner))
+            yield from self._generator.stream(prompt, _sampling(sampling))
 
     @cached_property
-    def _scribe(self) -> Scribe:
-        return Scribe(self.network, self.fitted, self.plan.device)
+    def _generator(self) -> Generator:
+        return Generator(self.network, self.fitted, self.plan.device)
 
     def embed(self, data: Any, *, read: Read | None = None) -> pl.DataFrame:
         """Return a frame of `id` and `vector` for each row of `data`: D float32 of length 1, alike for rows that mean alike.
@@ -231,9 +231,13 @@ class Model:
         return out if len(out) > 1 else next(iter(out.values()))
 
 
-def _manner(manner: Manner | Mapping[str, Any] | None) -> Manner:
+def _sampling(sampling: SamplingParams | Mapping[str, Any] | None) -> SamplingParams:
     """How to write, given as such or by its settings' names. Raises `InputError` with each one that is wrong."""
-    return manner if isinstance(manner, Manner) else validate(Manner, dict(manner or {}), where="manner")
+    return (
+        sampling
+        if isinstance(sampling, SamplingParams)
+        else validate(SamplingParams, dict(sampling or {}), where="sampling")
+    )
 
 
 def _encoded_part(

@@ -34,9 +34,11 @@ class Options(base.Options):
     """Settings of a category column."""
 
     kind: Literal["category"] = "category"
-    minimum: int = Field(default=1, ge=1, description="rows that a value needs in training to get a code of its own")
+    minimum: int = Field(
+        default=1, ge=1, description="training rows a value needs for its own code; rarer values share one"
+    )
     order: tuple[str, ...] = Field(
-        default=(), description="all values of a target, in the order to show them; found if not given"
+        default=(), description="all values of a target, in the order to show them; default: detected"
     )
 
 
@@ -98,7 +100,7 @@ class Category(base.Kind):
         unseen = np.flatnonzero(codes == UNSEEN)
         if len(unseen):
             name, shown = self.columns[index], text_of(cells[int(unseen[0])])
-            text = f"{name}: values not known from training, such as {quoted(shown)}; read as unknown"
+            text = f"{name}: values not seen in training, such as {quoted(shown)}; read as unknown"
             say_rows("category.unseen", text, ids(unseen.tolist()), column=name)
         return codes
 
@@ -156,8 +158,8 @@ class Target(Category, base.Target):
                 fix += f"; texts to be written, which --columns.{name}.kind text makes of it, are to differ too"
             raise InputError(Problem(f"target {name}", f"has one value only: {quoted(one)}", fix=fix))
         if not asked and _all_differ(values):
-            what = f"all its {len(values):,} values are different texts, so that no class is seen twice"
-            fix = f"name another --target; --columns.{name}.kind text writes it, category takes each as a class"
+            what = f"all its {len(values):,} values are different texts, so no class occurs twice"
+            fix = f"name another --target; --columns.{name}.kind text generates it, category makes each a class"
             raise InputError(Problem(f"target {name}", what, allowed="numbers, categories, labels", fix=fix))
 
     @classmethod
@@ -171,7 +173,7 @@ class Target(Category, base.Target):
         several = [each for each in spelt.values() if len(each) > 1]
         if several:
             shown = "; ".join(" and ".join(map(repr, each)) for each in several[:3])
-            text = f"{column.name}: classes that differ in their spelling alone are different classes: {shown}"
+            text = f"{column.name}: classes that differ only in spelling are kept as different classes: {shown}"
             say("warning", "target.spelling", text, column=column.name)
 
     @staticmethod

@@ -28,7 +28,7 @@ class Options(base.Options):
 
     kind: Literal["date"] = "date"
     layout: str | None = Field(
-        default=None, description="how dates are written, such as %d/%m/%Y; left out, the form that reads most of them"
+        default=None, description="date format, such as %d/%m/%Y; default: the format that most values match"
     )
 
 
@@ -108,7 +108,7 @@ class Input(base.Input):
         found, wrong = self.value(self.columns[0]).read(cells[0])
         if wrong:
             name, first = self.columns[0], cells[0][next(iter(wrong))]
-            text = f"{name}: not dates, such as {quoted(first)}; taken as missing"
+            text = f"{name}: not dates, such as {quoted(first)}; read as missing"
             say_rows("date.unreadable", text, ids(list(wrong)), column=name)
         seconds = found[""]
         days = np.floor(seconds / DAY)

@@ -34,18 +34,20 @@ class Options(base.Options):
         default=0,
         ge=0,
         le=2048,
-        description="pixels a side that images are scaled to; 0: their own if all alike, else 64",
+        description="side length in pixels that images are resized to; 0: their own if all alike, else 64",
     )
     channels: Literal[0, 1, 3] = Field(default=0, description="1: grey, 3: colours; 0: as the images are")
     mirror: bool | None = Field(
         default=None,
-        description="whether a mirrored image means the same, so that training may mirror it; left out: colours yes, grey no",
+        description="whether augmentation may mirror images; default: colour yes, grey no",
     )
     mean: tuple[float, ...] | None = Field(
-        default=None, description="what is subtracted from each channel, of values from 0 to 1; left out, the mean"
+        default=None,
+        description="mean subtracted from each channel (values 0 to 1); default: that of the training images",
     )
     deviation: tuple[float, ...] | None = Field(
-        default=None, description="what each channel is then divided by; left out, the deviation"
+        default=None,
+        description="standard deviation that each channel is divided by; default: that of the training images",
     )
 
 
@@ -78,7 +80,7 @@ class Input(base.Input):
             return base.Guess(sure=0.95, reason="its values are lists of rows of pixels")
         if dtype == pl.Binary or (isinstance(dtype, pl.Struct) and {"bytes", "path"} <= {f.name for f in dtype.fields}):
             if any(isinstance(opened(one), np.ndarray) for one in facts.present.head(LOOK // 10).to_list()):
-                return base.Guess(sure=0.9, reason="its values are bytes of pictures")
+                return base.Guess(sure=0.9, reason="its values are image bytes")
             return None
         if facts.is_text and facts.sample:
             share = sum(one.lower().endswith(ENDINGS) for one in facts.sample) / len(facts.sample)
@@ -97,7 +99,7 @@ class Input(base.Input):
         height, wide = (options.size, options.size) if options.size else own
         channels = options.channels or (1 if found and all(image.shape[2] == 1 for image in found) else 3)
         if (height, wide) != own or len(sizes) > 1:
-            text = f"{name}: images are scaled to {height}×{wide} pixels; they come in {len(sizes)} sizes"
+            text = f"{name}: images are resized to {height}×{wide} pixels; they come in {len(sizes)} sizes"
             say("notice", "image.size", text)
         # a mirrored photo is a photo; a mirrored digit or letter is none
         mirror = channels == 3 if options.mirror is None else options.mirror

@@ -37,7 +37,7 @@ class Options(base.Options):
         default="",
         description="what stands between two labels written in one text; found among | ; ； 、 ， and , if not given",
     )
-    minimum: int = Field(default=1, ge=1, description="rows that a label needs in training to be kept")
+    minimum: int = Field(default=1, ge=1, description="training rows a label needs to be kept")
 
 
 class Labels(base.Kind):
@@ -69,7 +69,7 @@ class Labels(base.Kind):
             if separator != "|" and ended > PROSE * len(facts.sample):
                 return None
             if with_it >= 0.1 and short and len(counts) <= 1000 and counts.total() >= 5 * len(counts):
-                reason = f"{with_it:.0%} of its values hold several parts separated by {separator!r}, {len(counts):,} distinct"
+                reason = f"{with_it:.0%} of its values have several parts separated by {separator!r}, {len(counts):,} distinct"
                 return base.Guess(sure=0.75, reason=reason)
         return None
 
@@ -94,7 +94,7 @@ class Labels(base.Kind):
                     unknown.setdefault(row, label)
         if unknown:
             first = quoted(next(iter(unknown.values())))
-            text = f"{self.columns[0]}: labels not known from training, such as {first}; left out"
+            text = f"{self.columns[0]}: labels not seen in training, such as {first}; left out"
             say_rows("labels.unseen", text, ids(list(unknown)))
         return {"hot": hot, "absent": np.array([cell is None for cell in cells], bool)}
 

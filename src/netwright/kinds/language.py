@@ -35,14 +35,14 @@ LONGEST = 1024  # tokens of a context that is chosen
 class Options(base.Options):
     """Settings of texts that are written."""
 
-    tokens: tokenizing.Level = Field(default="bpe", description="pieces that texts are written in: bpe (byte pairs), words or characters; any script, no text is unknown")  # fmt: skip
+    tokens: tokenizing.Level = Field(default="bpe", description="tokenization: bpe (byte pairs), words or characters; other text is encoded as bytes")  # fmt: skip
     vocabulary: int | None = Field(
-        default=None, ge=264, le=2**20, description="tokens at most; 264 are bytes and marks"
+        default=None, ge=264, le=2**20, description="vocabulary size; 264 tokens are bytes and special tokens"
     )
-    length: int | None = Field(default=None, ge=4, le=2**20, description="tokens seen at once (the context)")
+    length: int | None = Field(default=None, ge=4, le=2**20, description="context length in tokens")
     tokenizer: str | None = Field(
         default=None,
-        description="a tokenizer.json, or a pretrained checkpoint that has one, in place of one learnt from the rows",
+        description="a tokenizer.json, or a pretrained checkpoint that has one, instead of one trained on the rows",
     )
 
 
@@ -149,7 +149,7 @@ class Language(base.Target):
         size = np.array([len(text.encode()) for text in values], np.int64)
         bare = np.flatnonzero((tokens == 0) & frame[self.columns[0]].is_not_null().to_numpy())
         if len(bare):
-            say_rows("text.nothing", f"{self.columns[0]}: rows without a word to be learnt", ids(bare.tolist()))
+            say_rows("text.nothing", f"{self.columns[0]}: rows without a token to train on", ids(bare.tolist()))
         return {"ids": Ragged.of(documents), "counted": Ragged.of(counted, np.uint8), "tokens": tokens, "bytes": size}
 
     def documents(
@@ -175,7 +175,7 @@ class Language(base.Target):
         named = [f"{name} {wrong[number]}" for number, name in zip(list(wrong)[:5], ids(list(wrong)[:5]), strict=True)]
         more = f", and {len(wrong) - 5:,} more" if len(wrong) > 5 else ""
         leave = ", or leave them out: --read.bad_rows leave_out" if self.conversation else ""
-        raise InputError(Problem(self.columns[0], "; ".join(named) + more, fix=f"mend or remove these rows{leave}"))
+        raise InputError(Problem(self.columns[0], "; ".join(named) + more, fix=f"fix or remove these rows{leave}"))
 
     def _numbered(
         self, rows: list[list[Piece]], ids: base.RowIds | None, *, answer: bool
@@ -185,7 +185,7 @@ class Language(base.Target):
         plain = [tokenizing.clean(piece.text) for piece in flat if not piece.special]
         spoilt = sum(old.text != new for old, new in zip((p for p in flat if not p.special), plain, strict=True))
         if spoilt:
-            say("notice", "text.surrogates", f"{self.columns[0]}: half characters (lone surrogates) in {spoilt:,} texts are read as U+FFFD", count=spoilt)  # fmt: skip
+            say("notice", "text.surrogates", f"{self.columns[0]}: lone surrogates in {spoilt:,} texts are read as U+FFFD", count=spoilt)  # fmt: skip
         encoded = iter(tokenizing.encode(self.reader, plain))
         documents, counted, cut = [], [], []
         for number, row in enumerate(rows):
@@ -196,7 +196,9 @@ class Language(base.Target):
             if lost:
                 cut.append(number)
         if cut and ids is not None:
-            say_rows("text.cut", f"{self.columns[0]}: rows cut to the context of {self.length} tokens", ids(cut))
+            say_rows(
+                "text.cut", f"{self.columns[0]}: rows truncated to the context length of {self.length} tokens", ids(cut)
+            )
         return documents, counted
 
     def fitted(self, parts: list[tuple[np.ndarray, bool]], *, answer: bool) -> tuple[np.ndarray, np.ndarray, bool]:

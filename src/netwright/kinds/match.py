@@ -35,10 +35,10 @@ class Options(base.Options):
     """Settings of a text that belongs to another."""
 
     kind: Literal["match"] = "match"
-    about: str | None = Field(default=None, description="the input column that it belongs to, where there are several")
+    about: str | None = Field(default=None, description="the input column it belongs to, if there are several")
     score: str | None = Field(
         default=None,
-        description="a column of numbers that say how well the two belong together; all do where none is named",
+        description="a column of similarity scores; without it all pairs are positive",
     )
 
 
@@ -131,13 +131,11 @@ class Target(base.Target):
                 own[gone] = 0
             outside = np.flatnonzero((found < self.low) | (found > self.high))
             if len(outside):
-                text = (
-                    f"{self.score}: outside of the training scores' {self.low:g} to {self.high:g}, read as the nearest"
-                )
+                text = f"{self.score}: outside the training range {self.low:g} to {self.high:g}; clipped"
                 say_rows("match.outside", text, ids(outside.tolist()), kind="notice")
             score = np.nan_to_num(((found - self.low) / (self.high - self.low)).clip(0, 1)).astype(np.float32)
         elif len(own) and len(np.unique(asked[own != 0])) * 4 < (own != 0).sum():
-            text = f"{self.about}: a text stands in four pairs or more on average: those of one text are not held against each other"
+            text = f"{self.about}: a text occurs in four pairs or more on average: its other pairs are not used as negatives"
             say("notice", "match.repeated", text)
         return {"score": score, "asked": asked, "own": own}
 

@@ -27,8 +27,8 @@ class Options(language.Options):
     """Settings of a column of conversations."""
 
     kind: Literal["messages"] = "messages"
-    template: str | None = Field(default=None, description="chat template (Jinja, the Hugging Face form): how a conversation becomes one text")  # fmt: skip
-    bad_rows: Literal["refuse", "leave_out"] = Field(default="refuse", description="what becomes of rows that are no conversation that the template takes")  # fmt: skip
+    template: str | None = Field(default=None, description="chat template (Jinja, the Hugging Face form): turns a conversation into text")  # fmt: skip
+    bad_rows: Literal["refuse", "leave_out"] = Field(default="refuse", description="what to do with rows that the chat template rejects")  # fmt: skip
 
 
 class Target(language.Language):
@@ -76,7 +76,9 @@ class Target(language.Language):
         """Raise for rows that are no conversation, or say that they are left out: they hold no word to be learnt."""
         if self.bad_rows == "refuse":
             super().refuse_rows(wrong, ids)
-        text = f"{self.columns[0]}: rows that are no conversation are left out; the first: {next(iter(wrong.values()))}"
+        text = (
+            f"{self.columns[0]}: rows that are not conversations are left out; the first: {next(iter(wrong.values()))}"
+        )
         say_rows("messages.bad_rows", text, ids(list(wrong)))
 
     @property

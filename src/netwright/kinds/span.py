@@ -51,9 +51,7 @@ class Options(base.Options):
     """Settings of a span column."""
 
     kind: Literal["span"] = "span"
-    about: str | None = Field(
-        default=None, description="the text input that it is a piece of; found by looking if not given"
-    )
+    about: str | None = Field(default=None, description="the text input it is a span of; default: detected")
 
 
 class Target(base.Target):
@@ -158,13 +156,13 @@ class Target(base.Target):
     def _say(self, ids: base.RowIds, several: list[int], moved: list[int], none: int) -> None:
         name, about = self.columns[0], self.about
         if several:
-            text = f"{name}: the answer stands more than once in {about}; the first place is taken"
+            text = f"{name}: the answer occurs more than once in {about}; the first occurrence is used"
             say_rows("span.ambiguous", text, ids(several))
         if moved:
-            text = f"{name}: the answer does not stand where it is said to; the nearest place in {about} is taken"
+            text = f"{name}: the answer is not at its given start; the nearest occurrence in {about} is used"
             say_rows("span.moved", text, ids(moved))
         if none:
-            say("notice", "span.unanswerable", f"{name}: {none:,} rows have no answer: they are taught as such")
+            say("notice", "span.unanswerable", f"{name}: {none:,} rows are unanswerable and trained as such")
 
     def absent(self, arrays: Arrays) -> np.ndarray:
         """(n,) none: a row without an answer is one that cannot be answered."""

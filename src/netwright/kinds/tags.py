@@ -28,7 +28,7 @@ class Options(base.Options):
 
     kind: Literal["tags"] = "tags"
     about: str | None = Field(
-        default=None, description="the text input whose words it tags; found by the number of words if not given"
+        default=None, description="the text input whose words it labels; default: the one with as many words"
     )
 
 
@@ -73,7 +73,7 @@ class Target(base.Target):
         held = [value for value in words.values(facts.values[there]) if value]
         twice = sum(len(set(value)) < len(value) for value in held)
         if twice > 0.2 * len(held):
-            reason = f"its values are lists, in {twice / len(held):.0%} of which an item stands twice"
+            reason = f"its values are lists, in {twice / len(held):.0%} of which an item occurs twice"
             return base.Guess(sure=0.92, reason=reason)
         return None
 
@@ -106,7 +106,7 @@ class Target(base.Target):
         counts = Counter(tag for row in rows for tag in words.parted(row).words)
         tags = sorted(counts, key=int) if whole else sorted(counts)
         if len(tags) < 2:
-            what = f"has one tag only: {tags[0]!r}" if tags else "has no tag in any training row"
+            what = f"has a single tag: {tags[0]!r}" if tags else "has no tag in any training row"
             raise InputError(Problem(f"target {column}", what, fix="give rows of at least two tags"))
         return cls(
             columns=(column,), about=about, tags=tuple(tags), counts=tuple(counts[tag] for tag in tags), whole=whole
@@ -137,7 +137,9 @@ class Target(base.Target):
         if unseen:
             count = sum(int((row == UNSEEN).sum()) for row in rows)
             first = next(iter(unseen.values()))
-            text = f"{column.name}: {count:,} tags not known from training, such as {quoted(first)}; these words do not count"
+            text = (
+                f"{column.name}: {count:,} tags not seen in training, such as {quoted(first)}; these words are ignored"
+            )
             say_rows("tags.unseen", text, ids(list(unseen)))
         counted = np.array([bool((row != UNSEEN).any()) for row in rows], bool)
         return {"tags": Ragged.of(rows, np.int64), "absent": ~counted}
@@ -184,7 +186,7 @@ def misfits(name: str, bad: dict[int, str], ids: base.RowIds) -> InputError:
     """Return the error for rows of a target that do not fit the text that they are about."""
     shown = list(bad)[:5]
     problems = [Problem(where, f"{name}: {bad[row]}") for row, where in zip(shown, ids(shown), strict=True)]
-    fix = "mend these rows, or leave them out with --read.bad_rows leave_out"
+    fix = "fix these rows, or leave them out with --read.bad_rows leave_out"
     return InputError(*problems, Problem(name, f"{len(bad):,} rows do not fit", fix=fix))
 
 

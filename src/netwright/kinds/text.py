@@ -17,6 +17,7 @@ from pydantic import Field
 from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
 from netwright.kinds import base, words
+from netwright.kinds.values import Value, value
 from netwright.kinds.values.text import placed, tokenizer, whole
 from netwright.kinds.written import Target as Target
 from netwright.runtime.arrays import Arrays, Ragged
@@ -49,9 +50,9 @@ class Options(base.Options):
     tokenizer: str | None = Field(
         default=None, description="with tokens given: a tokenizer.json, or a pretrained checkpoint that has one"
     )
-    vocabulary: int = Field(default=10_000, ge=16, le=2**24, description="tokens, or hash buckets of the bag")
-    length: int = Field(default=256, ge=1, le=2**20, description="tokens a text is cut to, so that memory is bounded")
-    lowercase: bool = Field(default=True, description="whether capitals are read as small letters")
+    vocabulary: int = Field(default=10_000, ge=16, le=2**24, description="vocabulary size, or hash buckets of the bag")
+    length: int = Field(default=256, ge=1, le=2**20, description="maximum length in tokens; longer texts are truncated")
+    lowercase: bool = Field(default=True, description="whether to lower-case texts")
     windows: bool = Field(
         default=False,
         description="whether a longer text is read in windows of `length` tokens that overlap by half, in place of being "
@@ -104,7 +105,7 @@ class Input(base.Input):
         column = frame.to_series(0)
         settings = options.model_dump(exclude={"kind", "tokenizer"})
         if options.windows and options.tokens == "ngrams":
-            what = "a bag of n-grams has no places, which windows and targets about words need"
+            what = "a bag of n-grams has no positions, which windows, tags and spans need"
             raise InputError(Problem(f"columns.{column.name}.tokens", what, allowed="bpe, words, characters"))
         if options.tokens == "given":
             content, unknown = _given(options, column.name)
@@ -259,7 +260,7 @@ def _given(options: Options, column: str) -> tuple[str, int | None]:
     try:
         found = tokenizer(content)
     except Exception as error:  # noqa: BLE001 - the library raises plain Exception
-        raise InputError(Problem(where, f"{path} is no tokenizer: {error}", allowed="a tokenizer.json")) from error
+        raise InputError(Problem(where, f"{path} is not a tokenizer: {error}", allowed="a tokenizer.json")) from error
     found.no_padding()
     found.no_truncation()
     content = found.to_str()

@@ -30,7 +30,7 @@ def section(found: Found) -> Markup | None:
 
 def _told(found: Found, target: str) -> str:
     by = kinds.of(found.kind(target)).worst
-    return f"Rows where {by}. Look here first: wrong truths, odd rows and missing columns show."
+    return f"Rows where {by}. Look here first for wrong labels, odd rows and missing columns."
 
 
 def _rows(found: Found, target: str, listed: list[dict[str, Any]]) -> Markup:

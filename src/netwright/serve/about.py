@@ -29,7 +29,7 @@ def about(served: Served, settings: Settings) -> dict[str, Any]:
             {"name": column.name, "kind": column.kind, **column.value.form} for column in served.reader.columns
         ],
         "targets": [_target(kind) for kind in model.fitted.targets.values()],
-        "context": served.writer.scribe.kind.length if served.writer is not None else None,
+        "context": served.writer.generator.kind.length if served.writer is not None else None,
         "typical": served.reader.typical(),
         "examples": _examples(served, run),
         "scores": _scores(model),

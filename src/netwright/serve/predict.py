@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope
 
 from netwright.errors import InputError
 from netwright.inference.generation import Text
-from netwright.nn.heads.text.settings import Manner
+from netwright.nn.heads.text.settings import SamplingParams
 from netwright.serve import metrics
 from netwright.serve.columns import Reader
 from netwright.serve.refusal import Refusal, of_input
@@ -39,7 +39,7 @@ async def predict(served: Served, settings: Settings, scope: Scope, receive: Rec
         value = (
             parsed(content)
             if len(content) < LARGE
-            else await loop.run_in_executor(served.rooms.encoder, parsed, content)
+            else await loop.run_in_executor(served.threads.encoder, parsed, content)
         )
         many = isinstance(value, list)
         rows = value if many else [value]
@@ -67,7 +67,7 @@ async def _encoded(served: Served, rows: list[Any]) -> Encoded:
     try:
         if served.reader.light and len(rows) <= FEW:
             return work()
-        return await asyncio.get_running_loop().run_in_executor(served.rooms.encoder, work)
+        return await asyncio.get_running_loop().run_in_executor(served.threads.encoder, work)
     except InputError as error:
         raise of_input(error) from None
 
@@ -115,8 +115,8 @@ async def _write(served: Served, settings: Settings, rows: list[Any], receive: R
         raise Refusal(400, f"This model writes after a prompt: POST /v1/{way}.", code="writes")
     columns = served.reader.read(rows)
     prompts = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    kind: Any = served.writer.scribe.kind
-    jobs = served.writer.ask(prompts, Manner(max_tokens=kind.longest))
+    kind: Any = served.writer.generator.kind
+    jobs = served.writer.ask(prompts, SamplingParams(max_tokens=kind.longest))
     name = served.model.targets[0]
     try:
         texts = await waited(asyncio.gather(*(whole(served, job) for job in jobs)), receive, settings.time_limit)

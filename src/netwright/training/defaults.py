@@ -14,7 +14,7 @@ from netwright.recipe import Recipe, Training, validate
 Reasons = dict[str, str]
 COMMON: dict[str, Choice] = {
     "epochs": Choice(20, "the usual first choice"),
-    "pack": Choice(False, "used by texts that are written alone"),
+    "pack": Choice(False, "only used for text generation"),
     "batch_size": Choice(32, "the usual first choice"),
     "accumulate": Choice(1, "each batch is a step"),
     "optimizer": Choice("adam", "the usual first choice"),
@@ -23,7 +23,7 @@ COMMON: dict[str, Choice] = {
     "beta1": Choice(0.9, "Adam's published default"),
     "beta2": Choice(0.999, "Adam's published default"),
     "epsilon": Choice(1e-8, "Adam's published default"),
-    "schedule": Choice("constant", "nothing else was asked for"),
+    "schedule": Choice("constant", "no schedule was requested"),
     "warmup": Choice(0.0, "no warm-up"),
     "step_every": Choice(10, "used by step and plateau alone"),
     "step_factor": Choice(0.1, "used by step and plateau alone"),
@@ -33,10 +33,10 @@ COMMON: dict[str, Choice] = {
     "gradient_clip": Choice(0.0, "no limit"),
     "average": Choice(0.0, "the weights themselves are kept"),
     "patience": Choice(0, "all epochs are run"),
-    "refit": Choice(False, "the validation rows choose the weights, and are not learnt"),
+    "refit": Choice(False, "validation rows select the weights and are not trained on"),
     "augment": Choice(False, "rows are taken as they are"),
     "seed": Choice(0, "the same run each time"),
-    "checkpoint_every": Choice(60.0, "at most a minute is lost when the machine fails"),
+    "checkpoint_every": Choice(60.0, "at most a minute of work is lost"),
 }
 WHOLE = ("gradient_descent", "lbfgs")  # take all rows a step
 DECAYING = (
@@ -62,7 +62,7 @@ def family_settings(model: dict[str, Any]) -> Family:
     if name not in registry.names("trunks"):
         fix = nearest(str(name), [*registry.names("trunks"), "auto"])
         raise InputError(
-            Problem("model.family", f"there is no family {name!r}, nor a run folder of that name", fix=fix)
+            Problem("model.family", f"there is no family {name!r}, and no run folder of that name", fix=fix)
         )
     return validate(registry.find("trunks", str(name), "settings").Settings, model, where="model")
 
@@ -144,7 +144,7 @@ def training(recipe: Recipe, chosen: Family, facts: DataFacts) -> tuple[Training
         raise InputError(*problems)
     if isinstance(settings.batch_size, int) and settings.batch_size > facts.rows:
         if folded:
-            say("notice", "training.batch_size", f"batches of {facts.rows:,} rows: no more train in a fold")
+            say("notice", "training.batch_size", f"batches of {facts.rows:,} rows: a fold has no more")
         settings = settings.model_copy(update={"batch_size": facts.rows})
     return settings, reasons
 

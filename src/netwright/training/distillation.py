@@ -47,7 +47,7 @@ def answered(recipe: Recipe, table: Table) -> Table:
     """
     if recipe.teacher is None:
         fix = "netwright distill RUN --into mlp --unlabelled FILE"
-        raise InputError(Problem("unlabelled", "these rows have no teacher that answers them", fix=fix))
+        raise InputError(Problem("unlabelled", "there is no teacher to label these rows", fix=fix))
     model = load(recipe.teacher)
     rows = readers.read(recipe.unlabelled, settings=recipe.read)
     rows.require(model.fitted.columns, setting="unlabelled")
@@ -55,13 +55,13 @@ def answered(recipe: Recipe, table: Table) -> Table:
     texts = [pl.col(name).cast(pl.String, strict=False) for name in plain]
     there = rows.frame.select(texts).with_row_index("#").join(table.frame.select(texts), on=plain, how="semi", nulls_equal=True)["#"]  # fmt: skip
     if len(there):
-        text = f"{len(there):,} rows also stand in {table.name}, and are left out"
+        text = f"{len(there):,} rows are also in {table.name} and are left out"
         say_rows("unlabelled.known", text, rows.named(there.to_numpy()))
         rows = rows.take(np.setdiff1d(np.arange(len(rows)), there.to_numpy()))
     if not len(rows):
         raise InputError(Problem(rows.name, "no row is left for the teacher to answer", fix="give rows of its own"))
     frame = _with_answers(rows.frame, model.predict(rows), model, table, recipe.weight)
-    say("step", "unlabelled", f"{rows.name}: {len(rows):,} rows, answered by {recipe.teacher}; they are learnt, and measure nothing", rows=len(rows))  # fmt: skip
+    say("step", "unlabelled", f"{rows.name}: {len(rows):,} rows, answered by {recipe.teacher}; used for training only", rows=len(rows))  # fmt: skip
     return replace(rows, frame=frame, splits=None)
 
 
@@ -99,7 +99,7 @@ def more(recipe: Recipe, table: Table, train: np.ndarray) -> tuple[Table, Answer
     model = load(recipe.teacher)
     texts = [kind.columns[0] for kind in model.fitted.inputs.values() if kind.signal == "sequence"]
     if not texts:
-        raise InputError(Problem("made", f"rows are made by changing texts, and {recipe.teacher} reads none", fix="leave it out"))  # fmt: skip
+        raise InputError(Problem("made", f"augmentation changes texts, and {recipe.teacher} reads none", fix="leave it out"))  # fmt: skip
     frame = table.frame[train]
     alike = _alike(model, text_augmentation.vocabulary(frame, texts))
     made = Table.of(
@@ -126,7 +126,7 @@ def _asked(model: Model, table: Table) -> Answers:
         key, part = both.split(" ")
         out.setdefault(key, {})[part] = np.asarray(array)
     seconds = time.perf_counter() - began
-    text = f"{name} answered {len(table):,} rows in {seconds:.1f} s, to be learnt beside the truth"
+    text = f"{name} predicted {len(table):,} rows in {seconds:.1f} s as distillation targets"
     say("step", "teacher", text, rows=len(table), seconds=seconds)
     return out
 
@@ -232,7 +232,7 @@ def begin(network: Network, kinds: Mapping[str, Input], inputs: Mapping[str, Arr
         say(
             "choice",
             "teacher.vectors",
-            f"{kind.columns[0]}: its tokens begin with the vectors that {teacher} has learnt",
+            f"{kind.columns[0]}: its token embeddings start from {teacher}'s",
         )
 
 
@@ -254,7 +254,7 @@ def taught(kinds: Mapping[str, Target], targets: dict[str, Arrays], teacher: str
             raise InputError(Problem("teacher", what, fix=f"--columns.{column}.kind {kind_name(their_kind)}"))
         if kind.answer not in ARRAYS:
             able = [name for name in infer.able("target") if infer.target_class(name).answer in ARRAYS]
-            what = f"a {kind_name(kind)} is not taught by another network"
+            what = f"a {kind_name(kind)} cannot be distilled"
             raise InputError(Problem("teacher", what, allowed=", ".join(able)))
         name = ARRAYS[kind.answer]
         answer = their_kind.rebased({name: np.asarray(found[their_key][name])}, kind)[name]

@@ -34,13 +34,17 @@ def known(work: Any, network: Callable[[], Network]) -> Any:
     name = f"features {family.digest} {family.pooling} {family.length} {cache.content(held)}"
 
     def tell(done: int) -> None:
-        say("progress", "features.rows", "reading rows with the pretrained network", step=done, steps=_count(held))
+        say(
+            "progress", "features.rows", "computing features with the pretrained network", step=done, steps=_count(held)
+        )
 
     def encode() -> Arrays:
         began = time.perf_counter()
         net = network()
         values = by_length(net, net.known, work.inputs, own, _count(held), tell=tell)
-        text = f"{len(values):,} rows went through the pretrained network once, in {time.perf_counter() - began:.0f} s"
+        text = (
+            f"{len(values):,} rows: features of the pretrained network computed, in {time.perf_counter() - began:.0f} s"
+        )
         say("step", "features", text, rows=len(values))
         return {"values": values}
 

@@ -71,7 +71,7 @@ def called(described: Project) -> bool:
     facts = describe.facts(columns, len(described.table))
     if not facts.table or any(target_class(column.kind or "").answer != "value" for column in columns.targets):
         return False
-    why = "rows are divided by time, and what grows with it is best followed by another family than what bends"
+    why = "rows are split by time: families differ in how they extrapolate trends"
     say("choice", "model.family", f"family: {NAME}, because {why}; --model names another")
     return True
 
@@ -87,7 +87,7 @@ def pick(described: Project, parts: Parts, world: World) -> tuple[Recipe, list[T
         say(
             "notice",
             "auto.few",
-            f"{NAME}: {judged} rows to judge by cannot tell many families apart: {' and '.join(usual)} are tried",
+            f"{NAME}: {judged} validation rows are too few to compare many families: trying {' and '.join(usual)}",
         )
         alive = usual
     first, _ = defaults.usual(facts)

@@ -44,7 +44,7 @@ def distill(
         say(
             "choice",
             "into",
-            "into: mlp, because it kept most of a teacher's lift at many times its rows a second (docs/dev/log.md); --into names another",
+            "into: mlp, because it keeps most of the teacher's gain at many times its speed (docs/dev/log.md); --into names another",
         )
     opened = Run.open(run)
     recipe = read_recipe(opened.recipe)
@@ -65,11 +65,11 @@ def distill(
     told = [kind for kind in kinds if kind.shared]
     if told and family in READ_TOKENS:
         model = {**READ_TOKENS[family], **model}
-        why = "what the teacher has learnt of them is more than the rows tell of n-grams"
+        why = "the teacher's embedding is better than n-grams from these rows"
         say(
             "choice",
             "tokens",
-            f"{', '.join(kind.columns[0] for kind in told)}: read by the teacher's tokens, because {why}",
+            f"{', '.join(kind.columns[0] for kind in told)}: read with the teacher's tokenizer, because {why}",
         )
         for kind in told:
             given["columns"][kind.columns[0]] |= {"tokens": "given", "tokenizer": str(run), **kind.cut}
@@ -110,7 +110,7 @@ def _made(kinds: Iterable[Input], run: Run) -> int:
         return 0
     rows = int(run.read(run.about)["rows"])
     count = min(AGAIN * rows, max(0, ENOUGH - rows))
-    why = f"a teacher says little new of rows that it has learnt, and there are {rows:,}"
+    why = f"a teacher adds little on its own training rows, of which there are {rows:,}"
     say(
         "choice",
         "made",
@@ -142,4 +142,4 @@ def _sentence(found: dict[str, Any]) -> str:
     scores = [
         f"{name} {value:.4g} (teacher {one['metrics'][name]['value']:.4g})" for name, value in list(flat.items())[:2]
     ]
-    return f"{', '.join(scores)} on {found['rows']:,} rows; {faster:.1f} times the teacher's rows a second, {two['weights']:,} weights for {one['weights']:,}"
+    return f"{', '.join(scores)} on {found['rows']:,} rows; {faster:.1f} times the teacher's speed, {two['weights']:,} weights for {one['weights']:,}"

@@ -39,7 +39,7 @@ def quantize(
         raise InputError(
             Problem(
                 "--to",
-                f"there is no form {to!r}",
+                f"there is no format {to!r}",
                 allowed=", ".join(quantization.FORMS),
                 fix=nearest(to, quantization.FORMS),
             )

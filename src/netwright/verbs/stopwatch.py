@@ -10,7 +10,7 @@ from netwright.events import quiet
 from netwright.export.parity import ROWS
 from netwright.inference.model import Model
 from netwright.kinds.language import Language, written
-from netwright.nn.heads.text.settings import Manner
+from netwright.nn.heads.text.settings import SamplingParams
 
 TIMED, ENOUGH = 5, 20.0  # rounds of answering, of which the fastest counts; seconds after which there are no more
 WRITTEN = 64  # tokens of a text that is timed
@@ -37,9 +37,9 @@ def speed(model: Model, rows: Table) -> tuple[str, float]:
     best = 0.0
     for seed in range(TIMED):
         began = time.perf_counter()
-        manner = Manner(max_tokens=WRITTEN, temperature=1.0, seed=seed)
+        sampling = SamplingParams(max_tokens=WRITTEN, temperature=1.0, seed=seed)
         with quiet():
-            text = model.generate([_prompt(model, kind, rows)], manner=manner)[0]
+            text = model.generate([_prompt(model, kind, rows)], sampling=sampling)[0]
         best = max(best, len(text.tokens) / (time.perf_counter() - began))
     return "tokens", best
 

@@ -75,7 +75,7 @@ def checked(truth: np.ndarray, given: np.ndarray, *, fits: bool, kind: str) -> s
         raise ValueError(f"{shapes}, of a {kind} target")
     if np.isfinite(given).all():
         return ""
-    return f"{int((~np.isfinite(given)).reshape(len(given), -1).any(1).sum()):,} answers are not finite numbers"
+    return f"{int((~np.isfinite(given)).reshape(len(given), -1).any(1).sum()):,} predictions are not finite"
 
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:

@@ -100,7 +100,7 @@ def traced(model: Model, answering: Answering) -> Any:
             )  # fmt: skip
         except torch.onnx.OnnxExporterError as error:
             why = str(error.__cause__ or error).strip().partition("\n")[0]
-            what = f"torch's exporter cannot hold an operation of this network ({why})"
+            what = f"torch's exporter does not support an operation of this network ({why})"
             raise InputError(Problem("--to onnx", what, fix="serve it instead, or another --model")) from error
     assert program is not None
     return program.model_proto

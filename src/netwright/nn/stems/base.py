@@ -41,4 +41,4 @@ class Stem(nn.Module):
 
 def refuse(kind: str, want: Want) -> InputError:
     """Return the error for a form that a stem does not give."""
-    return InputError(Problem("model.family", f"columns of kind {kind} do not come as a {want.form}"))
+    return InputError(Problem("model.family", f"columns of kind {kind} cannot be read as a {want.form}"))

@@ -37,12 +37,12 @@ class Adapt(Settings):
     """
 
     how: str = Field(default="lora", description="frozen, head, top:NUMBER, full or lora")
-    rank: int = Field(default=8, ge=1, le=4096, description="columns of LoRA's matrices")
-    alpha: float = Field(default=16.0, gt=0, description="LoRA's matrices count alpha / rank times")
-    maps: Literal["all", "attention", "queries_values"] = Field(default="all", description="which linear maps get LoRA's matrices")  # fmt: skip
-    decay: float = Field(default=1.0, gt=0, le=1, description="what the learning rate is multiplied by from a block to the one before it")  # fmt: skip
-    bits: Literal[8] | None = Field(default=None, description="8: with LoRA, the weights that stay are held in 8 bits, a quarter of the memory")  # fmt: skip
-    remember: bool | None = Field(default=None, description="whether a block's inside is computed again for its gradient, which takes a third more time and a fraction of the memory (gradient checkpointing)")  # fmt: skip
+    rank: int = Field(default=8, ge=1, le=4096, description="rank of LoRA's matrices")
+    alpha: float = Field(default=16.0, gt=0, description="LoRA is scaled by alpha / rank")
+    maps: Literal["all", "attention", "queries_values"] = Field(default="all", description="which linear layers get LoRA")  # fmt: skip
+    decay: float = Field(default=1.0, gt=0, le=1, description="layer-wise learning rate decay, from a block to the one before it")  # fmt: skip
+    bits: Literal[8] | None = Field(default=None, description="8: with LoRA, frozen weights are held in 8 bits, a quarter of the memory")  # fmt: skip
+    remember: bool | None = Field(default=None, description="gradient checkpointing: a third more time, a fraction of the memory")  # fmt: skip
 
     @field_validator("how")
     @classmethod
@@ -83,7 +83,8 @@ class Family(Settings):
         default=None, description="SHA-256 of the pretrained checkpoint that training starts from"
     )
     adapt: Adapt | None = Field(
-        default=None, description="how much of pretrained weights is learnt: frozen, head, top:NUMBER, full or lora"
+        default=None,
+        description="how much of the pretrained network is trained: frozen, head, top:NUMBER, full or lora",
     )
 
     @property

@@ -12,7 +12,7 @@ from netwright.errors import InputError
 from netwright.events import Event, listening, quiet, say, say_rows
 from netwright.inference.model import Model
 from netwright.kinds.language import Language, written
-from netwright.nn.heads.text.settings import Manner
+from netwright.nn.heads.text.settings import SamplingParams
 from netwright.training.pipeline import Work
 
 SHOWN = 6  # rows
@@ -30,8 +30,8 @@ def texts(model: Model, work: Work, table: Table, rows: np.ndarray) -> dict[str,
     told = [(name, *_asked(kind, work, some, number)) for number, name in enumerate(some.ids())]
     most = min(WRITTEN, max(1, kind.length - 1)) if not asked else min(LONGEST, max(1, kind.longest))
     greedy = asked or kind.conversation
-    manner = Manner(max_tokens=most, temperature=0.0 if greedy else FREELY)
-    found = _written(model, [each[1] for each in told], manner, some.ids())
+    sampling = SamplingParams(max_tokens=most, temperature=0.0 if greedy else FREELY)
+    found = _written(model, [each[1] for each in told], sampling, some.ids())
     samples = [
         {"id": name, "prompt": shown, "truth": truth, "written": text}
         for (name, _, shown, truth), text in zip(told, found, strict=True)
@@ -40,23 +40,23 @@ def texts(model: Model, work: Work, table: Table, rows: np.ndarray) -> dict[str,
     return {"target": kind.columns[0], "freely": not greedy, "samples": samples}
 
 
-def _written(model: Model, prompts: list[Any], manner: Manner, ids: Sequence[str]) -> list[str | None]:
+def _written(model: Model, prompts: list[Any], sampling: SamplingParams, ids: Sequence[str]) -> list[str | None]:
     """What is written after each prompt, side by side; None where there is no room after it."""
     heard: list[Event] = []
     try:
         with quiet(), listening(heard):
-            found: list[str | None] = [text.text for text in model.generate(prompts, manner=manner)]
+            found: list[str | None] = [text.text for text in model.generate(prompts, sampling=sampling)]
     except InputError as error:
         if len(prompts) == 1:
             say_rows("report.no_room", f"the report shows no text for one row: {error}", ids, kind="notice")
             return [None]
-        return [_written(model, [prompt], manner, [name])[0] for prompt, name in zip(prompts, ids, strict=True)]
+        return [_written(model, [prompt], sampling, [name])[0] for prompt, name in zip(prompts, ids, strict=True)]
     for event in heard:
         if event.name != "text.cut":
             say(event.kind, event.name, event.text, **event.data)
             continue
         rows = [ids[int(name.removeprefix("prompt ")) - 1] for name in event.data["rows"]]
-        say_rows("text.cut", "the report's examples: what is asked is cut to leave the answer its room", rows)
+        say_rows("text.cut", "the report's examples: prompts are truncated to leave room for the answer", rows)
     return found
 
 

@@ -76,7 +76,7 @@ def sign_of(kind: str, metric: str) -> int:
 def sentence(told: Verdict) -> str:
     """Return the verdict in words."""
     if told.standing == "unknown":
-        reason = told.ours.get("reason") or "no rows were left to measure on"
+        reason = told.ours.get("reason") or "there were no rows to measure on"
         return f"How good the answers for {cut(told.target, 60)} are is not known: {reason}."
     text = _achieved(told)
     theirs = f"{told.rival} ({shown(told.metric, told.theirs)})"

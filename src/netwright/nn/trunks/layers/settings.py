@@ -53,7 +53,7 @@ class Embedding(Layer):
     main: ClassVar[str | None] = "units"
     units: int = Field(ge=1, description="values of a vector")
     vocabulary: int = Field(default=10_000, ge=16, description="most frequent tokens that have a vector")
-    length: int = Field(default=200, ge=1, description="tokens that a text is cut to")
+    length: int = Field(default=200, ge=1, description="maximum length in tokens")
     tokens: Literal["words", "characters", "bpe"] = Field(default="words", description="what a token is")
 
 
@@ -91,7 +91,7 @@ class Dropout(Layer):
     """Values silenced at random while training."""
 
     main: ClassVar[str | None] = "share"
-    share: float = Field(default=0.5, ge=0, lt=1, description="share of the values silenced")
+    share: float = Field(default=0.5, ge=0, lt=1, description="dropout rate")
 
 
 class BatchNorm(Layer):

@@ -28,7 +28,7 @@ class Settings(Family):
             "1 / rows: scikit-learn's LogisticRegression with C = 1 (two classes, two logits: C = 2)",
         )
         if facts.answers == {"value"} and not facts.has("sequence"):
-            penalty = Choice(1e-6, "least squares; just enough to settle columns that repeat each other")
+            penalty = Choice(1e-6, "least squares; just enough to settle collinear columns")
         if facts.rows <= SMALL:
             return {
                 "optimizer": Choice(
@@ -37,21 +37,21 @@ class Settings(Family):
                 "batch_size": Choice("all", "L-BFGS measures its direction on all rows"),
                 "learning_rate": Choice(1.0, "the line search scales each step"),
                 "epochs": Choice(60, "each is up to 10 L-BFGS iterations; it stops when the score does"),
-                "patience": Choice(3, "the optimum is convex: three epochs without progress are its end"),
+                "patience": Choice(3, "the optimum is convex: three epochs without progress mean convergence"),
                 "schedule": Choice("constant", "L-BFGS needs none"),
                 "refit": Choice(
                     facts.rows < AGAIN,
-                    f"{facts.rows:,} rows: the validation rows teach {'much' if facts.rows < AGAIN else 'little'} more",
+                    f"{facts.rows:,} rows: refitting on the validation rows adds {'much' if facts.rows < AGAIN else 'little'} more",
                 ),
                 "l2": penalty,
             }
         return {
-            "optimizer": Choice("adam", f"{facts.rows:,} rows: too many for a full pass a step"),
-            "batch_size": Choice(1024, "large batches suit a convex optimum"),
+            "optimizer": Choice("adam", f"{facts.rows:,} rows: too many for full-batch steps"),
+            "batch_size": Choice(1024, "large batches suit a convex problem"),
             "learning_rate": Choice(0.01, "Adam on scaled values"),
             "epochs": Choice(20, "with early stopping"),
             "patience": Choice(3, "the optimum is convex"),
-            "schedule": Choice("cosine", "the noise of batches must die out at the optimum"),
+            "schedule": Choice("cosine", "batch noise must decay near the optimum"),
             "l2": penalty,
         }
 

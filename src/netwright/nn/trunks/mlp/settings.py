@@ -47,13 +47,11 @@ class Settings(Family):
     members: int | None = Field(
         default=None, ge=0, le=256, description="members of the ensemble; 0: an ordinary network"
     )
-    dropout: float | None = Field(
-        default=None, ge=0, lt=1, description="share of neurons silenced at random while training"
-    )
+    dropout: float | None = Field(default=None, ge=0, lt=1, description="dropout in the hidden layers")
     activation: Literal["relu", "gelu", "silu", "tanh", "sigmoid", "leaky_relu"] | None = Field(
         None, description="the hidden neurons' non-linearity"
     )
-    skip: bool | None = Field(default=None, description="whether the head also sees the inputs, past the hidden layers")
+    skip: bool | None = Field(default=None, description="whether a skip connection takes the inputs to the head")
     embedding: Literal["none", "periodic", "piecewise", "both"] | None = Field(
         default=None,
         description="how numbers are embedded; both: an ensemble's members see them raw and piecewise by turns",
@@ -65,7 +63,7 @@ class Settings(Family):
     )
     text: Literal["bag", "tokens"] | None = Field(
         default=None,
-        description="what of a text is read: a bag of hashed n-grams, or tokens, of whose vectors the mean and the largest count",
+        description="how texts are read: a bag of hashed n-grams, or tokens with mean and max pooling",
     )
 
     def chosen(self, facts: DataFacts) -> Choices:
@@ -81,8 +79,8 @@ class Settings(Family):
         pairs = {}
         if "pair" in facts.needs:  # sums of many random values begin as near to each other as the bags are
             pairs = {
-                "width": Choice(16, "pairs: the bags themselves tell most"), "depth": Choice(1, "pairs: the bags themselves tell most"),
-                "skip": Choice(True, "pairs: the bags themselves tell most"), "text_width": Choice(WIDE, "pairs: so that bags alike begin as vectors alike"),
+                "width": Choice(16, "pairs: the bags themselves are most informative"), "depth": Choice(1, "pairs: the bags themselves are most informative"),
+                "skip": Choice(True, "pairs: the bags themselves are most informative"), "text_width": Choice(WIDE, "pairs: similar bags start with similar embeddings"),
             }  # fmt: skip
         return {
             "members": Choice(*(members if facts.table else plain)),
@@ -93,8 +91,8 @@ class Settings(Family):
             "skip": Choice(few, f"few rows: {SMALL}" if few else "many rows: the hidden layers learn it"),
             "embedding": self._embedding(numbers, few),
             "embedding_width": Choice(4, "RealMLP's default"),
-            "bins": Choice(FEW_BINS if few else BINS, "they cost no time, and let a network bend where trees cut (docs/dev/log.md)"),
-            "text": Choice("bag", "n-grams tell more than words alone where vectors are learnt from nothing"),
+            "bins": Choice(FEW_BINS if few else BINS, "they cost no time and model thresholds as trees do (docs/dev/log.md)"),
+            "text": Choice("bag", "n-grams beat single words if embeddings start from scratch"),
             "text_width": Choice(64, "fastText's order of size"), **pairs,
         }  # fmt: skip
 
@@ -104,26 +102,27 @@ class Settings(Family):
         if few and self.members == 0:
             return Choice("none", "few rows and one network: embedded numbers overfit (docs/dev/log.md)")
         if few:
-            why = "few rows: raw numbers or bins may do far better, their mean is near the better (docs/dev/log.md)"
+            why = "few rows: either raw numbers or bins may be far better, and their mean is close to the better (docs/dev/log.md)"
             return Choice("both", why)
         return Choice(
-            "piecewise", "as TabM: lets a network bend where trees cut; better here than periodic (docs/dev/log.md)"
+            "piecewise",
+            "as TabM: lets the network model thresholds as trees do; better here than periodic (docs/dev/log.md)",
         )
 
     def training(self, facts: DataFacts) -> Choices:
         """AdamW as in TabM, on batches that grow with the rows."""
         if "pair" in facts.needs:
             return {
-                **TABM, "learning_rate": Choice(0.0005, "the vectors begin near their place"),
-                "batch_size": Choice(128, "a batch's other pairs are what each is told from"),
-                "epochs": Choice(20, "an upper end; early stopping decides"), "patience": Choice(3, "early stopping"),
-                "schedule": Choice("cosine", "falls smoothly to nothing"),
+                **TABM, "learning_rate": Choice(0.0005, "the embeddings start near their final place"),
+                "batch_size": Choice(128, "the batch's other pairs are the negatives"),
+                "epochs": Choice(20, "an upper bound; early stopping decides"), "patience": Choice(3, "early stopping"),
+                "schedule": Choice("cosine", "decays smoothly to zero"),
             }  # fmt: skip
         if facts.rows >= LARGE and self.text == "tokens":
             return {
                 **TABM, "learning_rate": Choice(0.002, "TabM's default"), "batch_size": Choice(128, f"{facts.rows:,} training rows"),
-                "epochs": Choice(4, SOON), "schedule": Choice("cosine", "falls smoothly to nothing"), "warmup": Choice(0.05, "the vectors begin near their place"),
-                "patience": Choice(0, "the schedule must end to be worth its while"),
+                "epochs": Choice(4, SOON), "schedule": Choice("cosine", "decays smoothly to zero"), "warmup": Choice(0.05, "the embeddings start near their final place"),
+                "patience": Choice(0, "the schedule must complete, so no early stopping"),
             }  # fmt: skip
         if facts.rows >= LARGE:
             batch, epochs = next(
@@ -137,7 +136,7 @@ class Settings(Family):
                 "schedule": Choice(
                     "one_cycle", "as good as a constant rate with early stopping in a third of the time"
                 ),
-                "patience": Choice(0, "the cycle must end to be worth its while"),
+                "patience": Choice(0, "the cycle must complete, so no early stopping"),
             }
         few = facts.rows < FEW
         return {
@@ -148,12 +147,12 @@ class Settings(Family):
                 "half of TabM's default: early stopping is then finer" if few else "TabM's default",
             ),
             "batch_size": Choice(128 if facts.rows >= 1000 else 32, f"{facts.rows:,} training rows"),
-            "epochs": Choice(500 if facts.table else 200, "an upper end; early stopping decides"),
+            "epochs": Choice(500 if facts.table else 200, "an upper bound; early stopping decides"),
             "patience": Choice(
                 16 if facts.rows >= 1000 else 30, "TabM's default is 16; longer where the validation score is noisy"
             ),
             "schedule": Choice("constant", "TabM's default"),
-            "refit": Choice(few, f"few rows: {REFIT}" if few else "many rows: a few more teach little"),
+            "refit": Choice(few, f"few rows: {REFIT}" if few else "many rows: refitting adds little"),
         }
 
     def brings(self, signal: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class Settings(Family):
             "optimizer": Choice("adamw", "the usual first choice"),
             "learning_rate": Choice(0.001, "Adam's published default (Kingma & Ba 2015)"),
             "batch_size": Choice(64 if facts.rows >= 1000 else 32, f"{facts.rows:,} training rows"),
-            "epochs": Choice(30, "an upper end; early stopping decides"),
+            "epochs": Choice(30, "an upper bound; early stopping decides"),
             "patience": Choice(8, "early stopping"),
             "schedule": Choice("constant", "the module says nothing else"),
         }

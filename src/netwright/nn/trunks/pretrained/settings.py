@@ -37,19 +37,15 @@ class Settings(Family):
     pooling: Literal["mean", "cls", "last"] | None = Field(
         default=None, description="how the states of a text's tokens become one vector"
     )
-    length: int | None = Field(default=None, ge=4, description="tokens that all texts of a row are cut to together")
-    window: int | None = Field(
-        default=None, ge=4, description="tokens of a text read at once where a target is about its words"
+    length: int | None = Field(
+        default=None, ge=4, description="maximum length in tokens of all texts of a row together"
     )
+    window: int | None = Field(default=None, ge=4, description="tokens of a text read at once for tags and spans")
     width: int | None = Field(
         default=None, ge=1, description="values of the layers that fuse the vector with other columns"
     )
-    dropout: float | None = Field(
-        default=None, ge=0, lt=1, description="share of the vector's values silenced at random while training"
-    )
-    inner_dropout: float | None = Field(
-        default=None, ge=0, lt=1, description="share of values silenced inside the checkpoint's network while training"
-    )
+    dropout: float | None = Field(default=None, ge=0, lt=1, description="dropout before the head")
+    inner_dropout: float | None = Field(default=None, ge=0, lt=1, description="dropout inside the checkpoint's network")
 
     gives: ClassVar[tuple[str, ...]] = ("vector", "elements", "pair", "stimulus")
 
@@ -77,9 +73,9 @@ class Settings(Family):
             **self._own(held), "purpose": Choice("answers", "no target is a text that is written"),
             "pooling": Choice(pooled, own if held.pooling else "the last token has seen all others" if pooled == "last" else "robust for encoders"),
             "length": Choice(length, "as many as it can read" if words else f"texts are {facts.words:.0f} words long on average"),
-            "window": Choice(max(4, (length - 4) // max(facts.count("sequence"), 1)) if words else None, "all texts of a row together fill what it can read" if words else "no target is about words"),
-            "width": Choice(128, "the usual first choice"), "dropout": Choice(0.1, "a little, before the head"),
-            "inner_dropout": Choice(0.0, "few passes hardly overfit, and on a processor its random numbers take more time than all else (docs/dev/log.md)"),
+            "window": Choice(max(4, (length - 4) // max(facts.count("sequence"), 1)) if words else None, "all texts of a row fill its context" if words else "no target refers to words"),
+            "width": Choice(128, "the usual first choice"), "dropout": Choice(0.1, "light dropout before the head"),
+            "inner_dropout": Choice(0.0, "few epochs hardly overfit, and on a processor its random numbers take more time than all else (docs/dev/log.md)"),
             "adapt": self._adapt(held, facts),
         }  # fmt: skip
 
@@ -101,7 +97,7 @@ class Settings(Family):
         return {
             **self._own(held), "purpose": Choice("writes", "the target is a text that is written"),
             "length": Choice(self._length(held, facts, whole=True) if reads else None, "as many as it can read" if reads else "chosen with the tokenizer"),
-            "inner_dropout": Choice(0.0, "few passes hardly overfit"), "adapt": adapting(held.count),
+            "inner_dropout": Choice(0.0, "few epochs hardly overfit"), "adapt": adapting(held.count),
         }  # fmt: skip
 
     def _length(self, held: pretrained.Checkpoint, facts: DataFacts, *, whole: bool) -> int:
@@ -123,15 +119,17 @@ class Settings(Family):
         about = f"learning all its {weights / 1e6:.0f} M weights would take about {seconds / 60:,.0f} minutes on a processor"
         if "pair" in facts.needs:  # no head is there to learn: what makes the vectors does
             if seconds > PATIENCE:
-                return Choice(Adapt(how="top:2"), f"{about}; pairs teach its vectors themselves")
-            return Choice(Adapt(how="full"), f"{about}; pairs teach its vectors themselves")
+                return Choice(Adapt(how="top:2"), f"{about}; pairs train the embedding itself")
+            return Choice(Adapt(how="full"), f"{about}; pairs train the embedding itself")
         if facts.rows < 300:
             return Choice(
                 Adapt(how="frozen"), f"{facts.rows:,} training rows are few for {weights / 1e6:.0f} M weights"
             )
         if seconds > PATIENCE:
             return Choice(Adapt(how="frozen"), about)
-        return Choice(Adapt(how="head"), f"{about}; the head learns first, so that it does not spoil them")
+        return Choice(
+            Adapt(how="head"), f"{about}; the head is trained first, so that it does not damage the pretrained weights"
+        )
 
     def training(self, facts: DataFacts) -> Choices:
         """Few epochs at a small rate; a frozen network's head at a large one."""
@@ -141,16 +139,16 @@ class Settings(Family):
         common = {
             "optimizer": Choice("adamw", "the usual choice for pretrained networks"),
             "weight_decay": Choice(0.01, "the usual order"),
-            "gradient_clip": Choice(1.0, "keeps a rare large gradient from undoing the rest"),
+            "gradient_clip": Choice(1.0, "clips rare large gradients"),
         }
         if how == "frozen":
             return {
                 **common,
                 "learning_rate": Choice(0.003, "the head alone learns"),
                 "batch_size": Choice(64 if facts.rows >= 2000 else 16, f"{facts.rows:,} training rows"),
-                "epochs": Choice(40, "each costs next to nothing; early stopping decides"),
+                "epochs": Choice(40, "epochs on cached features are cheap; early stopping decides"),
                 "patience": Choice(8, "early stopping"),
-                "schedule": Choice("cosine", "falls smoothly to nothing"),
+                "schedule": Choice("cosine", "decays smoothly to zero"),
             }
         rate = 0.0003 if how == "lora" else 0.00005 if self.role != "vision" else 0.0005
         return {
@@ -158,13 +156,13 @@ class Settings(Family):
             "learning_rate": Choice(
                 rate, "for LoRA's matrices" if how == "lora" else "the usual order for pretrained weights"
             ),
-            "batch_size": Choice(64, "a batch's other pairs are what each is told from")
+            "batch_size": Choice(64, "the batch's other pairs are the negatives")
             if "pair" in facts.needs
             else Choice(32 if facts.rows >= 1000 else 16, f"{facts.rows:,} training rows"),
             "epochs": Choice(3 if facts.rows >= 1000 else 6, "pretrained weights learn a task in few passes"),
-            "patience": Choice(0, "the schedule must end to be worth its while"),
+            "patience": Choice(0, "the schedule must complete, so no early stopping"),
             "schedule": Choice("linear", "the usual choice for pretrained networks"),
-            "warmup": Choice(0.06, "the first gradients come from a head that knows little"),
+            "warmup": Choice(0.06, "the head's first gradients are noisy"),
         }
 
     def brings(self, signal: str) -> dict[str, Any]:
@@ -222,7 +220,7 @@ class Settings(Family):
         if role == "vision" and "elements" in facts.needs:
             return "its checkpoint reads images, and the target is about words"
         if "pair" in facts.needs and self.adapt is not None and self.adapt.how in ("frozen", "head"):
-            return f"pairs teach its vectors themselves, and --adapt {self.adapt.how} leaves nothing to learn; full, top:NUMBER and lora do"
+            return f"pairs train the embedding itself, and --adapt {self.adapt.how} leaves nothing to train; full, top:NUMBER and lora do"
         if role != "vision" and not facts.has("sequence"):
             return "its checkpoint reads texts, and there is none among the inputs"
         if role != "vision" and facts.has("grid"):
@@ -232,9 +230,9 @@ class Settings(Family):
     def _refuse_to_write(self, role: str, facts: DataFacts) -> str | None:
         """A text is written by a decoder, after its inputs or after nothing, or by an encoder-decoder, of its inputs."""
         if role not in ("decoder", "encoder_decoder"):
-            return f"its {role} network writes no text; a decoder or an encoder-decoder does"
+            return f"its {role} network generates no text; a decoder or encoder-decoder does"
         if self.adapt is not None and self.adapt.how in ("frozen", "head"):
-            return f"of a network that writes nothing is new, and --adapt {self.adapt.how} leaves nothing to learn; full, top:NUMBER and lora do"
+            return f"a generator has no new head, so --adapt {self.adapt.how} leaves nothing to train; full, top:NUMBER and lora do"
         if role == "decoder":
             return None
         if facts.chats:

@@ -21,14 +21,14 @@ class Settings(Family):
     takes: ClassVar[tuple[str, ...]] = ("vector", "sequence")
     gives: ClassVar[tuple[str, ...]] = ("vector", "elements", "pair", "stimulus")
     family: Literal["recurrent"] = "recurrent"
-    cell: Literal["rnn", "lstm", "gru"] | None = Field(default=None, description="what reads a word and remembers")
+    cell: Literal["rnn", "lstm", "gru"] | None = Field(default=None, description="the recurrent cell")
     width: int | None = Field(default=None, ge=1, description="values of a state, each way")
     depth: int | None = Field(default=None, ge=1, le=16, description="layers, each reading the states of the last")
     both_ways: bool | None = Field(default=None, description="whether a second network reads each text backwards")
-    dropout: float | None = Field(default=None, ge=0, lt=1, description="share of values silenced while training")
-    embedding_width: int | None = Field(default=None, ge=1, description="values that a word is embedded into")
-    vocabulary: int | None = Field(default=None, ge=16, description="words that have a vector")
-    length: int | None = Field(default=None, ge=1, description="words that a text is cut to")
+    dropout: float | None = Field(default=None, ge=0, lt=1, description="dropout")
+    embedding_width: int | None = Field(default=None, ge=1, description="embedding width")
+    vocabulary: int | None = Field(default=None, ge=16, description="vocabulary size")
+    length: int | None = Field(default=None, ge=1, description="maximum length in words")
 
     def chosen(self, facts: DataFacts) -> Choices:
         """One layer both ways."""
@@ -37,14 +37,14 @@ class Settings(Family):
         each = "elements" in facts.needs
         return {
             "cell": Choice("gru", "a quarter less work than an LSTM, and as good on texts of this length"),
-            "width": Choice(128 if each else 96, "trains on a laptop's processor"),
+            "width": Choice(128 if each else 96, "fast enough on a laptop CPU"),
             "depth": Choice(1, "a second layer costs as much again"),
-            "both_ways": Choice(True, "a word's sense may lie behind it"),
-            "dropout": Choice(0.4, "word vectors learnt from nothing overfit soon"),
+            "both_ways": Choice(True, "a word's meaning may depend on what follows"),
+            "dropout": Choice(0.4, "word embeddings trained from scratch overfit early"),
             "embedding_width": Choice(128, "the ladder's default"),
             "vocabulary": Choice(30_000, "a word that is a token of its own is tagged better (docs/dev/log.md)")
             if each
-            else Choice(20_000, "rarer words are too rare to learn"),
+            else Choice(20_000, "rarer words occur too seldom"),
             "length": Choice(
                 512 if each and facts.words > 120 else 256 if facts.words > 60 else 128,
                 f"texts are {facts.words:.0f} words long on average",
@@ -57,7 +57,7 @@ class Settings(Family):
             "cell": Choice("lstm", "remembers longer than a GRU"),
             "width": Choice(256 if facts.written >= 200_000 else 128, f"about {facts.written:,} tokens"),
             "depth": Choice(2, "the usual first choice for language models"),
-            "both_ways": Choice(False, "what is to be written cannot be read"),
+            "both_ways": Choice(False, "text to generate cannot be read ahead"),
             "dropout": Choice(0.1 if facts.written >= 2_000_000 else 0.2, f"about {facts.written:,} tokens"),
             "embedding_width": Choice(None, "tokens are as wide as states"),
             "vocabulary": Choice(None, "chosen with the tokenizer"),
@@ -73,9 +73,9 @@ class Settings(Family):
                 "weight_decay": Choice(0.01, "a little"),
                 "gradient_clip": Choice(1.0, "a recurrent gradient can explode (Pascanu et al. 2013)"),
                 "batch_size": Choice(min(32, max(facts.rows, 1)), "the usual first choice"),
-                "epochs": Choice(10, "an upper end; early stopping decides"),
+                "epochs": Choice(10, "an upper bound; early stopping decides"),
                 "patience": Choice(2, "early stopping"),
-                "schedule": Choice("cosine", "falls smoothly to nothing"),
+                "schedule": Choice("cosine", "decays smoothly to zero"),
                 "warmup": Choice(0.03, "the first gradients are large"),
             }
         if "elements" in facts.needs:
@@ -86,9 +86,9 @@ class Settings(Family):
             "weight_decay": Choice(0.01, "a little"),
             "gradient_clip": Choice(1.0, "a recurrent gradient can explode (Pascanu et al. 2013)"),
             "batch_size": Choice(64 if facts.rows >= 4000 else 32, f"{facts.rows:,} training rows"),
-            "epochs": Choice(6 if facts.rows >= 4000 else 20, "an upper end; early stopping decides"),
-            "patience": Choice(2 if facts.rows >= 4000 else 5, "word vectors learnt from nothing overfit soon"),
-            "schedule": Choice("cosine", "falls smoothly to nothing"),
+            "epochs": Choice(6 if facts.rows >= 4000 else 20, "an upper bound; early stopping decides"),
+            "patience": Choice(2 if facts.rows >= 4000 else 5, "word embeddings trained from scratch overfit early"),
+            "schedule": Choice("cosine", "decays smoothly to zero"),
         }
 
     def _of_words(self, facts: DataFacts) -> Choices:
@@ -102,9 +102,9 @@ class Settings(Family):
             "weight_decay": Choice(0.01, "a little"),
             "gradient_clip": Choice(1.0, "a recurrent gradient can explode (Pascanu et al. 2013)"),
             "batch_size": Choice(batch, f"about {answers:,} answers to learn from"),
-            "epochs": Choice((6 if facts.each else 10) if many else 30, "an upper end; early stopping decides"),
-            "patience": Choice(2 if many else 8, "word vectors learnt from nothing overfit soon"),
-            "schedule": Choice("cosine", "falls smoothly to nothing"),
+            "epochs": Choice((6 if facts.each else 10) if many else 30, "an upper bound; early stopping decides"),
+            "patience": Choice(2 if many else 8, "word embeddings trained from scratch overfit early"),
+            "schedule": Choice("cosine", "decays smoothly to zero"),
         }
 
     def brings(self, signal: str) -> dict[str, Any]:
@@ -129,9 +129,7 @@ class Settings(Family):
         """Without a text it has nothing to read, unless it writes one."""
         if "stimulus" in facts.needs:
             if facts.has("grid"):
-                return (
-                    "an image cannot be the beginning of a text; transformer with model.form encoder_decoder reads it"
-                )
+                return "an image cannot be a prompt; transformer with model.form encoder_decoder reads it"
             return "it does not write both ways" if self.both_ways else super().refuse(facts)
         if facts.has("grid"):
             return "it does not read images; convnet and transformer read images beside texts"

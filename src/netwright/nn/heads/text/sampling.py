@@ -5,23 +5,25 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from netwright.nn.heads.text.settings import Manner
+from netwright.nn.heads.text.settings import SamplingParams
 from netwright.nn.randomness import Draw
 
 
-def chosen(manner: Manner, logits: Tensor, rows: Tensor, step: int) -> Tensor:
+def chosen(sampling: SamplingParams, logits: Tensor, rows: Tensor, step: int) -> Tensor:
     """(B, V) logits -> (B,) tokens. What is drawn depends on the seed, the row's number (B,) and the step alone."""
-    if manner.temperature == 0:
+    if sampling.temperature == 0:
         return logits.argmax(-1)
-    kept, tokens = torch.sort(logits / manner.temperature, dim=-1, descending=True, stable=True)  # most probable first
-    if manner.top_k:
-        kept[:, manner.top_k :] = -torch.inf
+    kept, tokens = torch.sort(
+        logits / sampling.temperature, dim=-1, descending=True, stable=True
+    )  # most probable first
+    if sampling.top_k:
+        kept[:, sampling.top_k :] = -torch.inf
     share = kept.softmax(-1)
-    out = share.cumsum(-1) - share >= manner.top_p  # the first that passes the bound is kept
-    out |= share < manner.min_p * share[:, :1]
+    out = share.cumsum(-1) - share >= sampling.top_p  # the first that passes the bound is kept
+    out |= share < sampling.min_p * share[:, :1]
     out[:, 0] = False
     share = kept.masked_fill(out, -torch.inf).softmax(-1)
-    drawn = Draw(manner.seed, step, rows.cpu()).uniform().to(logits.device)  # (B,)
+    drawn = Draw(sampling.seed, step, rows.cpu()).uniform().to(logits.device)  # (B,)
     place = (share.cumsum(-1) <= drawn[:, None] * share.sum(-1, keepdim=True)).sum(-1)
     place = place.clamp(max=(share > 0).sum(-1) - 1)
     return tokens.gather(1, place[:, None])[:, 0]

@@ -153,7 +153,7 @@ def test_every_setting_that_names_a_missing_column_is_named_at_once(refused):
         (b"x,y\n", "a.csv: has a header but no rows. Fix: if that line is a row, --read.header false."),
         (
             b"x,x,y\n1,2,a\n",
-            "a.csv:1: the column name 'x' stands at the positions 1, 2. Fix: name each column once; "
+            "a.csv:1: the column name 'x' occurs at positions 1, 2. Fix: name each column once; "
             "if the first line is a row and no header, --read.header false.",
         ),
         (
@@ -163,8 +163,7 @@ def test_every_setting_that_names_a_missing_column_is_named_at_once(refused):
         ),
         (
             b"x,y\n1,a\n2,b,c\n3,a\n",
-            "a.csv: 1 of 3 rows do not have 2 cells, as the header has: line 3 has 3. Fix: mend these lines, "
-            "name another --read.delimiter, or leave them out with --read.bad_rows leave_out.",
+            "a.csv: 1 of 3 rows do not have 2 cells, as the header has: line 3 has 3. Fix: fix these lines, name another --read.delimiter, or leave them out with --read.bad_rows leave_out.",
         ),
         (
             b'x,y\n1,"a\n2,b\n',
@@ -190,7 +189,7 @@ def test_bad_rows_are_left_out_where_the_user_says_so_and_their_ids_are_said(cli
 def test_a_file_of_a_format_that_no_source_reads(refused, name):
     write(name, "hello")
     (message,) = refused("train", name, "--target", "y")
-    what = "no source reads files that end in .docx" if "." in name else "the name has no ending to tell its format"
+    what = "no source reads files ending in .docx" if "." in name else "the name has no extension"
     assert message.startswith(f"{name}: {what}. Allowed: .arrow .feather .ipc; .csv .tsv .tab .psv (also with .gz); ")
     assert message.endswith("Fix: convert it to one of these, or name it by what it holds.")
 
@@ -200,7 +199,7 @@ def test_a_folder_without_images_and_an_address(refused):
     (message,) = refused("train", "folder", "--target", "y")
     assert message.startswith("folder: no source reads this folder; it is empty. Allowed: ")
     assert refused("train", "https://example.org/a.csv", "--target", "y") == [
-        "https://example.org/a.csv: is an address, and only local files are read. Fix: download it and give its path."
+        "https://example.org/a.csv: is a URL; only local files are read. Fix: download it and give its path."
     ]
 
 
@@ -220,7 +219,7 @@ def test_unreadable_images_are_named(refused):
     whole = (photos / "dogs" / "4.png").read_bytes()
     (photos / "dogs" / "4.png").write_bytes(whole[:60])
     assert refused("train", "photos", "--target", "label") == [
-        "cats/3.png: this image cannot be read: it is no image in a known format.",
+        "cats/3.png: this image cannot be read: it is not an image in a known format.",
         "dogs/4.png: this image cannot be read: image file is truncated.",
         "image: 2 of 20 images cannot be read. Fix: repair these files, or take them out of the data; "
         "in training --read.bad_rows leave_out leaves them out.",
@@ -232,7 +231,7 @@ def test_unreadable_images_are_left_out_where_the_user_says_so(cli):
     said = cli("train", "photos", "--target", "label", "--training.epochs", "1", "--read.bad_rows", "leave_out")
     assert said.code == 0, said.err
     assert (
-        "1 row left out, because their images cannot be read; of the first, it is no image in a known format (cats/3.png)"
+        "1 row left out, because their images cannot be read; of the first, it is not an image in a known format (cats/3.png)"
         in said.err
     )
 
@@ -256,14 +255,16 @@ def test_a_text_that_is_always_the_same(refused):
 def test_rows_that_stand_among_those_that_train_too_are_counted(cli):
     write("a.csv", "x,city,y", *(f"{k / 7},{'ab'[k % 3 == 0]},{'yn'[k % 2]}" for k in [*range(30)] * 2))
     said = cli("train", "a.csv", "--target", "y", *LINEAR)
-    assert "measuring rows also stand among the training rows, value for value: if they are copies, the scores flatter (a.csv:" in said.err  # fmt: skip
+    assert "test rows are also in the training set, value for value: if they are copies, the scores are too good (a.csv:" in said.err  # fmt: skip
     write("b.csv", "x,city,y", *(f"{k % 7},{'ab'[k % 3 == 0]},{'yn'[k % 2]}" for k in range(60)))
     assert "also stand" not in cli("train", "b.csv", "--target", "y", *LINEAR).err  # few values: alike by chance
 
 
 def test_a_number_far_from_all_others_is_doubted(cli):
     said = cli("train", column(*range(60), 1e35), "--target", "y", "--columns.y.kind", "number", *MLP)
-    assert "y: 1e+35 is so far from the other values, mostly 6 to 54, that they can hardly be told apart" in said.err
+    assert (
+        "y: 1e+35 is so far from the other values, mostly 6 to 54, that the others become indistinguishable" in said.err
+    )
     assert "(a.csv:62)" in said.err
     assert "so far" not in cli("train", column(*range(60), 1e4, name="b.csv"), "--target", "y", *MLP).err
 
@@ -271,7 +272,7 @@ def test_a_number_far_from_all_others_is_doubted(cli):
 def test_several_files(refused, cli):
     write("a.csv", "x,y", "1,2")
     assert refused("train", "*.csv", "--target", "y") == [
-        "*.csv: is a pattern, and a table is one file. Fix: put the files together under one header, or give "
+        "*.csv: is a pattern; a table is one file. Fix: put the files together under one header, or give "
         "polars.read_csv('*.csv') in Python."
     ]
     assert "put several together under one header" in cli("train", "a.csv", "b.csv", "--target", "y").err
@@ -286,7 +287,7 @@ def test_classes_that_differ_in_their_spelling_alone_are_doubted(cli):
     said = cli("train", column(*["yes", "Yes", "no", "ＮＯ", "maybe"] * 10), "--target", "y", *MLP)
     assert said.code == 0
     assert (
-        "y: classes that differ in their spelling alone are different classes: 'Yes' and 'yes'; 'no' and 'ＮＯ'"
+        "y: classes that differ only in spelling are kept as different classes: 'Yes' and 'yes'; 'no' and 'ＮＯ'"
         in said.err
     )
     assert "spelling" not in cli("train", column(*["yes", "no"] * 20, name="b.csv"), "--target", "y", *MLP).err
@@ -317,12 +318,12 @@ def test_no_row_with_a_target(refused):
 def test_a_target_whose_texts_are_all_different(refused, cli):
     rows = column(*(f"name {k}" for k in range(30)))
     assert refused("train", rows, "--target", "y") == [
-        "target y: all its 30 values are different texts, so that no class is seen twice. Allowed: numbers, categories, "
-        "labels. Fix: name another --target; --columns.y.kind text writes it, category takes each as a class."
+        "target y: all its 30 values are different texts, so no class occurs twice. Allowed: numbers, categories, "
+        "labels. Fix: name another --target; --columns.y.kind text generates it, category makes each a class."
     ]
     said = cli("train", rows, "--target", "y", *MLP, "--columns.y.kind", "category", "--output", "run")
     assert said.code == 0
-    assert "no rows are left to measure on: nothing is known of how good the network is" in said.err
+    assert "no test or validation rows: the network's quality is unknown" in said.err
 
 
 def test_one_row(refused):
@@ -334,8 +335,7 @@ def test_one_row(refused):
 def test_training_rows_that_all_fell_into_one_class(refused):
     rows = write("a.csv", "x,y", "1,b", "2,c", "3,b")
     assert refused("train", rows, "--target", "y", *LINEAR) == [
-        "target y: all 2 training rows are 'b'. Allowed: at least two classes. Fix: give more rows, or divide "
-        "them otherwise: --split.column, --split.test 0 --split.validation 0."
+        "target y: all 2 training rows are 'b'. Allowed: at least two classes. Fix: give more rows, or split them differently: --split.column, --split.test 0 --split.validation 0."
     ]
 
 
@@ -352,17 +352,17 @@ def test_more_classes_than_training_rows(cli):
     values = [f"c{k % 25}" for k in range(30)]
     said = cli("train", column(*values), "--target", "y", *MLP, "--output", "run")
     assert said.code == 0
-    assert "y: values not known from training, such as 'c" in said.err
-    assert "rows whose target is not usable are left out" in said.err
+    assert "y: values not seen in training, such as 'c" in said.err
+    assert "rows with an unusable target are left out" in said.err
 
 
 def test_an_infinite_target_is_left_out_and_an_infinite_input_is_missing(cli):
     lines = [f"{'inf' if k == 4 else k * k % 13},{'inf' if k == 3 else k * 1.5}" for k in range(30)]
     said = cli("train", write("a.csv", "x,y", *lines), "--target", "y", *MLP, "--output", "run")
     assert said.code == 0
-    assert "y: values that are infinite or beyond 1e+38, taken as missing (a.csv:5)" in said.err
-    assert "rows whose target is not usable are left out (a.csv:5)" in said.err
-    assert "x: values that are infinite or beyond 1e+38, taken as missing (a.csv:6)" in said.err
+    assert "y: values that are infinite or beyond 1e+38, read as missing (a.csv:5)" in said.err
+    assert "rows with an unusable target are left out (a.csv:5)" in said.err
+    assert "x: values that are infinite or beyond 1e+38, read as missing (a.csv:6)" in said.err
 
 
 @pytest.mark.parametrize("flag", ["--target", "--inputs", "--leave_out"])
@@ -560,7 +560,7 @@ def test_a_recipe_that_cannot_be_read(refused, content, message):
         ),
         (
             ("--model", "liner"),
-            ["model.family: there is no family 'liner', nor a run folder of that name. Fix: did you mean linear?"],
+            ["model.family: there is no family 'liner', and no run folder of that name. Fix: did you mean linear?"],
         ),
         (
             ("--split.test", "0.6", "--split.validation", "0.4"),
@@ -573,7 +573,7 @@ def test_a_recipe_that_cannot_be_read(refused, content, message):
         (
             ("--training.metric", "acuracy"),
             [
-                "training.metric: 'acuracy' does not measure a category target of 2 classes. Allowed: accuracy, "
+                "training.metric: 'acuracy' is not a metric for a category target of 2 classes. Allowed: accuracy, "
                 "balanced_accuracy, f1_macro, log_loss, brier, ece, roc_auc, precision, recall, f1, pr_auc. "
                 "Fix: did you mean accuracy?"
             ],
@@ -596,7 +596,7 @@ def test_a_recipe_that_cannot_be_read(refused, content, message):
         (
             ("--model", "module"),
             [
-                "model.family: module is your own network, which Python alone can give. Fix: "
+                "model.family: a module of your own can only be given in Python. Fix: "
                 "netwright.train(data, model=your_module), or name a family, as in --model mlp."
             ],
         ),
@@ -652,7 +652,7 @@ def test_a_score_that_has_no_value_on_the_validation_rows(refused):
     values = ["x"] * 30
     values[3] = values[9] = "rare"
     assert refused("train", column(*values), "--target", "y", *MLP, "--training.metric", "roc_auc") == [
-        "training.metric: roc_auc has no value on the validation rows, which are all of one class, say. Fix: "
+        "training.metric: roc_auc is undefined on the validation rows, for example because they are all of one class. Fix: "
         "name another, or give more validation rows (split.validation)."
     ]
 
@@ -698,7 +698,7 @@ def test_a_folder_that_is_no_run(refused):
     ]
     Path("empty").mkdir()
     assert refused("show", "empty") == [
-        "empty: this folder is no run (it has no run.json). Fix: name the folder that netwright train wrote."
+        "empty: this folder is not a run (no run.json). Fix: name the folder that netwright train wrote."
     ]
 
 
@@ -706,7 +706,7 @@ def test_a_run_that_another_process_trains(refused, run):
     halve(run)
     with Run(Path(run)).alone():
         assert refused("train", "--resume", run) == [
-            "run: another process trains this run. Fix: wait until it has ended, or name another --output."
+            "run: another process is training this run. Fix: wait until it ends, or name another --output."
         ]
 
 
@@ -746,15 +746,17 @@ def test_a_damaged_or_missing_file_of_a_run(refused, run, name):
     path.write_bytes(whole[: len(whole) // 2])
     (message,) = refused("predict", run, "a.csv")
     assert message.startswith(f"run/{name}: this file is damaged: ")
-    assert message.endswith("Fix: take it from a copy, or train again.")
+    assert message.endswith("Fix: restore it from a copy, or train again.")
     path.unlink()
     (message,) = refused("predict", run, "a.csv")
     if name == "model.safetensors":  # the checkpoint still holds the weights
-        assert message == "run: this run was not finished. Fix: netwright train --resume run."
+        assert message == "run: this run is not complete. Fix: netwright train --resume run."
         assert main(["train", "--resume", run]) == 0
         assert path.read_bytes() == whole
     else:
-        assert message == (f"run/{name}: this file is missing from the run. Fix: take it from a copy, or train again.")
+        assert message == (
+            f"run/{name}: this file is missing from the run. Fix: restore it from a copy, or train again."
+        )
 
 
 @pytest.mark.parametrize(
@@ -769,7 +771,7 @@ def test_a_file_of_a_run_that_lacks_something(refused, run, name, text, what):
     Path(run, name).write_text(text)
     for command in (("predict", run, "a.csv"), ("show", run)):
         (message,) = refused(*command)
-        assert message == f"run/{name}: this file is damaged: {what}. Fix: take it from a copy, or train again."
+        assert message == f"run/{name}: this file is damaged: {what}. Fix: restore it from a copy, or train again."
 
 
 def test_a_line_of_events_that_a_kill_has_cut(cli, refused, run):
@@ -785,7 +787,7 @@ def test_a_damaged_checkpoint(refused, run):
     Path(run, "checkpoints", "last.safetensors").write_bytes(b"garbage")
     (message,) = refused("train", "--resume", run)
     assert message.startswith("run/checkpoints/last.safetensors: this checkpoint is damaged: ")
-    assert message.endswith("Fix: delete it and resume again.")
+    assert message.endswith("Fix: delete it and resume again; training starts over.")
 
 
 def halve(run: str) -> None:
@@ -801,8 +803,7 @@ def test_a_source_that_changed_since_the_run_was_killed(refused, cli, run):
     whole = Path("a.csv").read_text()
     Path("a.csv").write_text(whole + "30,Rome,yes\n")
     assert refused("train", "--resume", run) == [
-        "a.csv: has changed since run was begun. Allowed: the same content, byte for byte. Fix: put it back, or "
-        "begin anew, or go on from its weights: netwright train DATA --model run."
+        "a.csv: has changed since run was begun. Allowed: the same content, byte for byte. Fix: restore it, start over, or start from its weights: netwright train DATA --model run."
     ]
     assert cli("train", "a.csv", "--target", "y", "--model", run, "--output", "from_its_weights").code == 0
     Path("a.csv").write_text(whole)
@@ -814,8 +815,7 @@ def test_a_source_that_changed_since_the_run_was_killed(refused, cli, run):
 
 def test_a_resumed_run_takes_no_other_settings(refused, run):
     assert refused("train", "--resume", run, "--training.epochs", "9", "--target", "city") == [
-        "--resume: target, training.epochs cannot change while a run is resumed. Fix: leave it out, or begin a "
-        "new run from its weights: netwright train DATA --model run."
+        "--resume: target, training.epochs cannot change when a run is resumed. Fix: leave it out, or start a new run from its weights: netwright train DATA --model run."
     ]
 
 
@@ -824,7 +824,7 @@ def test_a_run_to_go_on_from_that_does_not_fit(refused, run):
         "target: city, but run predicts y. Fix: --target y."
     ]
     (message,) = refused("train", "a.csv", "--target", "y", "--model", run, "--model.width", "16")
-    assert message.startswith("run: these weights are not this network's: size mismatch for trunk.layers.0.weight")
+    assert message.startswith("run: these weights do not fit this network: size mismatch for trunk.layers.0.weight")
     halve(run)
     shutil.rmtree(Path(run, "checkpoints"))
     assert refused("train", "a.csv", "--target", "y", "--model", run) == [
@@ -837,7 +837,7 @@ WILD = ("--training.optimizer", "sgd", "--training.gradient_clip", "0", "--train
 
 def test_a_loss_that_diverges_at_once_leaves_nothing(refused):
     assert refused("train", table(), "--target", "y", *MLP, *WILD, "--training.learning_rate", "1e30") == [
-        "epoch 1, step 1: the answer on the validation rows is no longer a finite number. Fix: lower "
+        "epoch 1, step 1: the answer on the validation rows is not finite any more. Fix: lower "
         "training.learning_rate (now 1e+30), or set training.gradient_clip 1."
     ]
 
@@ -847,9 +847,7 @@ def test_a_loss_that_diverges_later_leaves_the_last_good_checkpoint(cli):
     said = cli("train", table(), "--target", "y", *MLP, *WILD, *schedule, "--output", "run")
     assert said.code == 2
     (message,) = said.errors
-    assert (
-        "is no longer a finite number; the last good checkpoint is kept in run/checkpoints/last.safetensors" in message
-    )
+    assert "is not finite any more; the last good checkpoint is kept in run/checkpoints/last.safetensors" in message
     assert message.endswith("Fix: lower training.learning_rate (now 100), or set training.gradient_clip 1.")
     weights = nw.train(
         "a.csv", target="y", model="run", output="on", settings={"training": {"epochs": 1, "learning_rate": 1e-6}}
@@ -877,9 +875,9 @@ def test_rows_that_lack_an_input_column(refused, run):
 def test_values_that_training_never_saw_are_said_with_their_rows(cli, run):
     said = cli("predict", run, write("new.csv", "age,city", "30,Rome", "40,Paris", "x,Oslo", ",Lyon"))
     assert said.code == 0 and len(said.out.splitlines()) == 5
-    unseen = "city: values not known from training, such as 'Paris'; read as unknown (new.csv:3, new.csv:5)"
+    unseen = "city: values not seen in training, such as 'Paris'; read as unknown (new.csv:3, new.csv:5)"
     assert unseen in said.err
-    assert "age: not numbers, such as 'x'; taken as missing (new.csv:4)" in said.err
+    assert "age: not numbers, such as 'x'; read as missing (new.csv:4)" in said.err
 
 
 def test_lists_where_single_values_are_read(refused, run):
@@ -895,7 +893,7 @@ def test_evaluating_rows_whose_target_is_missing_or_unknown(cli, refused, run):
     ]
     said = cli("evaluate", run, write("new.csv", "age,city,y", "30,Rome,yes", "30,Rome,maybe", "40,Oslo,"), "--json")
     assert json.loads(said.out)["rows"] == 1
-    assert "rows without a usable target are not measured (new.csv:3, new.csv:4)" in said.err
+    assert "rows without a usable target are skipped (new.csv:3, new.csv:4)" in said.err
     (message,) = cli("evaluate", run, write("new.csv", "age,city,y", "30,Rome,maybe")).errors
     assert message == "y: no row has a known value to compare with. Fix: give rows that have it."
 
@@ -926,7 +924,7 @@ def test_no_room_for_the_run(refused, limit, file):
     with room(limit):
         (message,) = refused("train", rows, "--target", "y", *MLP, "--model.width", "64", "--output", "run")
     assert message.startswith(f"run/{file}: cannot be written: ") and "File too large" in message
-    assert message.endswith("Fix: free some room, or name another --output.")
+    assert message.endswith("Fix: free some space, or name another --output.")
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
@@ -965,7 +963,7 @@ def test_stopping_says_how_to_go_on_and_going_on_ends_it(cli, number):
     assert said.endswith("stopped; go on with: netwright train --resume run\n") and "Traceback" not in said
     assert json.loads(Path("run/run.json").read_text())["state"] == "training"
     assert cli("predict", "run", "a.csv").errors == [
-        "run: this run was not finished. Fix: netwright train --resume run."
+        "run: this run is not complete. Fix: netwright train --resume run."
     ]
     assert cli("train", "--resume", "run").code == 0
     assert len(json.loads(Path("run/metrics.json").read_text())["history"]) == 100

@@ -118,7 +118,7 @@ def test_few_rows_that_are_all_right_make_no_answer_surer(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_answers_that_are_rightly_sure_stay_so(seed: int) -> None:
-    """Platt's doubt alone once took a temperature of 2.2, by which the validation log-loss rose from 0.041 to 0.054."""
+    """Platt's doubt alone once took a temperature of 2.2, by which the ): validation log-loss rose from 0.041 to 0.054."""
     random = np.random.default_rng(seed)
     logits = random.normal(-10, 12, 120)
     second = 1 / (1 + np.exp(-logits))
@@ -134,7 +134,7 @@ def test_who_names_a_purpose_is_told_how_well_it_is_served(tmp_path: Path) -> No
     with listening(said := []):
         nw.train(rows, target="y", model="linear", output=tmp_path / "run", settings={"trust": {"threshold": "f1"}})
     (verdict,) = [event for event in said if event.name == "verdict"]
-    assert verdict.data["metric"] == "f1" and verdict.text.endswith("baselines decide at one half")
+    assert verdict.data["metric"] == "f1" and verdict.text.endswith("baselines use a threshold of 0.5")
     found = Found.read(Run.open(tmp_path / "run"))
     assert sentence(shown(found, "y")).startswith("The network reaches ") and shown(found, "y").metric == "f1"
 

@@ -74,7 +74,7 @@ def test_a_strangers_kind_head_family_and_metric_go_every_way(home: Path, capsys
 
     with pytest.raises(InputError, match="writes no text"):
         run.generate("a")
-    with pytest.raises(InputError, match="there is a place target, which one pass through a graph does not give"):
+    with pytest.raises(InputError, match="there is a place target, which one pass of a graph cannot give"):
         nw.export("run", to="onnx", output=home / "graph")
 
 

@@ -128,7 +128,7 @@ def test_each_image_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path)
         kind.encode([values], lambda rows: [f"row {row}" for row in rows])
     text = str(caught.value)
     for named in (
-        "row 1: this image cannot be read: it is no image in a known format", "row 2: this image cannot be read: it is missing",
+        "row 1: this image cannot be read: it is not an image in a known format", "row 2: this image cannot be read: it is missing",
         "row 3: this image cannot be read", "row 4: this image cannot be read: there is no such file", "x: 4 of 5 images cannot be read",
     ):  # fmt: skip
         assert named in text

@@ -79,7 +79,7 @@ def test_missing_empty_and_unseen_tags(said: list[Event]) -> None:
     assert kind.absent(arrays).tolist() == [False, True, True, True]
     assert kind.truth(arrays).tolist() == [["D", None], [], [], [None]]
     (event,) = [event for event in said if event.name == "tags.unseen"]
-    assert "2 tags not known from training, such as 'X'" in event.text and event.data["rows"] == ["rows:1", "rows:4"]
+    assert "2 tags not seen in training, such as 'X'" in event.text and event.data["rows"] == ["rows:1", "rows:4"]
 
 
 def test_rows_whose_tags_are_not_as_many_as_their_words_are_named() -> None:
@@ -89,5 +89,5 @@ def test_rows_whose_tags_are_not_as_many_as_their_words_are_named() -> None:
 
 
 def test_one_tag_only_is_an_error() -> None:
-    with pytest.raises(InputError, match="has one tag only: 'O'"):
+    with pytest.raises(InputError, match="has a single tag: 'O'"):
         fit("tags", {"y": [["O", "O"], ["O"]], "words": ["a b", "c"]}, "target")

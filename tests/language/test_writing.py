@@ -149,7 +149,7 @@ def test_prompts_of_half_characters_are_read_and_said(poet: Model, talker: Model
 
 def test_only_conversations_are_held(poet: Model, tmp_path) -> None:
     assert poet.run is not None
-    with pytest.raises(InputError, match="was not trained on conversations. Fix: netwright generate"):
+    with pytest.raises(InputError, match="was not trained on messages. Fix: netwright generate"):
         chat(poet.run.folder, ask=lambda: "hello", tell=lambda part: None)
 
 

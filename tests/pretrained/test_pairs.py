@@ -170,7 +170,7 @@ def test_a_training_of_pairs_gives_the_same_bits_twice(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "settings", "match"),
     [
-        ([{"ask": "a b", "text": "c", "n": 1.0}] * 30, {"inputs": None}, "it cannot be told which of ask, n it belongs to"),
+        ([{"ask": "a b", "text": "c", "n": 1.0}] * 30, {"inputs": None}, "it is not clear which of ask, n it belongs to"),
         (pairs(30), {"column": {"score": "t"}}, "has no column 't'"),
         (pairs(30), {"column": {"score": "ask"}}, "one of the pair's texts"),
         ([{**row, "s": "much"} for row in pairs(30)], {"column": {"score": "s"}}, "which is no number"),

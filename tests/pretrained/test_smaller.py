@@ -260,7 +260,7 @@ def test_what_cannot_be_made(tmp_path: Path) -> None:
     nw.train(tmp_path / "rows.csv", target="y", model="linear", output=tmp_path / "teacher", settings={"columns": {"x": "number"}})  # fmt: skip
     with pytest.raises(InputError, match="by changing texts, and .* reads none"):
         distill(tmp_path / "teacher", into="linear", output=tmp_path / "student", made=10)
-    with pytest.raises(InputError, match="rows that are made are not divided into folds"):
+    with pytest.raises(InputError, match="folds cannot be combined with augmented rows"):
         distill(tmp_path / "teacher", into="linear", output=tmp_path / "student", made=10, settings={"split": {"folds": 3}})  # fmt: skip
 
 

@@ -323,8 +323,8 @@ def test_families_that_were_tried_are_listed(runs):
 def test_caveats_follow_the_run(runs):
     texts = {name: " ".join(Page((runs / name / "report.html").read_text()).texts) for name in TASKS}
     assert "Nothing was measured" in texts["unmeasured"]
-    assert "The measuring rows were not unseen" in texts["untested"]
-    assert "The kept network was not itself measured" in texts["folds"]
+    assert "There is no test set" in texts["untested"]
+    assert "The saved network was not measured itself" in texts["folds"]
     assert "--split.time when" in texts["binary"] and "--split.time" not in texts["folds"]
     assert all("Few rows were measured" in texts[name] for name in ("binary", "number"))
 

@@ -23,8 +23,27 @@ WORDS = (pl.String, pl.List(pl.String))
 
 def texts(table: Table, recipe: Recipe, names: Sequence[str]) -> dict[str, pl.Series]:
     """Return the inputs that words may be in: texts and lists of texts that the user has not called something else."""
-    asked = {name: recipe.columns.get(name, {}).get("kind", "text") for name in names}
+    known = {name: declared.kind for name, declared in table.declared.items() if declared.kind}
+    asked = {name: recipe.columns.get(name, {}).get("kind", known.get(name, "text")) for name in names}
     return {name: table.frame[name] for name in names if asked[name] == "text" and table.frame[name].dtype in WORDS}
+
+
+def told_together(table: Table, recipe: Recipe) -> dict[str, str]:
+    """Return the columns that tell of the same annotation as a target, with the reason why they are no inputs.
+
+    Where the user names them as inputs, they are, and it is said what that means.
+    """
+    out: dict[str, str] = {}
+    for group in table.together:
+        target = next((name for name in group if name in recipe.target), None)
+        if target is not None:
+            why = f"it tells of the same annotation as {target}, which is to be predicted"
+            out |= {name: why for name in group if name in table.columns and name not in recipe.target}
+    for name in out:
+        if name in (recipe.inputs or ()):
+            text = f"{name}: {out[name]}: it gives the answer away"
+            say("warning", "column.together", text, column=name)
+    return {} if recipe.inputs is not None else out
 
 
 def without_missing(table: Table, recipe: Recipe, names: Sequence[str]) -> set[str]:
@@ -35,7 +54,8 @@ def without_missing(table: Table, recipe: Recipe, names: Sequence[str]) -> set[s
         gaps = column.null_count() or column.dtype == pl.String and bool((column.str.strip_chars() == "").any())
         if gaps and (column.dtype == pl.String or column.dtype.is_nested()):
             with quiet():
-                kind = infer(column, recipe.columns.get(name, {}), "target", beside=beside).kind
+                given, declared = recipe.columns.get(name, {}), table.declared.get(name)
+                kind = infer(column, given, "target", beside=beside, declared=declared).kind
             if kind is not None and target_class(kind).missing_is_a_value:
                 out.add(name)
     return out
@@ -123,7 +143,7 @@ def partners(
                 Problem(where, f"{given} and {column.name} are to be texts", allowed="two columns of texts")
             )
         for name in (given, column.name):
-            _refuse_media(name, table.frame[name], recipe)
+            _refuse_media(name, table, recipe)
         score = column.given.get("score")
         if score in (given, column.name):
             raise InputError(
@@ -140,12 +160,12 @@ def partners(
     return tuple(out), asked
 
 
-def _refuse_media(name: str, values: pl.Series, recipe: Recipe) -> None:
+def _refuse_media(name: str, table: Table, recipe: Recipe) -> None:
     """Raise `InputError` where half of a pair is in files: a file's name is no text that tells of it."""
     if recipe.columns.get(name, {}).get("kind") == "text":
         return
     with quiet():
-        found = infer(values, {}, "input").kind
+        found = infer(table.frame[name], {}, "input", declared=table.declared.get(name)).kind
     if found is not None and input_class(found).media:
         what = f"its values are {found}s, and pairs are of two texts"
         raise InputError(Problem(f"columns.{name}", what, allowed="two columns of texts"))

@@ -35,10 +35,11 @@ MOST_COMPARED = 1_000_000  # training rows among which measuring rows are looked
 
 def learnt(work: Work, table: Table) -> Learnt | None:
     """The rows that a network learnt, by which rows that measure it are told; None where they are alike by chance, or too many."""
-    names = work.fitted.columns or work.fitted.told_by  # a text that is written from nothing tells rows apart itself
+    fitted = work.fitted
+    names = fitted.columns or fitted.told_by  # a text that is written from nothing tells rows apart itself
     if len(work.learnt) > MOST_COMPARED or not leakage.telling(table.frame.select(names)):
         return None
-    return Learnt.of(table.frame.select(work.fitted.told_by)[work.learnt])
+    return Learnt.of(fitted.told(table.take(work.learnt)), by_content=fitted.naming_files)
 
 
 def measured(work: Work, table: Table, model: Model, known: Learnt | None) -> tuple[dict[str, Any], pl.DataFrame]:
@@ -67,7 +68,7 @@ def measured(work: Work, table: Table, model: Model, known: Learnt | None) -> tu
         return {**out, "baseline": {}}, pl.DataFrame()
     _say_shared(work, table, shown)
     if known is not None and not all(kind.needs == "stimulus" for kind in work.fitted.targets.values()):
-        known.say_among(table.take(shown), work.fitted.told_by)
+        known.say_among(table.take(shown), work.fitted)
     out["baseline"] = _baselines(work, table, shown)
     out["trust"] = _checked(work, work.parts.test, found if len(work.parts.test) else None, model)
     _say_verdict(out, work, "test" if len(work.parts.test) else "validation")

@@ -211,7 +211,7 @@ class Model:
                 "target.unknown", "rows without a usable target are not measured", table.named(np.flatnonzero(lost))
             )
         if self.run is not None and self.run.learnt.exists():
-            Learnt.read(self.run.learnt).say_among(table, self.fitted.told_by)
+            Learnt.read(self.run.learnt).say_among(table, self.fitted)
         encoded = self.fitted.encode(table)
         found = self.trusted(judged(self.network, self.fitted, encoded, targets, self.plan, write=True))
         return {"metrics": self.measured(targets, found, None), "rows": int((~lost).sum())}

@@ -67,7 +67,7 @@ class Number(base.Kind):
         """Numbers stored as numbers; strings of which at least 95 % can be read as numbers."""
         if facts.is_number:
             return base.Guess(sure=0.7, reason=f"its values are numbers, {facts.distinct:,} of them distinct")
-        if facts.is_text and len(facts.present) and facts.number_share >= 0.95:
+        if facts.is_text and len(facts.present) and facts.number_share >= 0.95 and not facts.padded:
             unit = facts.notation.unit
             written = f"numbers with the unit {unit!r}" if unit else "numbers written as text"
             return base.Guess(sure=0.65, reason=f"{facts.number_share:.0%} of its values are {written}")

@@ -67,7 +67,8 @@ def untrained(checkpoint: str, table: Table, inputs: tuple[str, ...] | None) -> 
     names = list(inputs or table.columns)
     table.require(names, setting="--inputs")
     with quiet():
-        found = [infer(table.frame[name], {"kind": kind} if inputs else {}, "input") for name in names]
+        asked = {"kind": kind} if inputs else {}
+        found = [infer(table.frame[name], asked, "input", declared=table.declared.get(name)) for name in names]
     own = [column for column in found if column.kind == kind]
     if not own:
         raise InputError(

@@ -13,7 +13,7 @@ import polars as pl
 import torch
 
 from netwright import pretrained
-from netwright.data import describe, readers, schema, splits
+from netwright.data import describe, media, readers, schema, splits
 from netwright.data.describe import Described
 from netwright.data.encode import SLICE
 from netwright.data.schema import Fitted
@@ -132,17 +132,18 @@ def _joined(table: Table, other: Table, name: str) -> Table:
     """Both tables' rows, the other's marked as validation, test or unlabelled."""
     usual = splits.UNMARKED if name == splits.UNLABELLED else splits.TRAIN
     marks = np.full(len(table), usual, dtype="U10") if table.splits is None else table.splits.astype("U10")
-    frames = [table.frame, other.frame.select(table.columns)]
+    frames = [table.frame, media.beside(table, other).select(table.columns)]
     for column in table.columns:  # a column read as numbers in one file and as text in the other is text
         if frames[0][column].dtype != frames[1][column].dtype and pl.String in (
             frames[0][column].dtype,
             frames[1][column].dtype,
         ):
             frames = [frame.with_columns(pl.col(column).cast(pl.String)) for frame in frames]
-    return Table(
-        pl.concat(frames, how="vertical_relaxed"), (*table.files, *other.files), np.concatenate([table.file, other.file + len(table.files)]),
-        np.concatenate([table.line, other.line]), fingerprint=table.fingerprint + other.fingerprint,
-        splits=np.concatenate([marks, np.full(len(other), name, dtype="U10")]), name=table.name, folder=table.folder,
+    declared = {name: known.joined(other.declared.get(name)) for name, known in table.declared.items()}
+    return replace(
+        table, frame=pl.concat(frames, how="vertical_relaxed"), files=(*table.files, *other.files), declared=declared,
+        file=np.concatenate([table.file, other.file + len(table.files)]), line=np.concatenate([table.line, other.line]),
+        fingerprint=table.fingerprint + other.fingerprint, splits=np.concatenate([marks, np.full(len(other), name, dtype="U10")]),
     )  # fmt: skip
 
 

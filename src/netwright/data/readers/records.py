@@ -106,6 +106,15 @@ def say_broken(ids: Sequence[str], *, where: str) -> None:
         say_rows("read.surrogates", text, ids)
 
 
+def texts_alone(values: Sequence[Any]) -> bool:
+    """Say whether the values are texts, and nothing that was made a text because other values stand beside it.
+
+    >>> texts_alone(["1", None]), texts_alone(["1", 2])
+    (True, False)
+    """
+    return set(map(type, values)) <= {str, type(None)}
+
+
 def sorts_of(values: Sequence[Any]) -> Counter[str]:
     """Return how often values of each Python type stand there."""
     return Counter(type(value).__name__ for value in values if value is not None)

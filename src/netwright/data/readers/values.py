@@ -6,7 +6,7 @@ import datetime as dt
 import re
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,8 @@ from netwright.events import say
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from netwright.data.table import Declared
 
 _LARGEST = 2**63  # whole numbers from here on do not fit into 64 bits
 _NUMBER = re.compile(r"^[+-]?(0|[1-9][0-9]{0,14})(\.[0-9]+)?$")
@@ -48,6 +50,29 @@ def to_frame(
     if not out:
         raise InputError(Problem(where, "holds columns of bytes alone", fix="name columns of texts, numbers or dates"))
     return pl.DataFrame(out)
+
+
+def declared(
+    names: Sequence[str], columns: Sequence[Sequence[Any]], enums: Mapping[str, Sequence[str]]
+) -> dict[str, Declared]:
+    """Return what a database declares of its columns: what is stored as text is text, what is true or false a category,
+    and an enumeration (`enums`, by column) a category in its order.
+
+    >>> [known.kind for known in declared(["a", "b"], [["1", None], [True, False]], {}).values()]
+    [None, 'category']
+    """
+    from netwright.data.table import Declared
+
+    out = {}
+    for name, values in zip(names, columns, strict=True):
+        sorts = set(map(type, values)) - {type(None)}
+        if name in enums:
+            out[name] = Declared("category", "it is stored as an enumeration", classes=tuple(enums[name]), ordered=True)
+        elif sorts == {bool}:
+            out[name] = Declared("category", "it is stored as true and false")
+        elif sorts == {str}:
+            out[name] = Declared(text=True)
+    return out
 
 
 def _say_blobs(name: str, where: str) -> None:

@@ -166,7 +166,7 @@ class Runtime:
             raise InputError(Problem(table.name, what, fix="name the run that it was made of"))
         frame = table.frame.select(names)
         named = [item["column"] for item, value in self.folder.values if value.files]
-        frame = frame.with_columns(media.absolute(frame[name], table.folder or "") for name in named)
+        frame = frame.with_columns(media.absolute(frame[name], table) for name in named)
         return frame.to_dicts()
 
     def _shown(self, target: str, found: dict[str, np.ndarray], feed: dict[str, np.ndarray]) -> Answer:

@@ -31,6 +31,7 @@ HELPERS = (
         "content",
         "frames",
         "lines",
+        "picture_metadata",
         "quotes",
         "records",
         "sniff",
@@ -68,7 +69,8 @@ def read(data: Any, *, settings: Read = _DEFAULT) -> Table:
         if known[name].claims(data):
             _say_unused(name, data, settings)
             table = known[name].read(data, settings)
-            return replace(table, folder=str(data.parent)) if isinstance(data, Path) else table
+            own = isinstance(data, Path) and table.folder == ""
+            return replace(table, folder=str(data.parent)) if own else table
     raise InputError(_unclaimed(data, [form for source in known.values() for form in source.FORMS]))
 
 

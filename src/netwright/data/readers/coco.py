@@ -19,7 +19,9 @@ from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
 
 if TYPE_CHECKING:
-    from netwright.data.table import Table
+    import polars as pl
+
+    from netwright.data.table import Declared, Table
     from netwright.recipe import Read
 
 FORMS = ("COCO's annotations.json, or the folder that holds it beside its images",)
@@ -100,7 +102,28 @@ def read(data: Path, settings: Read) -> Table:
         fingerprint=content.hexdigest(),
         splits=np.array(splits) if None not in splits and len(set(splits)) > 1 else None,
         name=root.resolve().name,
+        folder=".",  # the names are paths that open
+        declared=_declared(frame),
+        together=(tuple(frame.columns[1:]),),
     )
+
+
+def _declared(frame: pl.DataFrame) -> dict[str, Declared]:
+    """What the columns hold: class names are categories, whatever they look like."""
+    from netwright.data.table import Declared
+
+    kinds = {"image": "image", "caption": "text", "category": "category", "categories": "labels"}
+    classes = {
+        name: tuple(frame[name].explode().drop_nulls().unique().sort().to_list())
+        for name in ("category", "categories")
+        if name in frame.columns
+    }
+    reasons = {"image": "COCO names images", "caption": "COCO's captions are texts"}
+    return {
+        name: Declared(kinds[name], reasons.get(name, "COCO names its categories"), classes.get(name, ()))
+        for name in frame.columns
+        if name in kinds
+    }
 
 
 def _every(data: Path, root: Path, settings: Read, content: Any) -> list[Image]:

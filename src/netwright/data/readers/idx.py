@@ -66,7 +66,7 @@ def read(data: Path, settings: Read) -> Table:
     import numpy as np
     import polars as pl
 
-    from netwright.data.table import Table
+    from netwright.data.table import Declared, Table
 
     pairs = _pairs(data)
     content = hasher()
@@ -97,6 +97,10 @@ def read(data: Path, settings: Read) -> Table:
         fingerprint=content.hexdigest(),
         splits=np.repeat([str(pair.split) for pair in pairs], counts) if divided else None,
         name=data.resolve().name,
+        declared={
+            "image": Declared("image", "IDX files hold images"),
+            "label": Declared("category", "IDX labels are classes", tuple(map(str, frame["label"].unique().sort()))),
+        },
     )
 
 

@@ -87,7 +87,7 @@ def _categories(data: Any) -> set[str]:
     return {name for name, sort in _pandas_types(data).items() if hasattr(sort, "categories")}
 
 
-def _orders(data: Any) -> dict[str, Sequence[Any]]:
+def _orders(data: Any) -> dict[str, list[Any]]:
     """The values of columns that are stored as categories whose order has a meaning."""
     if _library(data) == "pyarrow" and hasattr(data, "schema"):
         from netwright.data.readers.frames import arrow_orders

@@ -70,7 +70,7 @@ def _file(data: Path, settings: Read) -> Table:
     import numpy as np
     import polars as pl
 
-    from netwright.data.table import Table
+    from netwright.data.table import Declared, Table
 
     raw, fingerprint = load(data)
     text = _lines_ended(to_utf8(raw, settings.encoding, name=data.name).decode())
@@ -84,7 +84,8 @@ def _file(data: Path, settings: Read) -> Table:
     lines = np.array([line for line, _ in parts], dtype=np.int64)
     frame = pl.DataFrame({"text": [part for _, part in parts]})
     at = np.zeros(len(parts), np.int32)
-    return Table(frame, (data.name,), at, lines, fingerprint=fingerprint, name=data.name)
+    declared = {"text": Declared("text", f"{data.name} is a text")}
+    return Table(frame, (data.name,), at, lines, fingerprint=fingerprint, name=data.name, declared=declared)
 
 
 def _lines_ended(text: str) -> str:
@@ -137,7 +138,7 @@ def _folder(data: Path, settings: Read) -> Table:
     import numpy as np
     import polars as pl
 
-    from netwright.data.table import Table
+    from netwright.data.table import Declared, Table
 
     found = sorted(files(data))
     names, splits, labels = _placed(data, [name for name in found if _is_text(name)], found)
@@ -157,7 +158,13 @@ def _folder(data: Path, settings: Read) -> Table:
         marks = None
     frame = pl.DataFrame(columns)
     at = np.array(kept, dtype=np.int32)
-    return Table(frame, tuple(names), at, lines, fingerprint=content, splits=marks, name=data.resolve().name)
+    declared = {"text": Declared("text", "it is a folder of texts")}
+    if labels:
+        classes = tuple(sorted({labels[place] for place in kept}))
+        declared["label"] = Declared("category", "the folder names its class", classes)
+    return Table(
+        frame, tuple(names), at, lines, fingerprint=content, splits=marks, name=data.resolve().name, declared=declared
+    )  # fmt: skip
 
 
 def _placed(data: Path, texts: list[str], found: list[str]) -> tuple[list[str], list[str], list[str]]:

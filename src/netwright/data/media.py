@@ -102,7 +102,8 @@ def settled(table: Table, columns: Iterable[str]) -> Table:
         found = base(table, name)
         bases[name] = str(found)
         names = [one for one in _names(table.frame[name]) if not Path(one).is_absolute()]
-        if names and name not in table.declared:
+        known = table.declared.get(name)
+        if names and not (known and known.kind):  # else the source itself made the names
             why = (
                 "" if found == Path(table.folder or "") else f": none of them is in {_shown(Path(table.folder or ''))}"
             )

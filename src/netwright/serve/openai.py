@@ -123,7 +123,7 @@ def add(app: FastAPI, shelf: Shelf, settings: Settings) -> None:
             raise Refusal(400, f"Give a text, or up to {settings.waiting} texts.", param="prompt")
         told = _manner(served, asked, logprobs=(asked.logprobs or 0) + 1 if asked.logprobs is not None else 0)
         form = _Completion(served, asked)
-        return await _answered(form, prompts, told, request, settings)
+        return await _answered(form, _brought(served, prompts), told, request, settings)
 
     @app.post("/v1/chat/completions", summary="Answer a conversation", tags=["openai"])
     async def chat(asked: Chat, request: Request) -> Response:
@@ -154,6 +154,15 @@ def _writes(served: Served) -> Served:
             400, f"{served.name} writes no text: POST /models/{served.name}/predict.", code="not_text", param="model"
         )
     return served
+
+
+def _brought(served: Served, prompts: list[str]) -> list[Any]:
+    """Return prompts as the run reads them: where it reads a file, a prompt brings its bytes, as base64."""
+    if len(served.reader.columns) != 1 or not served.reader.columns[0].value.files:
+        return prompts
+    name = served.reader.columns[0].name
+    held = served.reader.read([{name: prompt} for prompt in prompts])[name]
+    return [{name: one} for one in held]
 
 
 def _manner(served: Served, asked: Asked, *, logprobs: int) -> Manner:
@@ -282,6 +291,8 @@ async def _answered(form: _Form, prompts: list[Any], manner: Manner, request: Re
     writer = form.served.writer
     assert writer is not None
     for prompt in prompts:
+        if isinstance(prompt, dict):  # a file's bytes, which the body's bound counts
+            continue
         texts = [prompt] if isinstance(prompt, str) else [turn["content"] for turn in prompt]
         if sum(map(len, texts)) > settings.characters:
             raise Refusal(413, f"The prompt has more than {settings.characters:,} characters.", code="too_long")

@@ -13,14 +13,13 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from netwright.data import describe, readers
+from netwright.data import describe, readers, splits
 from netwright.data.describe import Described
 from netwright.data.readers import memory
 from netwright.data.table import Declared, Table
 from netwright.events import Event
 from netwright.kinds.infer import Column
 from netwright.recipe import Read, Recipe
-from netwright.training import pipeline
 
 DIGITS = ["0", "1", "00", "7"] * 5
 
@@ -255,7 +254,7 @@ def test_declarations_survive_what_is_done_to_tables() -> None:
     other = readers.read(pl.DataFrame({"a": pl.Series(["z"], dtype=pl.Enum(["z"])), "b": [1]}))
     for found in (table.take(np.array([1])), table.slice(0, 1)):
         assert found.declared == table.declared
-    joined = pipeline._joined(table, other, "test")
+    joined = splits.joined(table, other, "test")
     assert joined.declared["a"] == Declared("category", table.declared["a"].reason, ("y", "x", "z"), ordered=True)
 
 

@@ -10,12 +10,11 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from netwright.data import describe, media, readers
+from netwright.data import describe, media, readers, splits
 from netwright.data.table import Table
 from netwright.errors import InputError
 from netwright.events import Event
 from netwright.recipe import Read, Recipe
-from netwright.training import pipeline
 
 
 def pictures(folder: Path, *, shade: int = 0, count: int = 12) -> list[str]:
@@ -77,7 +76,7 @@ def test_addresses_are_not_opened(tmp_path: Path, said: list[Event]) -> None:
 def test_each_of_two_tables_names_files_of_its_own_folder(tmp_path: Path) -> None:
     one = table(tmp_path / "a", pictures(tmp_path / "a"))
     two = table(tmp_path / "b", pictures(tmp_path / "b", shade=100))
-    found = pipeline._joined(one, two, "test")
+    found = splits.joined(one, two, "test")
     shades = [np.asarray(Image.open(name))[0, 0] for name in media.absolute(found.frame["photo"], found)]
     assert shades == [*range(12), *range(100, 112)]
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from netwright.data import media
 from netwright.data.table import Table
 from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
@@ -68,6 +69,25 @@ def shares(split: Split, rows: int) -> tuple[float, float]:
         default[0] if split.validation is None else split.validation,
         default[1] if split.test is None else split.test,
     )
+
+
+def joined(table: Table, other: Table, name: str) -> Table:
+    """Return both tables' rows, the other's marked as validation, test or unlabelled."""
+    usual = UNMARKED if name == UNLABELLED else TRAIN
+    marks = np.full(len(table), usual, dtype="U10") if table.splits is None else table.splits.astype("U10")
+    frames = [table.frame, media.beside(table, other).select(table.columns)]
+    for column in table.columns:  # a column read as numbers in one file and as text in the other is text
+        if frames[0][column].dtype != frames[1][column].dtype and pl.String in (
+            frames[0][column].dtype,
+            frames[1][column].dtype,
+        ):
+            frames = [frame.with_columns(pl.col(column).cast(pl.String)) for frame in frames]
+    declared = {name: known.joined(other.declared.get(name)) for name, known in table.declared.items()}
+    return replace(
+        table, frame=pl.concat(frames, how="vertical_relaxed"), files=(*table.files, *other.files), declared=declared,
+        file=np.concatenate([table.file, other.file + len(table.files)]), line=np.concatenate([table.line, other.line]),
+        fingerprint=table.fingerprint + other.fingerprint, splits=np.concatenate([marks, np.full(len(other), name, dtype="U10")]),
+    )  # fmt: skip
 
 
 def own(table: Table) -> int:

@@ -13,7 +13,7 @@ import polars as pl
 import torch
 
 from netwright import pretrained
-from netwright.data import describe, media, readers, schema, splits
+from netwright.data import describe, readers, schema, splits
 from netwright.data.describe import Described
 from netwright.data.encode import SLICE
 from netwright.data.schema import Fitted
@@ -122,29 +122,10 @@ def read(recipe: Recipe, data: Any) -> Table:
         other = readers.read(path, settings=recipe.read)
         other.require([column for column in table.columns if column != recipe.weight], setting=f"split.{name}_data")
         say("step", "data.read", f"{other.name}: {counted(len(other), 'row')} for {name}")
-        table = _joined(table, other, name)
+        table = splits.joined(table, other, name)
     if recipe.unlabelled is not None:
-        table = _joined(table, distillation.answered(recipe, table), splits.UNLABELLED)
+        table = splits.joined(table, distillation.answered(recipe, table), splits.UNLABELLED)
     return table
-
-
-def _joined(table: Table, other: Table, name: str) -> Table:
-    """Both tables' rows, the other's marked as validation, test or unlabelled."""
-    usual = splits.UNMARKED if name == splits.UNLABELLED else splits.TRAIN
-    marks = np.full(len(table), usual, dtype="U10") if table.splits is None else table.splits.astype("U10")
-    frames = [table.frame, media.beside(table, other).select(table.columns)]
-    for column in table.columns:  # a column read as numbers in one file and as text in the other is text
-        if frames[0][column].dtype != frames[1][column].dtype and pl.String in (
-            frames[0][column].dtype,
-            frames[1][column].dtype,
-        ):
-            frames = [frame.with_columns(pl.col(column).cast(pl.String)) for frame in frames]
-    declared = {name: known.joined(other.declared.get(name)) for name, known in table.declared.items()}
-    return replace(
-        table, frame=pl.concat(frames, how="vertical_relaxed"), files=(*table.files, *other.files), declared=declared,
-        file=np.concatenate([table.file, other.file + len(table.files)]), line=np.concatenate([table.line, other.line]),
-        fingerprint=table.fingerprint + other.fingerprint, splits=np.concatenate([marks, np.full(len(other), name, dtype="U10")]),
-    )  # fmt: skip
 
 
 def describe_rows(recipe: Recipe, table: Table) -> Project:
@@ -187,7 +168,7 @@ def with_lessons(project: Project, parts: Parts) -> tuple[Project, Parts]:
         raise InputError(Problem("split.folds", "rows that are made are not divided into folds", fix="name a share: --split.test 0.2"))  # fmt: skip
     made, found = distillation.more(recipe, project.table, parts.train)
     n = len(project.table)
-    table = _joined(project.table, made, splits.UNLABELLED)
+    table = splits.joined(project.table, made, splits.UNLABELLED)
     described = replace(project.described, table=table)
     parts = replace(parts, train=np.concatenate([parts.train, np.arange(n, len(table))]))
     return replace(project, described=described, weight=describe.weights(table, recipe), answers=found), parts

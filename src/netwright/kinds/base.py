@@ -96,8 +96,8 @@ class Input(Kind):
         raise NotImplementedError(f"{cls.__name__} names no files")
 
     def value(self, column: str) -> Value:
-        """Return what a cell of one of its columns may be."""
-        return value({"form": "text"})
+        """Return what a cell of one of its columns may be; any, of a kind that says nothing else."""
+        return value({"form": "cell"})
 
     @classmethod
     def lengths(cls, arrays: Arrays) -> np.ndarray | None:

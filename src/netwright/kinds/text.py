@@ -139,6 +139,10 @@ class Input(base.Input):
         """How many different tokens there are."""
         return self.vocabulary
 
+    def value(self, column: str) -> Value:
+        """A text, or a list of words."""
+        return value({"form": "text"})
+
     @property
     def cut(self) -> dict[str, Any]:
         """Tokens at most."""

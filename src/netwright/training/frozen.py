@@ -27,7 +27,9 @@ def known(work: Any, network: Callable[[], Network]) -> Any:
     ):
         return None
     assert isinstance(family, Settings) and family.adapt is not None
-    own = [key for key, kind in work.fitted.inputs.items() if family.want(kind.kind, outputs=1).form in ("ids", "grid")]  # type: ignore[attr-defined]
+    own = [
+        key for key, kind in work.fitted.inputs.items() if family.want(kind.signal, outputs=1).form in ("ids", "grid")
+    ]
     held = {key: work.inputs[key] for key in own}
     name = f"features {family.digest} {family.pooling} {family.length} {cache.content(held)}"
 

@@ -28,6 +28,7 @@ from netwright.nn.heads.base import Plain
 EXTRA = "export"
 TYPES = ("f32",)
 FILE = "model.onnx"
+BESIDE = "sys.path.insert(0, str(Path(__file__).resolve().parent))\nfrom values import"  # where run.py finds them
 LARGE = 2**30  # bytes from which weights lie in a file of their own: a graph holds two gigabytes at most
 RUN, VALUES = Path(__file__).with_name("run.py"), Path(values.__file__).parent
 
@@ -95,7 +96,7 @@ def write(model: Model, folder: Path, stored: str) -> None:
     (folder / "model.json").write_text(json.dumps(about, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     for name, content in files.items():
         (folder / name).write_text(content, encoding="utf-8")
-    own = RUN.read_text(encoding="utf-8").replace("from netwright.kinds.values import", "from values import")
+    own = RUN.read_text(encoding="utf-8").replace("from netwright.kinds.values import", BESIDE)
     (folder / "run.py").write_text(own, encoding="utf-8")
     shutil.copytree(VALUES, folder / "values", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "README.md").write_text(readme.text(about), encoding="utf-8")

@@ -14,12 +14,12 @@ from .date import Date
 from .image import Image
 from .labels import Labels
 from .number import Number
-from .text import Anything, Grams, Placed, Text, Tokens
+from .text import Anything, Cell, Grams, Placed, Text, Tokens
 
 __all__ = ["Limits", "Value", "Wrong", "value"]
 
 VALUES: dict[str, type[Value]] = {
-    "number": Number, "list": Category, "date": Date, "labels": Labels, "image": Image, "text": Text, "any": Anything,
+    "number": Number, "list": Category, "date": Date, "labels": Labels, "image": Image, "text": Text, "any": Anything, "cell": Cell,
     "tokens": Tokens, "placed": Placed, "grams": Grams,
 }  # fmt: skip
 

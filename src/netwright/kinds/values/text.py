@@ -98,6 +98,18 @@ class Anything(Text):
         return {"description": "a text, a number or a list of words", "anyOf": either}
 
 
+class Cell(Anything):
+    """A cell of a kind that says nothing of its values: any of JSON's; the one that is made up is missing."""
+
+    def typical(self) -> Any:
+        """None."""
+        return None
+
+    def sample(self, at: int) -> Any:
+        """None."""
+        return None
+
+
 @lru_cache(8)
 def tokenizer(content: str) -> Any:
     """Return a tokenizer from the JSON of its tokenizer.json."""

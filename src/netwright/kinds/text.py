@@ -17,6 +17,7 @@ from pydantic import Field
 from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
 from netwright.kinds import base, words
+from netwright.kinds.values import Value, value
 from netwright.kinds.values.text import placed, tokenizer, whole
 from netwright.kinds.written import Target as Target
 from netwright.runtime.arrays import Arrays, Ragged

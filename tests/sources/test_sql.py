@@ -300,6 +300,18 @@ def test_types_of_postgresql(server, said):
     assert {event.name for event in said} <= names
 
 
+def test_enumerations_of_postgresql_keep_their_order(server):
+    import psycopg
+
+    with psycopg.connect(server) as opened:
+        opened.execute("DROP TYPE IF EXISTS netwright_size")
+        opened.execute("CREATE TYPE netwright_size AS ENUM ('small', 'large', 'huge')")
+    query = "SELECT unnest('{large,small}'::netwright_size[]) AS size, '01' AS code ORDER BY size"
+    table = readers.read(server, settings=Read(query=query))
+    assert table.declared["size"].classes == ("small", "large", "huge") and table.declared["size"].ordered
+    assert table.frame["size"].to_list() == ["small", "large"] and table.declared["code"].text
+
+
 @pytest.mark.parametrize(
     ("query", "says"),
     [

@@ -69,7 +69,7 @@ def test_an_address_names_a_file(shop, monkeypatch):
 
 def test_a_query_without_an_order_is_said(shop, said):
     readers.read(shop, settings=Read(query="SELECT * FROM orders"))
-    assert "promises no order" in said[0].text
+    assert "guarantees no order" in said[0].text
 
 
 def test_several_tables_are_listed(sqlite, refused):

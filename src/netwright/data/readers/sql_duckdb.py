@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from netwright.data.table import Declared
 
-_ALLOWED = "one SELECT, for a source is only read"
+_ALLOWED = "one SELECT: sources are read-only"
 _ZONED = "TIMESTAMP WITH TIME ZONE"  # needs another package, pytz, to become a Python value
 _TABLES = """SELECT table_schema, table_name, table_type <> 'BASE TABLE' FROM information_schema.tables
 WHERE table_catalog = current_database() ORDER BY ALL"""

@@ -28,7 +28,7 @@ WHERE i.indrelid = %s::regclass AND i.indisprimary ORDER BY array_position(i.ind
 
 _ENUMS = "SELECT enumtypid, enumlabel FROM pg_enum WHERE enumtypid = ANY(%s::oid[]) ORDER BY enumtypid, enumsortorder"
 _READS = re.compile(r"^(\s|--[^\n]*\n|/\*.*?\*/|\()*(SELECT|WITH|VALUES|TABLE)\b", re.IGNORECASE | re.DOTALL)
-_ALLOWED = "one SELECT, for a source is only read"
+_ALLOWED = "one SELECT: sources are read-only"
 
 
 @contextmanager

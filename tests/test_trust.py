@@ -146,7 +146,7 @@ def test_a_threshold_is_refused_before_anything_is_trained(tmp_path: Path) -> No
         nw.train(rows, target="y", output=tmp_path / "run", settings={"trust": {"threshold": "f1"}})
     assert "network" not in [event.name for event in said] and not (tmp_path / "run").exists()
     two = {"x": [k % 7 / 3 for k in range(90)], "y": ["a", "b"] * 45}
-    with pytest.raises(InputError, match="trust.threshold: 'f2' does not measure"):
+    with pytest.raises(InputError, match="trust.threshold: 'f2' is not a metric for"):
         nw.train(two, target="y", output=tmp_path / "run", settings={"trust": {"threshold": "f2"}})
 
 

@@ -27,7 +27,7 @@ ROW = {"x": 5.0, "z": -3}
 
 
 def test_beyond_loopback_keys_are_demanded(runs: Path) -> None:
-    with pytest.raises(nw.InputError, match="can be reached from other machines.*--key-file"):
+    with pytest.raises(nw.InputError, match="is reachable from other machines without a key.*--key-file"):
         verb([str(runs / "flat")], settings={"host": "0.0.0.0"})
 
 
@@ -45,7 +45,7 @@ def test_key_files_that_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "keys.txt"
     made(path, "ann")
     path.chmod(0o644)
-    with pytest.raises(nw.InputError, match=r"may be read by others than its owner \(mode 644\).*chmod 600"):
+    with pytest.raises(nw.InputError, match=r"is readable by others \(mode 644\).*chmod 600"):
         Keys.read(path)
     path.chmod(0o600)
     path.write_text("nw-a-key-itself\n")
@@ -251,7 +251,7 @@ def test_runs_that_cannot_be_served(runs: Path, tmp_path: Path) -> None:
     (half / "model.safetensors").write_bytes((runs / "flat" / "model.safetensors").read_bytes()[:300])
     with pytest.raises(nw.InputError, match="this file is damaged"):
         verb([str(half)], settings={"port": 0})
-    with pytest.raises(nw.InputError, match="the name 'flat' stands twice"):
+    with pytest.raises(nw.InputError, match="the name 'flat' occurs twice"):
         verb([str(runs / "flat"), f"flat={half}"], settings={"port": 0})
     os.rename(half, tmp_path / "a b")
     with pytest.raises(nw.InputError, match="cannot be a model's name"):

@@ -29,8 +29,8 @@ ALWAYS void some_rows(const int rows, float *y, int64_t yr, const float *a, int6
             const vec two = part_of(line, c + W, whole ? INT64_MAX : columns);
             for (int r = 0; r < rows; r++) {
                 const float x = a[r * ar + k * ac];
-                left[r] = fused(SPLAT(x), one, left[r]);
-                right[r] = fused(SPLAT(x), two, right[r]);
+                left[r] = fused(splat(x), one, left[r]);
+                right[r] = fused(splat(x), two, right[r]);
             }
         }
         for (int r = 0; r < rows; r++) {

@@ -109,9 +109,14 @@ def attention(
     arXiv 2305.13245).
     """
     (B, H, N, d), K = q.shape, k.shape[1]
-    if H != K and N == 1 and (mask is None or mask.shape[1] == 1):  # heads that share keys are rows of one product
-        out = F.scaled_dot_product_attention(q.reshape(B, K, H // K, d), k, v, attn_mask=mask, scale=scale)
-        return out.reshape(B, H, 1, d)
+    if N == 1 and (
+        mask is None or (mask.dtype == torch.bool and mask.shape[1] == 1)
+    ):  # heads that share keys are rows of a product
+        scores = (q.reshape(B, K, H // K, d) * (d**-0.5 if scale is None else scale)) @ k.transpose(2, 3)
+        if mask is None:
+            return (scores.softmax(-1) @ v).view(B, H, 1, d)
+        shares = scores.masked_fill(~mask, -torch.inf).softmax(-1).masked_fill(~mask, 0.0)
+        return (shares @ v).view(B, H, 1, d)
     here = q.device.type == "cpu" and not torch.compiler.is_compiling() and not torch.compiler.is_exporting()
     shared = H != K and here  # keys and values are read where they stand
     if H != K and not shared:

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ALONE 262144 /* weights of a map up to which one thread takes it */
 #define AHEAD 8192 /* bytes that weights are asked for ahead of their use: measured, docs/log.md */
 
 typedef struct {
@@ -142,7 +143,7 @@ static void attend(const layer *l, const sizes *s, const float *mixed, const flo
         const float weight = expf(scores[p] - most), *at = p < P ? values + p * d : value;
         all += weight;
         int64_t i = 0;
-        LANES(d) AT(out) = fused(SPLAT(weight), OF(at), OF(out));
+        LANES(d) AT(out) = fused(splat(weight), OF(at), OF(out));
         REST(d) out[i] += weight * at[i];
     }
     for (int64_t i = 0; i < d; i++) out[i] /= all;
@@ -203,7 +204,7 @@ int EXPORT(decoder)(const layer *layers, const sizes *s, float *x, const float *
 
 /* x (B, I) -> y (B, O) */
 int EXPORT(linear)(const map *m, const float *x, float *y, int64_t B, int64_t threads) {
-#pragma omp parallel num_threads((int)threads)
+#pragma omp parallel num_threads((int)threads) if (m->O * m->I > ALONE)
     {
         const int64_t me = omp_get_thread_num(), all = omp_get_num_threads();
         product(m, x, y, m->O, B, part(m->O, me, all), part(m->O, me + 1, all));

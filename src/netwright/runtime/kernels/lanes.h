@@ -42,7 +42,16 @@ typedef int32_t whole __attribute__((vector_size(4 * W)));
 #define AT(p) (*(loose *)((p) + i))
 #define OF(p) (*(const loose *)((p) + i))
 
-#define SPLAT(x) ((x) - (vec){0})
+/* the same value in each lane */
+ALWAYS vec splat(float x) {
+#if W == 16
+    return (vec)_mm512_set1_ps(x);
+#elif W == 8
+    return (vec)_mm256_set1_ps(x);
+#else
+    return (vec){x, x, x, x};
+#endif
+}
 
 /* a b + c, rounded once where the processor can */
 ALWAYS vec fused(vec a, vec b, vec c) {
@@ -113,9 +122,6 @@ ALWAYS vec part_of(const float *p, int64_t i, int64_t n) {
     vec v = {0};
 #if W == 16
     if (i < n) v = (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << (n - i)) - 1), p + i);
-#elif W == 8
-    static const int32_t first[16] = {-1, -1, -1, -1, -1, -1, -1, -1}; /* then 0 */
-    if (i < n) v = (vec)_mm256_maskload_ps(p + i, _mm256_loadu_si256((const __m256i *)(first + 8 - (n - i))));
 #else
     for (int64_t j = 0; i + j < n; j++) v[j] = p[i + j];
 #endif
@@ -161,13 +167,13 @@ ALWAYS vec size(vec x) { return (vec)((whole)x & 0x7fffffff); } /* without its s
 
 /* e^x of x from -87 to 88 within 2 units of the last place; after Cephes' polynomial */
 ALWAYS vec bounded(vec x) {
-    const vec shifted = fused(x, SPLAT(1.44269504f), SPLAT(12582912.0f)), n = shifted - 12582912.0f; /* whole numbers of twos */
-    const vec r = fused(n, SPLAT(2.12194440e-4f), fused(n, SPLAT(-0.693359375f), x));
-    vec p = fused(r, SPLAT(1.9875691500e-4f), SPLAT(1.3981999507e-3f));
-    p = fused(p, r, SPLAT(8.3334519073e-3f));
-    p = fused(p, r, SPLAT(4.1665795894e-2f));
-    p = fused(p, r, SPLAT(1.6666665459e-1f));
-    p = fused(p, r, SPLAT(5.0000001201e-1f));
+    const vec shifted = fused(x, splat(1.44269504f), splat(12582912.0f)), n = shifted - 12582912.0f; /* whole numbers of twos */
+    const vec r = fused(n, splat(2.12194440e-4f), fused(n, splat(-0.693359375f), x));
+    vec p = fused(r, splat(1.9875691500e-4f), splat(1.3981999507e-3f));
+    p = fused(p, r, splat(8.3334519073e-3f));
+    p = fused(p, r, splat(4.1665795894e-2f));
+    p = fused(p, r, splat(1.6666665459e-1f));
+    p = fused(p, r, splat(5.0000001201e-1f));
     p = fused(p, r * r, r) + 1.0f;
     const whole twos = ((whole)shifted + 127) << 23;
     return p * (vec)twos;
@@ -183,10 +189,10 @@ ALWAYS vec power(vec x) {
 ALWAYS vec below(vec x, vec *density) {
     const vec z = lower(size(x) * 0.70710678f, (vec){0} + 9.3f); /* e^-86 from there on */
     const vec t = inverse(1.0f + 0.3275911f * z), e = bounded(-z * z);
-    vec p = fused(t, SPLAT(1.061405429f), SPLAT(-1.453152027f));
-    p = fused(p, t, SPLAT(1.421413741f));
-    p = fused(p, t, SPLAT(-0.284496736f));
-    p = fused(p, t, SPLAT(0.254829592f));
+    vec p = fused(t, splat(1.061405429f), splat(-1.453152027f));
+    p = fused(p, t, splat(1.421413741f));
+    p = fused(p, t, splat(-0.284496736f));
+    p = fused(p, t, splat(0.254829592f));
     const vec beyond = 0.5f * p * t * e;
     *density = 0.39894228f * e;
     return pick(x < 0, beyond, 1.0f - beyond);

@@ -65,6 +65,15 @@ def define(schema: str, function: Callable[..., Any]) -> Any:
     return getattr(torch.ops.netwright, name).default
 
 
+def differentiable(function: type[torch.autograd.Function], alone: Callable[P, R]) -> Callable[P, R]:
+    """Return a function with its backward pass where gradients are kept, and `alone` where none are: it costs less."""
+
+    def called(*args: P.args, **kwargs: P.kwargs) -> R:
+        return function.apply(*args, **kwargs) if torch.is_grad_enabled() else alone(*args, **kwargs)  # type: ignore[return-value]
+
+    return called
+
+
 def plain(*tensors: Tensor) -> bool:
     """Whether tensors are floats of 32 bits on a processor, some of them, in code that runs as it stands."""
     for x in tensors:

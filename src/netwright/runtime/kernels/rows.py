@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from netwright.runtime.kernels.layout import together, where
 from netwright.runtime.kernels.native import call
-from netwright.runtime.kernels.operation import define, drawn, operation, plain
+from netwright.runtime.kernels.operation import define, differentiable, drawn, operation, plain
 
 SIZES = ((1, 1), (3, 7), (65, 16), (130, 33), (700, 130))
 
@@ -83,13 +83,21 @@ def _sums() -> Iterator[tuple[Any, ...]]:
         yield drawn(2, rows, width), drawn(2, rows, width, seed=1), drawn(width, seed=2), 1e-5
 
 
-@operation(compiled=_Norm.apply, takes=lambda x, weight, epsilon: plain(x, weight), examples=_norms)
+@operation(
+    compiled=differentiable(_Norm, lambda x, weight, epsilon: norm_(x, weight, epsilon)[0]),
+    takes=lambda x, weight, epsilon: plain(x, weight),
+    examples=_norms,
+)
 def norm(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
     """(..., D) -> y = w x / √(mean x² + ε) over the last axis (Zhang & Sennrich 2019, arXiv 1910.07467)."""
     return F.rms_norm(x, weight.shape, weight, epsilon)
 
 
-@operation(compiled=_AddedNorm.apply, takes=lambda x, more, weight, epsilon: plain(x, more, weight), examples=_sums)
+@operation(
+    compiled=differentiable(_AddedNorm, lambda x, more, weight, epsilon: added_norm_(x, more, weight, epsilon)[:2]),
+    takes=lambda x, more, weight, epsilon: plain(x, more, weight),
+    examples=_sums,
+)
 def added_norm(x: Tensor, more: Tensor, weight: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
     """Two (..., D) -> their sum, and the sum normed as `norm` does."""
     total = x + more
@@ -134,6 +142,10 @@ class _LayerNorm(torch.autograd.Function):
         return dx, dbias, dx, dw, dbeta, None
 
 
+def _without_gradient(x: Tensor, bias: Tensor, more: Tensor, weight: Tensor, beta: Tensor, epsilon: float) -> Tensor:
+    return layer_norm_(x, bias, more, weight, beta, epsilon, False)[0]
+
+
 def _layer_norms() -> Iterator[tuple[Any, ...]]:
     for shape in ((3, 7), (2, 5, 33), (200, 384)):
         vectors = [drawn(shape[-1], seed=seed) for seed in (2, 3, 4)]
@@ -141,7 +153,7 @@ def _layer_norms() -> Iterator[tuple[Any, ...]]:
 
 
 @operation(
-    compiled=_LayerNorm.apply,
+    compiled=differentiable(_LayerNorm, _without_gradient),
     takes=lambda x, bias, more, weight, beta, epsilon: plain(x, bias, more, weight, beta),
     examples=_layer_norms,
 )
@@ -189,7 +201,7 @@ def _gates() -> Iterator[tuple[Any, ...]]:
         yield ((3 * drawn(rows, 2 * width, learns=False)).requires_grad_(),)
 
 
-@operation(compiled=_SwiGLU.apply, takes=lambda x: plain(x), examples=_gates)
+@operation(compiled=differentiable(_SwiGLU, lambda x: swiglu_(x)), takes=lambda x: plain(x), examples=_gates)
 def swiglu(x: Tensor) -> Tensor:
     """(..., 2F) gates and others -> silu(gate) · other (..., F) (Shazeer 2020, arXiv 2002.05202)."""
     gate, other = x.chunk(2, -1)
@@ -235,7 +247,11 @@ def _biased() -> Iterator[tuple[Any, ...]]:
         yield from ((x, drawn(shape[-1], seed=1)), (x, None))
 
 
-@operation(compiled=_GELU.apply, takes=lambda x, bias: plain(x), examples=_biased)
+@operation(
+    compiled=differentiable(_GELU, lambda x, bias: gelu_(x, bias, False)[0]),
+    takes=lambda x, bias: plain(x),
+    examples=_biased,
+)
 def gelu(x: Tensor, bias: Tensor | None) -> Tensor:
     """(..., D) -> t times the share of a normal distribution below t, t = x + bias (Hendrycks & Gimpel 2016, arXiv 1606.08415)."""
     return F.gelu(x if bias is None else x + bias)
@@ -281,7 +297,11 @@ def _turns() -> Iterator[tuple[Any, ...]]:
             yield drawn(3, 40, heads + 2 * keys, d), angle.cos(), angle.sin(), heads, keys
 
 
-@operation(compiled=_Rotary.apply, takes=lambda x, cos, sin, heads, keys: plain(x, cos, sin), examples=_turns)
+@operation(
+    compiled=differentiable(_Rotary, rotary_),
+    takes=lambda x, cos, sin, heads, keys: plain(x, cos, sin),
+    examples=_turns,
+)
 def rotary(x: Tensor, cos: Tensor, sin: Tensor, heads: int, keys: int) -> tuple[Tensor, Tensor, Tensor]:
     """(B, T, h + 2k, d) -> queries (B, h, T, d), keys and values (B, k, T, d); queries and keys turned by their places.
 

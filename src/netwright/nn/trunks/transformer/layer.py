@@ -42,16 +42,17 @@ class Layer(nn.Module):
         self.heads, self.key_heads, self.d = h, settings.key_heads or h, settings.head_size or D // h
         self.hidden = settings.hidden or -(-8 * D // 3 // 8) * 8
         self.attention_norm, self.dense_norm = (RMSNorm(D, settings.epsilon) for _ in range(2))
-        self.qkv = Linear(D, (h + 2 * self.key_heads) * self.d, bias=settings.biased)
-        self.merge = Linear(h * self.d, D, bias=False)
+        linear = nn.Linear if crossed else Linear  # of few rows torch's are faster one by one
+        self.qkv = linear(D, (h + 2 * self.key_heads) * self.d, bias=settings.biased)
+        self.merge = linear(h * self.d, D, bias=False)
         self.query_norm, self.key_norm = (
             RMSNorm(self.d, settings.epsilon) if settings.normed else None for _ in range(2)
         )
-        self.gate_up, self.down = Linear(D, 2 * self.hidden, bias=False), Linear(self.hidden, D, bias=False)
+        self.gate_up, self.down = linear(D, 2 * self.hidden, bias=False), linear(self.hidden, D, bias=False)
         self.crossed_norm = RMSNorm(D, settings.epsilon) if crossed else None
         if crossed:
-            self.asks, self.sees = (Linear(D, size * self.d, bias=False) for size in (h, 2 * self.key_heads))
-            self.joins = Linear(h * self.d, D, bias=False)
+            self.asks, self.sees = (nn.Linear(D, size * self.d, bias=False) for size in (h, 2 * self.key_heads))
+            self.joins = nn.Linear(h * self.d, D, bias=False)
         self.dropout = nn.Dropout(settings.dropout or 0.0)
 
     def forward(

@@ -22,7 +22,7 @@ from instructions import path as instructions
 from results import machine, write_section
 
 from netwright.nn import quantization
-from netwright.nn.heads.text.settings import Manner
+from netwright.nn.heads.text.settings import SamplingParams
 from netwright.training.checkpoint_start import writer
 
 KEPT = Path(__file__).parent / "generation.json"
@@ -40,7 +40,7 @@ def speed(turns: int) -> dict[str, float]:
     tokenizer = AutoTokenizer.from_pretrained(place)
     ours, small = writer(place, length=512), writer(place, length=512)
     quantization.convert(small.network, FORM)
-    manner = Manner(max_tokens=TOKENS)
+    sampling = SamplingParams(max_tokens=TOKENS)
     found: dict[str, list[float]] = {}
     for _ in range(turns):
         for count in (1, 8):
@@ -55,8 +55,8 @@ def speed(turns: int) -> dict[str, float]:
 
             sides = {
                 "transformers": said,
-                "netwright": lambda messages=messages: sum(len(text.tokens) for text in ours.generate(messages, manner=manner)),
-                "netwright int8": lambda messages=messages: sum(len(text.tokens) for text in small.generate(messages, manner=manner)),
+                "netwright": lambda messages=messages: sum(len(text.tokens) for text in ours.generate(messages, sampling=sampling)),
+                "netwright int8": lambda messages=messages: sum(len(text.tokens) for text in small.generate(messages, sampling=sampling)),
             }  # fmt: skip
             for name, work in sides.items():
                 work() if f"{name}, {count}" not in found else None  # the first warms up

@@ -27,7 +27,7 @@ import netwright as nw
 from netwright.evaluation import metrics as measure
 from netwright.evaluation.baselines import ngrams
 from netwright.evaluation.baselines.nearest import nearest
-from netwright.nn.heads.text.settings import Manner
+from netwright.nn.heads.text.settings import SamplingParams
 
 KEPT = Path(__file__).parent / "language.json"
 FAR = 0.6  # cosine of the nearest training source below which a row is far
@@ -170,7 +170,9 @@ def run(name: str, steps: int | None, done: str | None) -> None:
     }  # fmt: skip
     if name == "poems":
         out |= poems(model, frame)
-        texts = model.generate(["床前", "春", "明月"], manner=Manner(max_tokens=60, temperature=0.8, top_p=0.95))
+        texts = model.generate(
+            ["床前", "春", "明月"], sampling=SamplingParams(max_tokens=60, temperature=0.8, top_p=0.95)
+        )
         out["samples"] = [text.text for text in texts]
     if name == "help":
         out |= far(model, frame)

@@ -130,10 +130,10 @@ def peft(work: str, folder: Path, model: str) -> dict[str, Any]:
     from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
 
     import netwright as nw  # noqa: F401 - the tokens are read from our run's kinds
-    from netwright.kinds.messages import Messages, Options
+    from netwright.kinds.messages import Target as MessagesTarget, Options
 
     frames = [pl.read_ndjson(folder / name) for name in ("chat.jsonl", "chat_test.jsonl")]
-    kind = Messages.fit(frames[0].select("messages"), Options(tokenizer=model, length=256, vocabulary=49152), "target")
+    kind = MessagesTarget.fit(frames[0].select("messages"), Options(tokenizer=model, length=256, vocabulary=49152))
     net: Any = get_peft_model(
         AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32),
         LoraConfig(r=8, lora_alpha=16, lora_dropout=0.0, target_modules=["q_proj", "k_proj", "v_proj"][::2], task_type="CAUSAL_LM"),

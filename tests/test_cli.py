@@ -300,7 +300,7 @@ def test_a_folder_of_images(cli):
                 pixels = (random.random((8, 8, 3)) * 100 + 100 * number).astype(np.uint8)
                 Image.fromarray(pixels).save(Path("photos", part, name, f"{k}.png"))
     _, err = cli("train", "photos", "--target", "label", *CONVNET, "--output", "run")
-    assert "14 rows train, 2 choose the best weights, 8 test, as photos divides them" in err
+    assert "14 rows train, 2 validation, 8 test, as photos divides them" in err
     assert answers("run")["id"][0] == "test/cats/0.png"
     assert len(cli("predict", "run", "photos/test")[0].splitlines()) == 9
 
@@ -374,7 +374,7 @@ def test_a_module_of_ones_own():
     with pytest.raises(nw.InputError) as caught:
         nw.load("run")
     assert str(caught.value) == (
-        "model: its network is Own, which is your own code. To mend it: give it again: "
+        "model: its network is Own, which is your own code. Fix: give it again: "
         "netwright.load(run, module=your_module)."
     )
 
@@ -411,7 +411,7 @@ def test_weights_of_rows_and_of_classes(cli, data):
 def test_divided_by_a_column(cli, data):
     keep = ("--leave_out", "price,tags,w,person")
     _, err = cli("train", data, "--target", "y", *MLP, *keep, "--split.column", "part", "--output", "run")
-    assert "20 rows train, 10 choose the best weights, 10 test, as column part divides them" in err
+    assert "20 rows train, 10 validation, 10 test, as column part divides them" in err
     table = frame()
     tested = [f"people.csv:{k + 2}" for k in range(ROWS) if table["part"][k] == "test"]
     assert answers("run")["id"].to_list() == tested
@@ -445,7 +445,7 @@ def test_files_of_validation_and_test_rows(cli, data):
     frame(11).write_csv("t.csv")
     files = ("--split.validation_data", "v.csv", "--split.test_data", "t.csv")
     _, err = cli("train", data, "--target", "y", *MLP, *APART, *files, "--output", "run")
-    assert "40 rows train, 13 choose the best weights, 11 test" in err
+    assert "40 rows train, 13 validation, 11 test" in err
     assert answers("run")["id"].to_list() == [f"t.csv:{line}" for line in range(2, 13)]
 
 
@@ -453,6 +453,6 @@ def test_no_rows_to_measure_on(cli, data):
     _, err = cli(
         "train", data, "--target", "y", *MLP, *APART, "--split.test", "0", "--split.validation", "0", "--output", "run"
     )
-    assert "no rows are left to measure on: nothing is known of how good the network is" in err
+    assert "no test or validation rows: the network's quality is unknown" in err
     assert metrics("run")["test"] == {} == metrics("run")["validation"]
     cli("show", "run")

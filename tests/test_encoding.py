@@ -12,12 +12,12 @@ import torch
 
 import netwright as nw
 import netwright.inference.model
-from netwright.data import encode, schema, splits
+from netwright.data import describe, encode, schema, splits
 from netwright.data.readers import large, mapped
 from netwright.data.splits import divide
 from netwright.data.table import Table
 from netwright.events import Event, listening
-from netwright.kinds import facts, parse
+from netwright.kinds import facts
 from netwright.kinds.infer import check_options, infer, kind_class
 from netwright.nn.batch import tensors
 from netwright.recipe import Recipe, Split
@@ -51,13 +51,13 @@ def table() -> Table:
 
 def fitted(table: Table, kind: str, columns: list[str], role: str = "input") -> tuple[object, pl.DataFrame]:
     frame = table.frame.select(columns)
-    return kind_class(kind).fit(frame.head(200), check_options(kind, {}, ""), role), frame  # type: ignore[arg-type]
+    return kind_class(kind, role).fit(frame.head(200), check_options(kind, {}, "", role)), frame  # type: ignore[arg-type]
 
 
 def heard_of(kind: object, frame: pl.DataFrame, table: Table) -> tuple[dict, list[tuple]]:
     """The encoded arrays, and what was said, in the order of its names and columns."""
     with listening(heard := list[Event]()):
-        arrays = encode.encoded(kind, frame, table)  # type: ignore[arg-type]
+        arrays = encode.encoded(kind, replace(table, frame=frame))  # type: ignore[arg-type]
     said = [(e.name, e.text, e.data) for e in heard if not e.name.startswith("cache.")]
     return arrays, sorted(said, key=lambda one: (one[0], one[1]))
 
@@ -101,7 +101,7 @@ def test_what_is_laid_down_is_mapped_and_taken_by_torch_without_a_copy(
     monkeypatch.setattr(encode, "SLICE", 37)
     monkeypatch.setattr(encode, "LAID", 0)
     each, frame = fitted(table, "number", ["b", "whole"])
-    arrays = encode.encoded(each, frame, table)  # type: ignore[arg-type]
+    arrays = encode.encoded(each, replace(table, frame=frame))  # type: ignore[arg-type]
     assert isinstance(arrays["values"], np.memmap)
     assert tensors(arrays)["values"].data_ptr() == arrays["values"].ctypes.data  # type: ignore[union-attr]
 
@@ -118,10 +118,13 @@ def test_rows_of_unlike_length_are_laid_down_too() -> None:
     assert [ragged.row(row).tolist() for row in range(len(ragged))] == [[1, 2], [], [3], [4, 5]]
 
 
-def test_a_form_found_by_slices_is_the_one_of_all_values() -> None:
-    values = pl.Series(["01/02/2024", "12/31/2024", None, "x", "03/04/2024"])
-    form = parse.date_form(lambda: (values.slice(at, 2) for at in range(0, 5, 2)))
-    assert parse.dates(values, form).equals(parse.dates(values))
+def test_a_date_is_read_alike_whatever_stands_beside_it(table: Table) -> None:
+    """The layout of training holds: no slice and no row of its own makes another day of a date."""
+    each, frame = fitted(table, "date", ["day"])
+    whole = encode.encoded(each, replace(table, frame=frame))["values"]  # type: ignore[arg-type]
+    for row in range(0, N, 97):
+        one = encode.encoded(each, replace(table, frame=frame[row : row + 1]))["values"]  # type: ignore[arg-type]
+        np.testing.assert_array_equal(one[0], whole[row])  # type: ignore[index]
 
 
 @pytest.mark.parametrize("name", ["a", "b", "city", "whole", "words"])
@@ -149,7 +152,7 @@ def test_kinds_are_fitted_on_a_sample_and_the_classes_on_all_rows(
     )
     table = Table.of(rare, name="a.csv")
     monkeypatch.setattr(schema, "MOST", 20)
-    described = schema.describe(table, Recipe(target=("city",), inputs=("a", "b")))
+    described = describe.describe(table, Recipe(target=("city",), inputs=("a", "b")))
     from netwright.nn.trunks.linear.settings import Settings
 
     with listening(heard := list[Event]()):
@@ -245,6 +248,6 @@ def test_a_text_is_not_taken_for_the_name_of_a_file(tmp_path: Path, first: str) 
     recipe = Recipe(target=("b",), columns={"a": {"kind": "text", "vocabulary": 64}})
     frame = texts.frame.with_columns(b=pl.Series([1.0, 2.0]))
     placed = replace(texts, frame=frame, folder=str(tmp_path))
-    described = schema.describe(placed, recipe)
+    described = describe.describe(placed, recipe)
     kinds, _ = schema.fit(described, family_settings({"family": "linear"}), np.arange(2))
     assert len(kinds.encode(placed)["text"]["ids"]) == 2

@@ -114,6 +114,6 @@ def test_what_cannot_be_packed(home: Path, tmp_path: Path) -> None:
     half.mkdir()
     for name in ("run.json", "kinds.json", "recipe.yaml"):
         (half / name).write_bytes((home / "My Run" / name).read_bytes())
-    with pytest.raises(InputError, match="this run was not finished"):
+    with pytest.raises(InputError, match="this run is not complete"):
         pack(half, output=tmp_path / "out")
     assert not (tmp_path / "out").exists()

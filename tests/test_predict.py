@@ -89,7 +89,7 @@ def test_work_that_stops_goes_on_where_it_was(home: Path, small: None, ending: s
     with listening(said):
         verb.predict(*args, output=path)
     assert [event.text for event in said if event.name == "predict.resumed"] == [
-        f"goes on behind row {5 * PART} of {N:,}"
+        f"continuing after row {5 * PART} of {N:,}"
     ]
     assert path.read_bytes() == (tmp_path / f"whole.{ending}").read_bytes() and not part.exists()
 
@@ -130,7 +130,7 @@ def test_killed_again_and_again(home: Path, tmp_path: Path) -> None:
 
 def test_two_processes_do_not_write_one_file(tmp_path: Path) -> None:
     second = output.opened(tmp_path / "p.csv", {})
-    with output.opened(tmp_path / "p.csv", {}), pytest.raises(InputError, match="another process is writing it"):
+    with output.opened(tmp_path / "p.csv", {}), pytest.raises(InputError, match="another process is writing this file"):
         second.__enter__()
 
 
@@ -138,7 +138,7 @@ def test_two_processes_do_not_write_one_file(tmp_path: Path) -> None:
     ("place", "words"),
     [
         ("p.xlsx", "ends in '.xlsx'. Allowed: .csv, .jsonl, .parquet"),
-        ("there.csv", "this file exists. To mend it: delete it, or name another --output"),
+        ("there.csv", "this file exists. Fix: delete it, or name another --output"),
         ("folder.csv", "is a folder"),
         ("file/p.csv", "cannot be written: "),
     ],
@@ -154,7 +154,7 @@ def test_places_where_nothing_can_be_written(place: str, words: str, home: Path,
 
 
 def test_the_rows_themselves_are_not_written_over(home: Path) -> None:
-    with pytest.raises(InputError, match="are the rows that are read"):
+    with pytest.raises(InputError, match="is the file being read"):
         verb.predict(home / "run", home / "rows.csv", output=home / "rows.csv")
 
 
@@ -164,7 +164,7 @@ def test_no_room_leaves_nothing(home: Path, small: None, tmp_path: Path, monkeyp
 
     monkeypatch.setattr(pl.DataFrame, "write_ipc", full)
     with pytest.raises(
-        InputError, match=r"/p.parquet: cannot be written: No space left on device. To mend it: free some room"
+        InputError, match=r"/p.parquet: cannot be written: No space left on device. Fix: free some room"
     ):
         verb.predict(home / "run", home / "rows.parquet", output=tmp_path / "p.parquet")
     assert not list(tmp_path.iterdir())
@@ -172,7 +172,7 @@ def test_no_room_leaves_nothing(home: Path, small: None, tmp_path: Path, monkeyp
 
 def test_a_stream_of_a_broken_file(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"PAR1 no more")
-    with pytest.raises(InputError, match="is not a whole Parquet file"):
+    with pytest.raises(InputError, match="is not a complete Parquet file"):
         readers.streamed(tmp_path / "a.parquet")
     (tmp_path / "a.parquet").write_bytes(b"")
     with pytest.raises(InputError, match="the file is empty"):

@@ -55,7 +55,7 @@ def test_get_writes_a_file_and_names_the_next_command(tmp_path, monkeypatch, cap
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["get", "irs"], "there is no sample 'irs'. To mend it: did you mean iris?"),
+        (["get", "irs"], "there is no sample 'irs'. Fix: did you mean iris?"),
         (["get", "iris", "--output", "iris.xlsx"], "does not end in .csv"),
         (["get"], "name a sample"),
     ],

@@ -1,6 +1,6 @@
 """The public schema, frozen: a change here is a change for everyone who reads runs, writes recipes or calls the flags.
 
-docs/run-folder.md describes the same. What is added belongs into these lists; what is renamed or removed also raises
+docs/reference/run-folder.md describes the same. What is added belongs into these lists; what is renamed or removed also raises
 `netwright.runtime.run.VERSION`.
 """
 
@@ -38,7 +38,7 @@ training.schedule training.seed training.step_every training.step_factor trainin
 trust.calibrate trust.coverage trust.threshold unlabelled weight
 """
 
-MANNER = [
+SAMPLING = [
     "--beams", "--length-penalty", "--logprobs", "--max-tokens", "--min-p", "--repetition-penalty", "--seed", "--stop",
     "--temperature", "--top-k", "--top-p",
 ]  # fmt: skip
@@ -55,8 +55,8 @@ VERB_ARGUMENTS = {
     "embed": ["data", "run", "--inputs", "--output"],
     "quantize": ["run", "--data", "--output", "--to"],
     "distill": ["data", "run", "--into", "--made", "--output", "--unlabelled"],
-    "generate": ["prompt", "run", *MANNER],
-    "chat": ["run", "--system", *MANNER],
+    "generate": ["prompt", "run", *SAMPLING],
+    "chat": ["run", "--system", *SAMPLING],
     "export": ["run", "--data", "--output", "--to", "--type"],
     "verify": ["folder", "run", "--data"],
     "pack": ["run", "--output"],
@@ -135,7 +135,6 @@ METRICS = {
     "match": "mrr found_1 found_10 spearman cosine",
     "span": "f1 exact_match answered_f1 unanswerable",
     "text": "bits_per_byte perplexity loss chrf bleu rouge_l rouge_1 rouge_2 exact_match",
-    "messages": "bits_per_byte perplexity loss chrf bleu rouge_l rouge_1 rouge_2 exact_match",
 }
 
 MLP = ("--model", "mlp", "--model.width", "8", "--model.members", "2", "--training.epochs", "2", "--plan.threads", "1")
@@ -177,7 +176,7 @@ def read(path: Path) -> Any:
 def test_the_public_names():
     assert nw.__all__ == [
         "InputError",
-        "Manner",
+        "SamplingParams",
         "Model",
         "Recipe",
         "__version__",
@@ -259,9 +258,9 @@ def test_what_stands_in_each_room(room, names):
 
 @pytest.mark.parametrize(("kind", "names"), KIND_SETTINGS.items())
 def test_the_settings_of_a_column(kind, names):
-    from netwright.kinds.infer import kind_class
+    from netwright.kinds.infer import able, kind_class
 
-    assert " ".join(kind_class(kind).Options.model_fields) == names
+    assert " ".join(kind_class(kind, "input" if kind in able("input") else "target").Options.model_fields) == names
 
 
 @pytest.mark.parametrize(("head", "names"), HEAD_SETTINGS.items())

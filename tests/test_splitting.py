@@ -149,7 +149,7 @@ CONTRADICTIONS: list[tuple[dict[str, Any], str]] = [
     ({"group": "patient", "time": "day"}, "group and time are given"),
     ({"validation": 0.6, "test": 0.5}, "validation 0.6 and test 0.5 leave no rows to train on"),
     ({"column": "nme"}, "rows has no column 'nme'"),
-    ({"group": "patent"}, "rows has no column 'patent'. To mend it: did you mean patient"),
+    ({"group": "patent"}, "rows has no column 'patent'. Fix: did you mean patient"),
     ({"column": "patient"}, "patient holds p0, p1, p10, p11, p12. Allowed: train, validation, test"),
     ({"group": "two"}, "two has 2 different values. Allowed: at least 3"),
     ({"time": "patient"}, "patient holds no dates or numbers"),

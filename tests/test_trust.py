@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from sklearn.metrics import f1_score
 
@@ -12,11 +13,19 @@ import netwright as nw
 from netwright.errors import InputError
 from netwright.evaluation import calibration
 from netwright.events import Event, listening
+from netwright.kinds.category import Options as CategoryOptions
+from netwright.kinds.category import Target as Category
+from netwright.kinds.number import Options as NumberOptions
+from netwright.kinds.number import Target as Number
 from netwright.recipe import Trust as Settings
 from netwright.report.page.found import Found
 from netwright.report.page.verdict import sentence
 from netwright.report.page.verdict import verdict as shown
 from netwright.runtime.run import Run
+
+CLASSES = Category.fit(pl.DataFrame({"y": ["a", "b"]}), CategoryOptions())
+THREE = Category.fit(pl.DataFrame({"y": ["a", "b", "c"]}), CategoryOptions())
+NUMBER = Number.fit(pl.DataFrame({"y": [0.0, 1.0]}), NumberOptions())
 
 
 def drawn(rows: int, sharp: float, classes: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -35,7 +44,7 @@ def log_loss(truth: np.ndarray, probability: np.ndarray) -> float:
 
 def test_the_temperature_of_answers_that_are_too_sure_is_found() -> None:
     truth, shown = drawn(4000, sharp=2.0)
-    learned = calibration.fit("category", truth, {"probability": shown}, None, Settings())
+    learned = calibration.fit(CLASSES, truth, {"probability": shown}, None, Settings())
     assert learned.temperature == pytest.approx(2.0, rel=0.1)
     new, theirs = drawn(4000, sharp=2.0, seed=1)
     assert log_loss(new, learned.apply({"probability": theirs})["probability"]) < log_loss(new, theirs) - 0.05
@@ -44,12 +53,12 @@ def test_the_temperature_of_answers_that_are_too_sure_is_found() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_calibrated_answers_and_few_rows_are_left_as_they_are(seed: int) -> None:
     truth, shown = drawn(60, sharp=1.05, seed=seed)
-    assert calibration.fit("category", truth, {"probability": shown}, None, Settings()).temperature == 1.0
+    assert calibration.fit(CLASSES, truth, {"probability": shown}, None, Settings()).temperature == 1.0
     few, sure = drawn(10, sharp=5.0, seed=seed)
-    assert calibration.fit("category", few, {"probability": sure}, None, Settings()) == calibration.Trust()
+    assert calibration.fit(CLASSES, few, {"probability": sure}, None, Settings()) == calibration.Trust()
     off = Settings(calibrate=False)
     wild, wrong = drawn(500, sharp=4.0, seed=seed)
-    assert calibration.fit("category", wild, {"probability": wrong}, None, off).temperature == 1.0
+    assert calibration.fit(CLASSES, wild, {"probability": wrong}, None, off).temperature == 1.0
 
 
 @pytest.mark.parametrize("coverage", [0.5, 0.8, 0.95])
@@ -57,9 +66,9 @@ def test_sets_hold_the_truth_as_often_as_stated(coverage: float) -> None:
     settings, held = Settings(coverage=coverage), []
     for seed in range(20):
         truth, shown = drawn(600, sharp=1.5, classes=5, seed=seed)
-        learned = calibration.fit("category", truth[:300], {"probability": shown[:300]}, None, settings)
+        learned = calibration.fit(CLASSES, truth[:300], {"probability": shown[:300]}, None, settings)
         answer = learned.apply({"probability": shown[300:]})
-        found = calibration.found("category", truth[300:], answer, learned)
+        found = calibration.found(CLASSES, truth[300:], answer, learned)
         held.append(found["coverage"]["found"])
         assert (answer["set"].sum(1) >= 1).all()
     assert coverage - 0.01 < np.mean(held) < max(coverage + 0.03, 0.75)  # the most probable class is always in
@@ -73,16 +82,16 @@ def test_intervals_hold_the_truth_as_often_as_stated(coverage: float) -> None:
         truth = random.normal(size=400)
         answer = {"value": truth + random.standard_t(3, size=400)}
         learned = calibration.fit(
-            "number", truth[:200], {"value": answer["value"][:200]}, None, Settings(coverage=coverage)
+            NUMBER, truth[:200], {"value": answer["value"][:200]}, None, Settings(coverage=coverage)
         )
         applied = learned.apply({"value": answer["value"][200:]})
-        held.append(calibration.found("number", truth[200:], applied, learned)["coverage"]["found"])
+        held.append(calibration.found(NUMBER, truth[200:], applied, learned)["coverage"]["found"])
     assert coverage - 0.01 < np.mean(held) < coverage + 0.02
 
 
 def test_too_few_rows_promise_nothing() -> None:
     truth = np.arange(25.0)
-    assert calibration.fit("number", truth, {"value": truth}, None, Settings(coverage=0.99)).reach is None
+    assert calibration.fit(NUMBER, truth, {"value": truth}, None, Settings(coverage=0.99)).reach is None
     assert "low" not in calibration.Trust().apply({"value": truth})
 
 
@@ -91,7 +100,7 @@ def test_the_threshold_is_the_best_for_its_metric() -> None:
     second = random.beta(1, 6, 2000)  # few rows are of the second class
     truth = (random.random(2000) < second).astype(np.int64)
     answer = {"probability": np.stack([1 - second, second], 1)}
-    learned = calibration.fit("category", truth, answer, None, Settings(threshold="f1"))
+    learned = calibration.fit(CLASSES, truth, answer, None, Settings(threshold="f1"))
     assert learned.threshold is not None and learned.threshold < 0.4
     chosen = learned.apply(answer)["choice"]
     best = max(f1_score(truth, second >= cut) for cut in np.linspace(0.05, 0.6, 100))
@@ -104,17 +113,17 @@ def test_few_rows_that_are_all_right_make_no_answer_surer(seed: int) -> None:
     truth, shown = drawn(27, sharp=3.0, seed=seed)
     sure = np.full_like(shown, 0.02)
     sure[np.arange(27), truth] = 0.96
-    assert calibration.fit("category", truth, {"probability": sure}, None, Settings()).temperature >= 1.0
+    assert calibration.fit(CLASSES, truth, {"probability": sure}, None, Settings()).temperature >= 1.0
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_answers_that_are_rightly_sure_stay_so(seed: int) -> None:
-    """Platt's doubt alone once took a temperature of 2.2, by which the validation log-loss rose from 0.041 to 0.054."""
+    """Platt's doubt alone once took a temperature of 2.2, by which the ): validation log-loss rose from 0.041 to 0.054."""
     random = np.random.default_rng(seed)
     logits = random.normal(-10, 12, 120)
     second = 1 / (1 + np.exp(-logits))
     truth = (random.random(120) < second).astype(np.int64)
-    learned = calibration.fit("category", truth, {"probability": np.stack([1 - second, second], 1)}, None, Settings())
+    learned = calibration.fit(CLASSES, truth, {"probability": np.stack([1 - second, second], 1)}, None, Settings())
     assert learned.temperature == 1.0 and learned.log_loss_after == learned.log_loss_before
 
 
@@ -125,7 +134,7 @@ def test_who_names_a_purpose_is_told_how_well_it_is_served(tmp_path: Path) -> No
     with listening(said := []):
         nw.train(rows, target="y", model="linear", output=tmp_path / "run", settings={"trust": {"threshold": "f1"}})
     (verdict,) = [event for event in said if event.name == "verdict"]
-    assert verdict.data["metric"] == "f1" and verdict.text.endswith("baselines decide at one half")
+    assert verdict.data["metric"] == "f1" and verdict.text.endswith("baselines use a threshold of 0.5")
     found = Found.read(Run.open(tmp_path / "run"))
     assert sentence(shown(found, "y")).startswith("The network reaches ") and shown(found, "y").metric == "f1"
 
@@ -144,7 +153,7 @@ def test_a_threshold_is_refused_before_anything_is_trained(tmp_path: Path) -> No
 def test_a_threshold_for_what_has_none_is_refused() -> None:
     truth, shown = drawn(100, sharp=1.0)
     with pytest.raises(InputError, match=r"trust.threshold: there are 3 classes. Allowed: a target of two classes"):
-        calibration.fit("category", truth, {"probability": shown}, None, Settings(threshold="f1"))
+        calibration.fit(THREE, truth, {"probability": shown}, None, Settings(threshold="f1"))
     two, both = drawn(100, sharp=1.0, classes=2)
     with pytest.raises(InputError, match="trust.threshold: log_loss does not depend on a threshold. Allowed: accuracy"):
-        calibration.fit("category", two, {"probability": both}, None, Settings(threshold="log_loss"))
+        calibration.fit(CLASSES, two, {"probability": both}, None, Settings(threshold="log_loss"))

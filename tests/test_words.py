@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 import netwright as nw
-from netwright.data import linked, schema
+from netwright.data import describe, linked
 from netwright.errors import InputError
 from netwright.events import Event, listening
 from netwright.recipe import Recipe
@@ -20,16 +20,16 @@ TEXTS = ["Ann lives in Rome", "Bob sat", "a cat ran far away"] * 8
 TAGS = [["N", "V", "P", "N"], ["N", "V"], ["D", "N", "V", "A", "A"]] * 8
 
 
-def described(data: Any, **recipe: Any) -> schema.Described:
+def described(data: Any, **recipe: Any) -> describe.Described:
     asked = Recipe.model_validate(recipe)
-    return schema.describe(read(asked, data), asked)
+    return describe.describe(read(asked, data), asked)
 
 
 def frame(**more: Any) -> pl.DataFrame:
     return pl.DataFrame({"words": TEXTS, "tags": TAGS, **more})
 
 
-def kinds(found: schema.Described) -> dict[str, str | None]:
+def kinds(found: describe.Described) -> dict[str, str | None]:
     return {column.name: column.kind for column in (*found.inputs, *found.targets)}
 
 
@@ -64,25 +64,25 @@ ABOUT = "columns.tags.about"
 WRONG: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "about a column that is no input": (
         {"other": ["a b c d", "a b", "a b c d e"] * 8}, {"inputs": ["words"], "columns": {"tags": {"about": "other"}}},
-        rf"{ABOUT}: 'other' is no text among the inputs. Allowed: words",
+        rf"{ABOUT}: 'other' is not a text among the inputs. Allowed: words",
     ),
     "about a column that is no text": (
         {"size": list(range(24))}, {"columns": {"tags": {"about": "size"}}},
-        rf"{ABOUT}: 'size' is no text among the inputs. Allowed: words",
+        rf"{ABOUT}: 'size' is not a text among the inputs. Allowed: words",
     ),
     "about a text that is read as a category": (
         {}, {"columns": {"tags": {"kind": "tags"}, "words": {"kind": "category"}}},
-        rf"{ABOUT}: it cannot be told which text tags is about. Allowed: there is no text among the inputs",
+        rf"{ABOUT}: it is not clear which text tags is about. Allowed: there is not a text among the inputs",
     ),
     "several texts that fit": (
-        {"copy": TEXTS}, {"columns": {"tags": "tags"}}, rf"{ABOUT}: it cannot be told which text tags is about. Allowed: words, copy",
+        {"copy": TEXTS}, {"columns": {"tags": "tags"}}, rf"{ABOUT}: it is not clear which text tags is about. Allowed: words, copy",
     ),
     "a text that is to be cut": (
         {}, {"columns": {"words": {"windows": False}}}, r"columns\.words\.windows: tags is about its words.*Allowed: true",
     ),
     "a text to be written beside": (
         {"copy": [f"{text} {k}" for k, text in enumerate(TEXTS)]}, {"target": ["tags", "copy"], "columns": {"copy": "text"}},
-        r"target: tags is about words that are read, and copy is a text to be written",
+        r"target: tags refers to words of an input, and copy is a text to generate",
     ),
 }  # fmt: skip
 
@@ -106,7 +106,7 @@ def test_rows_that_do_not_fit_are_named_or_left_out() -> None:
     (event,) = [event for event in heard if event.name == "read.bad_rows"]
     assert "2 rows left out, because they do not fit" in event.text and event.data["rows"] == ["rows:4", "rows:8"]
     every = data.with_columns(pl.Series("tags", [["N"] * 9] * 24))
-    with pytest.raises(InputError, match="no row fits, such as tags: it has 9 tags, and words has 4 words"):
+    with pytest.raises(InputError, match="no row matches, such as tags: it has 9 tags, and words has 4 words"):
         described(every, target="tags", columns={"tags": "tags"}, read={"bad_rows": "leave_out"})
 
 

@@ -1,8 +1,8 @@
-"""netwright makes a neural network from a person's own rows, and lets them see through it.
+"""netwright trains a neural network on your own rows and lets you see through it.
 
 >>> import netwright as nw
 >>> sorted(name for name in nw.__all__)[:3]
-['InputError', 'Manner', 'Model']
+['InputError', 'SamplingParams', 'Model']
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 __all__ = [
     "InputError",
-    "Manner",
+    "SamplingParams",
     "Model",
     "Recipe",
     "__version__",
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from netwright.data import samples
     from netwright.errors import InputError
     from netwright.inference.model import Model, load
-    from netwright.nn.heads.text.settings import Manner
+    from netwright.nn.heads.text.settings import SamplingParams
     from netwright.recipe import Recipe
     from netwright.verbs.evaluate import evaluate
     from netwright.verbs.export import export
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "InputError": "netwright.errors", "Model": "netwright.inference.model", "Recipe": "netwright.recipe", "load": "netwright.inference.model",
-    "evaluate": "netwright.verbs.evaluate", "predict": "netwright.verbs.predict", "export": "netwright.verbs.export", "Manner": "netwright.nn.heads.text.settings", "report": "netwright.verbs.report", "train": "netwright.verbs.train",
+    "evaluate": "netwright.verbs.evaluate", "predict": "netwright.verbs.predict", "export": "netwright.verbs.export", "SamplingParams": "netwright.nn.heads.text.settings", "report": "netwright.verbs.report", "train": "netwright.verbs.train",
 }  # fmt: skip
 _MODULES = {"samples": "netwright.data.samples", "sklearn": "netwright.sklearn"}
 

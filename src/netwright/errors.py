@@ -18,7 +18,7 @@ class Problem:
     there; `fix` tells the user what to do.
 
     >>> print(Problem("training.epochs", "-3 is below 1", allowed="a whole number from 1", fix="leave it out"))
-    training.epochs: -3 is below 1. Allowed: a whole number from 1. To mend it: leave it out.
+    training.epochs: -3 is below 1. Allowed: a whole number from 1. Fix: leave it out.
     """
 
     where: str
@@ -31,7 +31,7 @@ class Problem:
         if self.allowed:
             text += f". Allowed: {self.allowed}"
         if self.fix:
-            text += f". To mend it: {self.fix}"
+            text += f". Fix: {self.fix}"
         return text if text.endswith("?") else text + "."
 
 
@@ -71,9 +71,9 @@ def absent(package: str, extra: str, *, where: str) -> InputError:
     """Return the error for what needs a package which is not installed; the extra brings it.
 
     >>> print(absent("openpyxl", "excel", where="book.xlsx"))
-    book.xlsx: the package openpyxl, which it needs, is not installed. To mend it: pip install 'netwright[excel]'.
+    book.xlsx: the package openpyxl, which it needs, is not installed. Fix: pip install 'netwright[excel]'.
     """
-    what = f"the package {package}, which it needs, is not installed"
+    what = f"the package {package}, is required and not installed"
     return InputError(Problem(where, what, fix=f"pip install 'netwright[{extra}]'"))
 
 

@@ -45,7 +45,7 @@ class Event:
 
 
 def say(kind: Level, name: str, text: str, **data: Any) -> Event:
-    """Say an event to all who listen, and to the log `netwright` (debug for progress, info and warning for the rest)."""
+    """Send an event to all listeners and to the logger `netwright` (progress as debug, the rest as info or warning)."""
     event = Event(kind, name, text, data, time.time())
     level = {"warning": logging.WARNING, "progress": logging.DEBUG}.get(kind, logging.INFO)
     _log.log(level, "%s: %s", name, text)

@@ -23,7 +23,9 @@ PACKAGES = {
     "metrics": "netwright.evaluation.metrics",
     "baselines": "netwright.evaluation.baselines",
     "export": "netwright.export",
+    "onnx": "netwright.export.onnx.kinds",
     "report": "netwright.report",
+    "report_kinds": "netwright.report.kinds",
 }
 
 

@@ -24,6 +24,7 @@ from netwright.evaluation.baselines import (
     tfidf,
 )
 from netwright.evaluation.baselines.features import numbers
+from netwright.evaluation.baselines.rows import SCORED
 from netwright.evaluation.metrics import score
 from netwright.events import listening
 from netwright.kinds.span import Right
@@ -51,7 +52,7 @@ def _rows(target: str, *, weight: bool = False, seed: int = 0) -> Rows:
     photo = np.broadcast_to(shade[:, None, None, None], (N, 40, 36, 3)) + random.integers(
         0, 50, (N, 40, 36, 3), np.uint8
     )
-    truth = {"category": (z > 0).astype(int), "number": 10 * z, "labels": np.column_stack([z > 0, z < 0, z < -9]) * 1}
+    truth = {"one_of": (z > 0).astype(int), "value": 10 * z, "some_of": np.column_stack([z > 0, z < 0, z < -9]) * 1}
     weights = random.integers(1, 3, N).astype(float) if weight else None
     return Rows(frame, truth[target], weights, {"photo": {"pixels": photo}})
 
@@ -62,17 +63,17 @@ def _compared(target: str, columns: dict[str, str], weight: bool = False) -> dic
 
 
 @pytest.mark.parametrize("weight", [False, True])
-@pytest.mark.parametrize("target", ["category", "number", "labels"])
+@pytest.mark.parametrize("target", ["one_of", "value", "some_of"])
 def test_every_baseline_answers_every_row_and_beats_the_constant(target: str, weight: bool) -> None:
     found, truth = _compared(target, KINDS, weight), _rows(target, seed=2).truth
     assert set(found) == {"boosting", "constant", "linear", "pixels", "tfidf"} - (
-        {"boosting"} if target == "labels" else set()
+        {"boosting"} if target == "some_of" else set()
     )
-    name = {"category": "log_loss", "number": "rmse", "labels": "log_loss"}[target]
-    scores = {each: score(target, name, truth, result["answer"]) for each, result in found.items()}
+    name = {"one_of": "log_loss", "value": "rmse", "some_of": "log_loss"}[target]
+    scores = {each: score(SCORED[target], name, truth, result["answer"]) for each, result in found.items()}
     for each, result in found.items():
         assert result["seconds"] >= 0 and result["answer"] is not None, result["note"]
-        if target == "category":
+        if target == "one_of":
             assert result["answer"]["probability"].shape == (N, 3)
             assert np.allclose(result["answer"]["probability"].sum(1), 1)
             assert (result["answer"]["probability"][:, 2] == 0).all(), "a class without training rows"
@@ -80,9 +81,9 @@ def test_every_baseline_answers_every_row_and_beats_the_constant(target: str, we
 
 
 def test_each_takes_its_own_columns() -> None:
-    assert suitable({"a": "text"}, "category") == ("constant", "tfidf")
-    assert suitable({"a": "image"}, "number") == ("constant", "pixels")
-    assert suitable({"a": "date"}, "labels") == ("constant", "linear")
+    assert suitable({"a": "text"}, "one_of") == ("constant", "tfidf")
+    assert suitable({"a": "image"}, "value") == ("constant", "pixels")
+    assert suitable({"a": "date"}, "some_of") == ("constant", "linear")
     assert suitable({"a": "number"}, "text") == ("ngrams",)
 
 
@@ -99,40 +100,40 @@ def test_the_constant_is_the_weighted_share_or_mean() -> None:
         result = compare(Rows(frame, np.array(truth), weight), None, test, columns={}, target=target, classes=3)
         return next(iter(result["constant"]["answer"].values())).tolist()
 
-    assert answer("category", [0, 0, 2]) == [[0.5, 0, 0.5]]
-    assert answer("number", [1.0, 3.0, 10.0]) == [6.0]
-    assert answer("labels", [[1, 0], [0, 0], [1, 0]]) == [[0.75, 0]]
+    assert answer("one_of", [0, 0, 2]) == [[0.5, 0, 0.5]]
+    assert answer("value", [1.0, 3.0, 10.0]) == [6.0]
+    assert answer("some_of", [[1, 0], [0, 0], [1, 0]]) == [[0.75, 0]]
 
 
 @pytest.mark.parametrize("name", ["boosting", "linear", "tfidf", "pixels"])
 def test_a_weight_moves_the_answer_to_the_heavy_rows(name: str) -> None:
-    rows = _rows("number")
+    rows = _rows("value")
     columns = {"boosting": "colour", "linear": "colour", "tfidf": "review", "pixels": "photo"}
     shuffled = np.random.default_rng(0).permutation(rows.truth)
     heavy = np.where(shuffled > 0, 1_000.0, 0.001)
     answers = []
     for weight in (None, heavy):
         train = Rows(rows.frame, shuffled, weight, rows.arrays)
-        result = compare(train, rows, rows, columns={columns[name]: KINDS[columns[name]]}, target="number")
+        result = compare(train, rows, rows, columns={columns[name]: KINDS[columns[name]]}, target="value")
         answers.append(result[name]["answer"]["value"].mean())
     assert answers[1] > answers[0] + 3
 
 
 def test_rows_that_cannot_be_fitted_are_reported_and_not_raised() -> None:
-    rows = _rows("category")
+    rows = _rows("one_of")
     same = Rows(rows.frame, np.ones(N, int), arrays=rows.arrays)
-    found = compare(same, None, rows, columns=KINDS, target="category", classes=2)
+    found = compare(same, None, rows, columns=KINDS, target="one_of", classes=2)
     for name in ("boosting", "linear", "tfidf", "pixels"):
         assert found[name]["answer"] is None
         assert found[name]["note"] == "it could not be fitted: all training rows are of one class"
     assert (found["constant"]["answer"]["probability"][:, 1] == 1).all()
-    none = compare(rows.take(np.arange(0)), None, rows, columns=KINDS, target="category", classes=2)
+    none = compare(rows.take(np.arange(0)), None, rows, columns=KINDS, target="one_of", classes=2)
     assert {result["note"] for result in none.values()} == {"it could not be fitted: there are no training rows"}
 
 
 def test_texts_without_words_and_too_many_classes_are_reported() -> None:
     rows = Rows(pl.DataFrame({"t": ["", "", "", None], "x": [1, 2, 3, 4]}), np.array([0, 1, 0, 1]))
-    found = compare(rows, rows, rows, columns={"t": "text", "x": "number"}, target="category", classes=101)
+    found = compare(rows, rows, rows, columns={"t": "text", "x": "number"}, target="one_of", classes=101)
     assert "empty vocabulary" in found["tfidf"]["note"]
     assert "101 classes" in found["boosting"]["note"]
 
@@ -140,7 +141,7 @@ def test_texts_without_words_and_too_many_classes_are_reported() -> None:
 def test_unseen_and_many_values_of_a_category_are_taken() -> None:
     train = Rows(pl.DataFrame({"c": [f"v{k // 2}" for k in range(800)]}), np.arange(800) * 1.0)
     test = Rows(pl.DataFrame({"c": ["v1", "new", None, "v399"]}), np.zeros(4))
-    found = compare(train, None, test, columns={"c": "category"}, target="number")
+    found = compare(train, None, test, columns={"c": "category"}, target="value")
     assert found["boosting"]["note"] == "c: more than 255 values, of which the rarest share a code"
     assert np.isfinite(found["boosting"]["answer"]["value"]).all()
     assert found["linear"]["answer"]["value"][0] < found["linear"]["answer"]["value"][1] < 500
@@ -149,7 +150,7 @@ def test_unseen_and_many_values_of_a_category_are_taken() -> None:
 def test_a_category_is_the_same_value_however_it_is_stored() -> None:
     for values in ([1, 2] * 30, [1.0, 2.0] * 30, [True, False] * 30, ["a", None] * 30, [" a", "b "] * 30):
         rows = Rows(pl.DataFrame({"c": values}), np.array([0, 1] * 30))
-        found = compare(rows, None, rows, columns={"c": "category"}, target="category", classes=2)
+        found = compare(rows, None, rows, columns={"c": "category"}, target="one_of", classes=2)
         for name in ("boosting", "linear"):
             assert score("category", "accuracy", rows.truth, found[name]["answer"]) == 1, (values[:2], name)
 
@@ -160,7 +161,7 @@ def test_columns_without_a_value_and_infinite_numbers_are_taken() -> None:
     )
     rows = Rows(frame, np.array([0, 1] * 20))
     found = compare(
-        rows, None, rows, columns={"a": "number", "b": "number", "c": "category"}, target="category", classes=2
+        rows, None, rows, columns={"a": "number", "b": "number", "c": "category"}, target="one_of", classes=2
     )
     assert all(result["answer"] is not None for result in found.values()), found
 
@@ -180,7 +181,7 @@ def test_a_class_with_a_single_row_among_many_does_not_stop_boosting() -> None:
     truth[7] = 2
     rows = Rows(pl.DataFrame({"x": truth + random.normal(size=10_050)}), truth)
     some = rows.take(np.arange(50))
-    result = boosting.answer(rows, some, columns={"x": "number"}, target="category", classes=3, seed=0)
+    result = boosting.answer(rows, some, columns={"x": "number"}, target="one_of", classes=3, seed=0)
     assert result["probability"].shape == (50, 3)
 
 
@@ -188,7 +189,7 @@ def test_more_rows_than_are_fitted_are_noted(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(tfidf, "ROWS", 50)
     monkeypatch.setattr(pixels, "ROWS", 60)
     monkeypatch.setattr(linear, "ROWS", 70)
-    found = _compared("category", KINDS)
+    found = _compared("one_of", KINDS)
     for name, count in (("tfidf", 50), ("pixels", 60), ("linear", 70)):
         assert f"fitted on {count} of the 120 training rows, picked at random, to bound its time" in found[name]["note"]
     assert "photo: averaged over squares of 2 pixels a side" in found["pixels"]["note"]
@@ -197,7 +198,7 @@ def test_more_rows_than_are_fitted_are_noted(monkeypatch: pytest.MonkeyPatch) ->
 def test_very_long_texts_are_read_as_words_of_fewer_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tfidf, "WORD_LETTERS", 1_500)
     monkeypatch.setattr(tfidf, "CHARACTER_LETTERS", 1_000)
-    note = _compared("category", {"review": "text"})["tfidf"]["note"]
+    note = _compared("one_of", {"review": "text"})["tfidf"]["note"]
     assert note.startswith("fitted on ") and "those of characters were not tried" in note
 
 
@@ -211,18 +212,18 @@ def test_tfidf_takes_the_variant_that_answers_the_validation_rows_better() -> No
 
     train, validation, test = rows(), rows(), rows()
     for held in (validation, None):
-        found = compare(train, held, test, columns={"t": "text"}, target="category", classes=2)["tfidf"]
+        found = compare(train, held, test, columns={"t": "text"}, target="one_of", classes=2)["tfidf"]
         assert found["note"] == "n-grams of characters, by log_loss on the validation rows"
         assert score("category", "accuracy", test.truth, found["answer"]) == 1
 
 
 def test_an_optimizer_that_stops_early_is_a_note_and_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(linear, "STEPS", 1)
-    assert "LogisticRegression stopped before its optimum" in _compared("category", KINDS)["linear"]["note"]
+    assert "LogisticRegression stopped before its optimum" in _compared("one_of", KINDS)["linear"]["note"]
 
 
 def test_the_same_seed_gives_the_same_answers() -> None:
-    first, second = _compared("category", KINDS), _compared("category", KINDS)
+    first, second = _compared("one_of", KINDS), _compared("one_of", KINDS)
     for name in first:
         assert np.array_equal(first[name]["answer"]["probability"], second[name]["answer"]["probability"]), name
     assert models.random_state(-1) == 2**32 - 1
@@ -230,7 +231,7 @@ def test_the_same_seed_gives_the_same_answers() -> None:
 
 def test_notes_are_heard_by_whoever_listens() -> None:
     with listening(heard := []):
-        _compared("category", {"review": "text"})
+        _compared("one_of", {"review": "text"})
     assert any(event.name == "baseline.note" for event in heard)
 
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from netwright.kinds.image import Image
-from netwright.kinds.text import Text
+from netwright.kinds.image import Input as ImageInput
+from netwright.kinds.text import Input as TextInput
 from netwright.nn.batch import Batch, Block
 from netwright.nn.heads.base import Direct, Goal, Head
 from netwright.nn.randomness import Draw
@@ -27,13 +27,13 @@ BEGIN, LIMIT = 1, 8
 
 def text_stem(vocabulary: int, width: int) -> TextStem:
     """A stem for token numbers."""
-    kind = Text(columns=("text",), tokens="words", vocabulary=vocabulary, length=64, lowercase=True)
+    kind = TextInput(columns=("text",), tokens="words", vocabulary=vocabulary, length=64, lowercase=True)
     return TextStem(kind, Want("sequence", width, {"deviation": 0.2}))
 
 
 def image_stem(size: int, width: int) -> ImageStem:
     """A stem for grey images in patches of 4."""
-    kind = Image(columns=("image",), height=size, wide=size, channels=1, mean=0.5, deviation=0.5)
+    kind = ImageInput(columns=("image",), height=size, wide=size, channels=1, mean=0.5, deviation=0.5)
     return ImageStem(kind, Want("sequence", width, {"patch": 4}))
 
 

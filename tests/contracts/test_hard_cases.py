@@ -13,8 +13,11 @@ import torch.multiprocessing as mp
 from doubles import ImageHead, SpanHead, TextHead, Uncached, concatenated, image_stem, text_stem
 from torch import Tensor
 
-from netwright.kinds.category import Category
-from netwright.kinds.number import Number, Options
+from netwright.kinds.category import Input as CategoryInput
+from netwright.kinds.category import Target as CategoryTarget
+from netwright.kinds.number import Input as NumberInput
+from netwright.kinds.number import Options
+from netwright.kinds.number import Target as NumberTarget
 from netwright.nn.batch import Batch, Lists, Rows
 from netwright.nn.driver import answer
 from netwright.nn.heads.category.net import Net as CategoryHead
@@ -63,8 +66,8 @@ def words(rows: int, length: int) -> Tensor:
 
 def test_a_table_of_500_columns_is_one_block_and_is_learnt() -> None:
     frame = pl.DataFrame({f"x{k}": np.random.default_rng(k).normal(size=B) for k in range(500)})
-    kind = Number.fit(frame, Options(scale="robust"), "input")
-    label = Category.fit(pl.DataFrame({"y": list("abcdabcd")}), Category.Options(kind="category"), "target")
+    kind = NumberInput.fit(frame, Options(scale="robust"))
+    label = CategoryTarget.fit(pl.DataFrame({"y": list("abcdabcd")}), CategoryInput.Options(kind="category"))
     values = torch.from_numpy(kind.encode(frame, str)["values"])  # type: ignore[arg-type]
     codes = torch.from_numpy(label.encode(pl.DataFrame({"y": list("abcdabcd")}), str)["codes"])  # type: ignore[arg-type]
     network = build(Mlp.tiny(), {"number": kind}, {"target_1": label}, {"target_1": CategorySettings()})
@@ -99,10 +102,10 @@ class TinyBert(Trunk):
 
 
 def test_a_span_of_one_of_two_text_columns_is_found_exactly_by_a_tiny_bert() -> None:
-    from netwright.kinds.text import Text
+    from netwright.kinds.text import Input as TextInput
     from netwright.nn.stems.text import Stem as TextStem
 
-    kind = Text(columns=("t",), tokens="words", vocabulary=V, length=64, lowercase=True)
+    kind = TextInput(columns=("t",), tokens="words", vocabulary=V, length=64, lowercase=True)
     question, context = words(B, 6), words(B, 10)
     question[::2, 4:] = 0  # unlike lengths: the context must be found through `where`, not by counting
     context[1::2, 8:] = 0
@@ -168,8 +171,8 @@ def test_text_to_text_with_padded_inputs_is_learnt_and_a_beam_may_select_rows() 
 
 
 def test_an_ensemble_lives_on_the_member_axis() -> None:
-    kind = Number.fit(pl.DataFrame({"x": np.arange(8.0)}), Options(scale="robust"), "input")
-    target = Number.fit(pl.DataFrame({"y": np.arange(8.0) ** 2}), Options(), "target")
+    kind = NumberInput.fit(pl.DataFrame({"x": np.arange(8.0)}), Options(scale="robust"))
+    target = NumberTarget.fit(pl.DataFrame({"y": np.arange(8.0) ** 2}), Options())
     settings = Mlp(width=16, depth=2, members=4, dropout=0.0, activation="relu", embedding="none")
     network = build(
         settings, {"number": kind}, {"target_1": target}, {"target_1": head_settings("number", {}, where="h")}
@@ -185,9 +188,9 @@ def test_an_ensemble_lives_on_the_member_axis() -> None:
 
 def test_two_targets_of_different_kinds_share_one_trunk() -> None:
     x = pl.DataFrame({"x": np.random.default_rng(0).normal(size=B)})
-    kind = Number.fit(x, Options(scale="robust"), "input")
-    number = Number.fit(pl.DataFrame({"y": np.arange(8.0)}), Options(), "target")
-    label = Category.fit(pl.DataFrame({"z": list("abcdabcd")}), Category.Options(kind="category"), "target")
+    kind = NumberInput.fit(x, Options(scale="robust"))
+    number = NumberTarget.fit(pl.DataFrame({"y": np.arange(8.0)}), Options())
+    label = CategoryTarget.fit(pl.DataFrame({"z": list("abcdabcd")}), CategoryInput.Options(kind="category"))
     for family in (Mlp.tiny(), Linear()):
         heads = {
             "target_1": head_settings("number", {}, where="h"),
@@ -216,7 +219,7 @@ def test_an_image_is_made_from_noise_as_its_category_asks() -> None:
     pictures = torch.full((3, 1, 8, 8), -1.0)
     pictures[0, :, :4], pictures[1, :, :, :4], pictures[2, :, 2:6, 2:6] = 1.0, 1.0, 1.0
     which = torch.arange(24) % 3
-    kind = Category.fit(pl.DataFrame({"c": list("abc")}), Category.Options(kind="category"), "input")
+    kind = CategoryInput.fit(pl.DataFrame({"c": list("abc")}), CategoryInput.Options(kind="category"))
     stem = CategoryStem(kind, Want("sequence", D))
     network = Network({"category": stem}, Transformer(TINY, [stem.out], 0, causal=False), {"image": ImageHead(8, D)})
     rows = Rows({"category": {"codes": which[:, None].int() + 2}}, {"image": {"image": pictures[which]}}, count=24)
@@ -229,7 +232,7 @@ def test_an_image_is_made_from_noise_as_its_category_asks() -> None:
 def test_an_image_in_patches_joins_text_in_one_memory() -> None:
     pixels, text = torch.randint(0, 256, (B, 8, 8, 1), dtype=torch.uint8), words(B, 5)
     stems = {"image": image_stem(8, D), "text": text_stem(V, D)}
-    label = Category.fit(pl.DataFrame({"y": list("abababab")}), Category.Options(kind="category"), "target")
+    label = CategoryTarget.fit(pl.DataFrame({"y": list("abababab")}), CategoryInput.Options(kind="category"))
     trunk = Transformer(TINY, [stem.out for stem in stems.values()], 0)
     head = CategoryHead(label, CategorySettings(), trunk.out, ready=False)
     network = Network(stems, trunk, {"y": head})
@@ -242,8 +245,8 @@ def test_an_image_in_patches_joins_text_in_one_memory() -> None:
 def _regression() -> tuple[Network, Rows]:
     torch.manual_seed(3)
     frame = pl.DataFrame({f"x{k}": np.random.default_rng(k).normal(size=24) for k in range(3)})
-    kind = Number.fit(frame, Options(scale="robust"), "input")
-    target = Number.fit(pl.DataFrame({"y": np.arange(24.0)}), Options(), "target")
+    kind = NumberInput.fit(frame, Options(scale="robust"))
+    target = NumberTarget.fit(pl.DataFrame({"y": np.arange(24.0)}), Options())
     network = build(
         Mlp.tiny(), {"number": kind}, {"target_1": target}, {"target_1": head_settings("number", {}, where="h")}
     )

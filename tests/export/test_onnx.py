@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from exported_runs import table, trained
 
 from netwright.cli.main import main
 from netwright.errors import InputError
-from netwright.export.onnx import network
+from netwright.export.onnx import base
 from netwright.export.onnx.run import Model as Folder
 from netwright.export.proven import export, verify
 from netwright.inference.model import Model, load
@@ -150,12 +151,12 @@ def test_the_gate_by_itself(mixed: Model, exported: Path, home: Path, capsys: py
 def test_what_differs_leaves_nothing_and_names_the_rows(
     reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = network.finished
+    whole = base.direct
 
-    def spoilt(kind: Any, trust: Any, found: Any) -> Any:
-        return whole(kind, trust, {name: tensor * 1.01 for name, tensor in found.items()})
+    def spoilt(*given: Any) -> Any:
+        return {name: tensor * 1.01 for name, tensor in whole(*given).items()}
 
-    monkeypatch.setattr(network, "finished", spoilt)
+    monkeypatch.setattr(base, "direct", spoilt)
     trained(reviews, "label", tmp_path / "run", "linear", {"text": {"vocabulary": 512}})
     with pytest.raises(InputError, match=r"label: \d+ of \d+ rows differ, by up to .*reviews.csv:"):
         export(tmp_path / "run", to="onnx", output=tmp_path / "out" / "spoilt")
@@ -168,9 +169,7 @@ def test_folders_that_are_no_export_of_this_run(exported: Path, home: Path, tmp_
     with pytest.raises(InputError, match="is no export. Allowed: one that holds"):
         verify(tmp_path, home / "mixed")
     broken = tmp_path / "broken"
-    broken.mkdir()
-    for path in exported.iterdir():
-        (broken / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(exported, broken)
     (broken / "model.onnx").write_bytes(b"no graph")
     with pytest.raises(InputError, match="this export is damaged"):
         verify(broken, home / "mixed")
@@ -181,7 +180,7 @@ def test_folders_that_are_no_export_of_this_run(exported: Path, home: Path, tmp_
 
 def test_rows_to_compare_on_must_be_there(mixed: Model, home: Path, tmp_path: Path) -> None:
     trained(table().drop("tastes", "topics"), "rich", tmp_path / "memory", "linear")
-    with pytest.raises(InputError, match="the run kept no rows to compare on. To mend it: name a file"):
+    with pytest.raises(InputError, match="the run kept no rows to compare on. Fix: name a file"):
         export(tmp_path / "memory", to="onnx", output=tmp_path / "out")
     with pytest.raises(InputError, match="this folder exists"):
         export(home / "mixed", to="onnx", output=home)
@@ -189,7 +188,7 @@ def test_rows_to_compare_on_must_be_there(mixed: Model, home: Path, tmp_path: Pa
 
 
 def test_no_artefact_holds_a_pickle(mixed: Model, exported: Path) -> None:
-    for path in exported.rglob("*"):
+    for path in filter(Path.is_file, exported.rglob("*")):
         assert not path.read_bytes()[:4].startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK")), path
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from netwright import registry
-from netwright.data.facts import DataFacts
+from netwright.data.describe import facts_of
 from netwright.nn.signal import Signal
 from netwright.nn.trunks.family import Family
 from netwright.training.pipeline import Work
@@ -113,9 +113,7 @@ def families() -> Iterator[tuple[str, str]]:
         tiny: Family = registry.find("trunks", name, "settings").Settings.tiny()
         for inputs, columns in INPUTS.items():
             kinds = [KINDS[column] for column in columns]
-            facts = DataFacts(
-                24, {kind: kinds.count(kind) for kind in kinds}, ("number", "category", "labels"), pixels=64
-            )
+            facts = facts_of(24, kinds, ["number", "category", "labels"], pixels=64)
             if tiny.refuse(facts) is None:
                 yield name, inputs
     yield from ((name, "image" if "image" in name else "text") for name in STACKS)

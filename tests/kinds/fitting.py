@@ -7,8 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from netwright.kinds.base import Kind, Role
-from netwright.kinds.infer import check_options, kind_class
+from netwright.data.media import read
+from netwright.kinds.base import Kind, Role, Target
+from netwright.kinds.infer import able, check_options, kind_class
 from netwright.runtime.arrays import Arrays
 
 
@@ -20,9 +21,16 @@ def ids(rows: Iterable[int]) -> list[str]:
 def fit(kind: str, values: Any, role: Role = "input", **settings: Any) -> Any:
     """A kind fitted to one column `x` (or to the columns of a dict)."""
     frame = pl.DataFrame(values if isinstance(values, dict) else {"x": values})
-    return kind_class(kind).fit(frame, check_options(kind, settings, "columns.x"), role)
+    role = role if role in roles(kind) else "target"
+    return kind_class(kind, role).fit(frame, check_options(kind, settings, "columns.x", role))
 
 
 def encode(kind: Kind, values: Any) -> Arrays:
     """Other values of the same column, encoded."""
-    return kind.encode(pl.DataFrame(values if isinstance(values, dict) else {"x": values}), ids)  # type: ignore[arg-type]
+    frame = pl.DataFrame(values if isinstance(values, dict) else {"x": values})
+    return kind.encode(frame, ids) if isinstance(kind, Target) else kind.encode(read(kind, frame, ""), ids)  # type: ignore[attr-defined]
+
+
+def roles(kind: str) -> list[str]:
+    """What a kind can be."""
+    return [role for role in ("input", "target") if kind in able(role)]

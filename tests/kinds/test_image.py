@@ -123,13 +123,12 @@ def test_the_mean_and_deviation_are_the_training_pixels() -> None:
 
 def test_each_image_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
     kind = fit("image", [png(GREY)])
-    values = [png(GREY), b"no picture", None, png(GREY)[:40], str(tmp_path / "none.png")]
-    frame = pl.DataFrame({"x": pl.Series(values, dtype=pl.Object)})
+    values = [png(GREY), b"no picture", None, png(GREY)[:40], tmp_path / "none.png"]
     with pytest.raises(InputError) as caught:
-        kind.encode(frame, lambda rows: [f"row {row}" for row in rows])
+        kind.encode([values], lambda rows: [f"row {row}" for row in rows])
     text = str(caught.value)
     for named in (
-        "row 1: this image cannot be read: it is no image in a known format", "row 2: this image cannot be read: it is missing",
+        "row 1: this image cannot be read: it is not an image in a known format", "row 2: this image cannot be read: it is missing",
         "row 3: this image cannot be read", "row 4: this image cannot be read: there is no such file", "x: 4 of 5 images cannot be read",
     ):  # fmt: skip
         assert named in text

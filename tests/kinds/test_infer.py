@@ -33,12 +33,12 @@ COLUMNS: list[tuple[str, Any, str | None, str]] = [
     ("评论", ["这部电影很长很无聊", "结局弥补了一切", "我非常喜欢这个演员", "故事太慢了不好看"] * 2 + ["不错的电影值得一看", "再也不想看第二遍了"], "text", "words long on average"),
     ("day", [f"2024-01-{k % 28 + 1:02d}" for k in range(40)], "date", "100% of its values are dates"),
     ("born", [date(2000, 1, k % 28 + 1) for k in range(40)], "date", "it is stored as a date"),
-    ("tags", ["a|b", "b", "a|c", "c|b"] * 10, "labels", "75% of its values hold several parts separated by '|', 3 distinct"),
+    ("tags", ["a|b", "b", "a|c", "c|b"] * 10, "labels", "75% of its values have several parts separated by '|', 3 distinct"),
     ("list", [["a"], ["b", "a"], [], ["b"]] * 10, "labels", "its values are lists"),
     ("photo", [f"p/{k}.JPG" for k in range(40)], "image", "100% of its values are names of image files"),
     ("pixels", np.zeros((40, 4, 5), np.uint8), "image", "its values are pixels, 4×5"),
     ("nested", [[[1, 2], [3, 4]]] * 40, "image", "its values are lists of rows of pixels"),
-    ("bytes", [PNG, PNG + b"\0"] * 20, "image", "its values are bytes of pictures"),
+    ("bytes", [PNG, PNG + b"\0"] * 20, "image", "its values are image bytes"),
     ("id", list(range(100, 140)), None, "it looks like an identifier: all its values are distinct whole numbers"),
     ("row", list(range(40)), None, "it looks like an identifier: all its values are distinct whole numbers in a row"),
     ("code", [f"A{k:05d}" for k in range(40)], None, "it looks like an identifier: all its values are distinct codes"),
@@ -69,7 +69,7 @@ def test_the_users_word_stands() -> None:
 
 @pytest.mark.parametrize(("given", "message"), [
     ({"kind": "nmber"}, r"columns\.x\.kind: there is no kind 'nmber'"),
-    ({"kind": "number", "scal": "none"}, r"columns\.x\.scal: there is no such setting. To mend it: did you mean scale"),
+    ({"kind": "number", "scal": "none"}, r"columns\.x\.scal: there is no such setting. Fix: did you mean scale"),
     ({"kind": "number", "scale": "log"}, r"columns\.x\.scale: got 'log'"),
     ({"minimum": 3}, r"columns\.x\.minimum: there is no such setting"),  # of a column found to be a number
 ])  # fmt: skip

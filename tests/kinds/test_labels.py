@@ -18,7 +18,7 @@ from .fitting import encode, fit
     ["a|b", "b", "", None, "c | a"], ["a;b", "b", "", None, "c;a"], [["a", "b"], ["b"], [], None, ["c", "a"]],
 ])  # fmt: skip
 def test_labels_as_texts_and_as_lists(values: list[Any]) -> None:
-    kind = fit("labels", values)
+    kind = fit("labels", values, "target")
     arrays = encode(kind, values)
     assert kind.values == ("a", "b", "c")
     assert arrays["hot"].tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0], [0, 0, 0], [1, 0, 1]]  # type: ignore[union-attr]

@@ -103,7 +103,7 @@ def test_numbers_written_as_text(text: str, value: float | None) -> None:
     (["46 kg", "50 g"], [None, None]),
 ])  # fmt: skip
 def test_numbers_as_a_column_writes_them(column: list[str], read: list[float | None]) -> None:
-    assert parse.numbers(pl.Series("x", column))[0].to_list() == pytest.approx(read)
+    assert parse.numbers(pl.Series("x", column)).to_list() == pytest.approx(read)
 
 
 def test_rows_to_be_answered_are_read_as_training_wrote_them(said: list[Event]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from netwright.errors import InputError
 from netwright.events import Event
 from netwright.kinds.infer import infer
-from netwright.kinds.span import Span
+from netwright.kinds.span import Target as SpanTarget
 
 from .fitting import encode, fit
 
@@ -76,8 +76,8 @@ def test_how_a_span_is_recognised() -> None:
 
 def test_the_text_that_it_is_a_piece_of() -> None:
     texts = {"question": pl.Series(["who?", "where?"]), "context": pl.Series(["Ann is", "in Rome"])}
-    assert Span.about_which(pl.Series(["Ann", "Rome"]), texts) == "context"
-    assert Span.about_which(pl.Series(["Tom", None]), texts) is None
+    assert SpanTarget.about_which(pl.Series(["Ann", "Rome"]), texts) == "context"
+    assert SpanTarget.about_which(pl.Series(["Tom", None]), texts) is None
 
 
 def test_an_answer_is_given_back_as_a_piece_of_its_row() -> None:

@@ -1,4 +1,4 @@
-"""Tags: one for each word of a text; how they are recognised, numbered, given back."""
+"""TagsTarget: one for each word of a text; how they are recognised, numbered, given back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 from netwright.errors import InputError
 from netwright.events import Event
 from netwright.kinds.infer import infer
-from netwright.kinds.tags import Tags, listed
+from netwright.kinds.tags import Target as TagsTarget
+from netwright.kinds.tags import listed
 from netwright.runtime.arrays import Ragged
 
 from .fitting import encode, fit
@@ -46,9 +47,9 @@ def test_lists_in_which_an_item_stands_twice() -> None:
 
 def test_the_text_that_they_are_about() -> None:
     texts = {"title": pl.Series(["x", "y z"]), "words": pl.Series(["a cat sat", "cats sat"])}
-    assert Tags.about_which(pl.Series(TAGS), texts) == "words"
-    assert Tags.about_which(pl.Series([["D"], ["N"]]), texts) is None
-    assert Tags.about_which(pl.Series([["D"], ["N"]]), {"words": texts["words"]}) == "words"
+    assert TagsTarget.about_which(pl.Series(TAGS), texts) == "words"
+    assert TagsTarget.about_which(pl.Series([["D"], ["N"]]), texts) is None
+    assert TagsTarget.about_which(pl.Series([["D"], ["N"]]), {"words": texts["words"]}) == "words"
 
 
 @pytest.mark.parametrize("tags", [TAGS, ["D N V", " N  V "]])
@@ -78,7 +79,7 @@ def test_missing_empty_and_unseen_tags(said: list[Event]) -> None:
     assert kind.absent(arrays).tolist() == [False, True, True, True]
     assert kind.truth(arrays).tolist() == [["D", None], [], [], [None]]
     (event,) = [event for event in said if event.name == "tags.unseen"]
-    assert "2 tags not known from training, such as 'X'" in event.text and event.data["rows"] == ["rows:1", "rows:4"]
+    assert "2 tags not seen in training, such as 'X'" in event.text and event.data["rows"] == ["rows:1", "rows:4"]
 
 
 def test_rows_whose_tags_are_not_as_many_as_their_words_are_named() -> None:
@@ -88,5 +89,5 @@ def test_rows_whose_tags_are_not_as_many_as_their_words_are_named() -> None:
 
 
 def test_one_tag_only_is_an_error() -> None:
-    with pytest.raises(InputError, match="has one tag only: 'O'"):
+    with pytest.raises(InputError, match="has a single tag: 'O'"):
         fit("tags", {"y": [["O", "O"], ["O"]], "words": ["a b", "c"]}, "target")

@@ -13,7 +13,7 @@ from netwright.export import llama
 from netwright.export.proven import export
 from netwright.export.transformers import load
 from netwright.inference.model import Model
-from netwright.nn.heads.text.settings import Manner
+from netwright.nn.heads.text.settings import SamplingParams
 from netwright.nn.trunks.transformer.llama import taken
 
 
@@ -43,8 +43,8 @@ def test_transformers_loads_it_and_its_chat_template_gives_our_tokens(talker: Mo
     tokenizer = AutoTokenizer.from_pretrained(place)
     said = [{"role": "user", "content": "say 4"}]
     theirs = tokenizer.apply_chat_template(said, add_generation_prompt=True, return_dict=True)["input_ids"]
-    assert theirs == talker._scribe.asked([said], Manner())[1].prompts[0]
-    assert tokenizer("say")["input_ids"][0] == talker._scribe.kind.first
+    assert theirs == talker._generator.asked([said], SamplingParams())[1].prompts[0]
+    assert tokenizer("say")["input_ids"][0] == talker._generator.kind.first
 
 
 def test_weights_go_there_and_back(poet: Model, home: Path) -> None:

@@ -9,9 +9,9 @@ import pytest
 from netwright.errors import InputError
 from netwright.events import Event, listening
 from netwright.kinds import tokenizing
-from netwright.kinds.messages import Messages
+from netwright.kinds.messages import Target as MessagesTarget
 from netwright.kinds.prompting import CHAT, Unfit, conversation, turns
-from netwright.kinds.written import Written
+from netwright.kinds.written import Target as WrittenTarget
 
 ODD = [
     "",
@@ -45,7 +45,7 @@ def test_a_word_of_the_list_is_one_token_and_others_are_their_bytes() -> None:
 
 def test_lone_surrogates_are_read_as_a_sign_and_said() -> None:
     frame = pl.DataFrame({"t": ["hello there friend"] * 4})
-    kind = Written.fit(frame, Written.Options(vocabulary=300), "target")
+    kind = WrittenTarget.fit(frame, WrittenTarget.Options(vocabulary=300))
     spoilt = "a\ud800b"
     assert tokenizing.clean(spoilt) == "a\ufffdb"
     assert kind.reader.decode(tokenizing.encode(kind.reader, [tokenizing.clean(spoilt)])[0].tolist()) == "a\ufffdb"
@@ -66,7 +66,7 @@ def test_only_the_assistants_words_and_their_end_count() -> None:
     pieces = conversation(said, CHAT)
     assert [piece.text for piece in pieces if piece.counted] == ["hello", "<|end|>", "bye", "<|end|>"]
     assert not next(piece for piece in pieces if piece.text == "hi <|end|>").special
-    kind = Messages.fit(pl.DataFrame({"m": [said] * 3}), Messages.Options(vocabulary=300), "target")
+    kind = MessagesTarget.fit(pl.DataFrame({"m": [said] * 3}), MessagesTarget.Options(vocabulary=300))
     arrays = kind.encode(pl.DataFrame({"m": [said]}), lambda rows: ["r"])
     assert kind.truth(arrays).tolist() == ["hellobye"]
 
@@ -93,7 +93,7 @@ def test_conversations_that_no_template_takes_say_why(value: object, why: str) -
 
 def test_wrong_rows_are_named() -> None:
     good = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
-    kind = Messages.fit(pl.DataFrame({"m": [good] * 3}), Messages.Options(vocabulary=300), "target")
+    kind = MessagesTarget.fit(pl.DataFrame({"m": [good] * 3}), MessagesTarget.Options(vocabulary=300))
     with pytest.raises(InputError, match=r"row 2 .*robot"):
         rows = pl.DataFrame({"m": [good, [{"role": "robot", "content": "x"}]]})
         kind.encode(rows, lambda numbers: [f"row {number + 1}" for number in numbers])
@@ -101,7 +101,7 @@ def test_wrong_rows_are_named() -> None:
 
 def test_what_is_beyond_the_context_is_cut_and_said_with_row_ids() -> None:
     frame = pl.DataFrame({"b": ["x y", "x y", "x y"], "a": ["short", "long " * 60, "mid"]})
-    kind = Written.fit(frame, Written.Options(vocabulary=300, length=24), "target")
+    kind = WrittenTarget.fit(frame, WrittenTarget.Options(vocabulary=300, length=24))
     heard: list[Event] = []
     with listening(heard):
         arrays = kind.encode(frame, lambda rows: [f"row {row}" for row in rows])
@@ -113,7 +113,7 @@ def test_what_is_beyond_the_context_is_cut_and_said_with_row_ids() -> None:
 def test_rows_without_a_word_to_be_learnt_are_absent() -> None:
     only = [{"role": "user", "content": "q"}]
     good = [*only, {"role": "assistant", "content": "a"}]
-    kind = Messages.fit(pl.DataFrame({"m": [good] * 3}), Messages.Options(vocabulary=300), "target")
+    kind = MessagesTarget.fit(pl.DataFrame({"m": [good] * 3}), MessagesTarget.Options(vocabulary=300))
     heard: list[Event] = []
     with listening(heard):
         arrays = kind.encode(pl.DataFrame({"m": [good, only, None]}), lambda rows: [f"row {row}" for row in rows])
@@ -123,8 +123,8 @@ def test_rows_without_a_word_to_be_learnt_are_absent() -> None:
 
 def test_a_saved_kind_reads_alike() -> None:
     frame = pl.DataFrame({"t": ["床前明月光", "hello world"]})
-    kind = Written.fit(frame, Written.Options(), "target")
-    again = Written.model_validate_json(kind.model_dump_json())
+    kind = WrittenTarget.fit(frame, WrittenTarget.Options())
+    again = WrittenTarget.model_validate_json(kind.model_dump_json())
     for name, array in kind.encode(frame, lambda rows: []).items():
         other = again.encode(frame, lambda rows: [])[name]
         np.testing.assert_array_equal(getattr(array, "values", array), getattr(other, "values", other))

@@ -14,7 +14,7 @@ from written_runs import chats, pairs, texts, trained, written
 
 import netwright as nw
 from netwright.errors import InputError
-from netwright.kinds.written import Written
+from netwright.kinds.written import Target as WrittenTarget
 from netwright.nn.batch import Lists
 from netwright.nn.heads.text.net import Net as Head
 from netwright.nn.heads.text.settings import Settings as HeadSettings
@@ -37,7 +37,7 @@ def block(rows: list[list[int]]) -> dict[str, Lists]:
 def network() -> Network:
     torch.manual_seed(0)
     frame = pl.DataFrame({"t": ["some text"]})
-    kind = Written.fit(frame, Written.Options(vocabulary=300, length=LENGTH), "target")
+    kind = WrittenTarget.fit(frame, WrittenTarget.Options(vocabulary=300, length=LENGTH))
     trunk = Transformer(Settings(width=32, depth=2, heads=4, key_heads=2, dropout=0.0), [], 0)
     return Network({}, trunk, {"t": Head(kind, HeadSettings(), trunk.out, ready=False)})
 
@@ -95,7 +95,7 @@ def test_perplexity_and_bits_per_byte_are_those_of_the_loss(poet: nw.Model, home
     found = poet.evaluate(home / "poet" / "rows.jsonl")["metrics"]
     assert found["loss"]["value"] == pytest.approx(loss, abs=1e-5)
     held = pl.read_ndjson(home / "poet" / "rows.jsonl")["text"].to_list()
-    tokens = sum(len(poet._scribe.kind.reader.encode(text, add_special_tokens=False).ids) + 1 for text in held)
+    tokens = sum(len(poet._generator.kind.reader.encode(text, add_special_tokens=False).ids) + 1 for text in held)
     size = sum(len(text.encode()) for text in held)
     assert found["bits_per_byte"]["value"] == pytest.approx(loss * tokens / math.log(2) / size, rel=1e-4)
 
@@ -127,7 +127,7 @@ def test_a_language_model_goes_on_as_an_assistant(poet: nw.Model, home: Path) ->
     model = nw.train(
         data, target="messages", model=str(home / "poet"), output=home / "go-on", settings={"training": {"epochs": 2}}
     )
-    assert model._scribe.kind.reader.get_vocab() == poet._scribe.kind.reader.get_vocab()
+    assert model._generator.kind.reader.get_vocab() == poet._generator.kind.reader.get_vocab()
     assert "tokenizer.json" in (home / "go-on" / "recipe.yaml").read_text()
 
 

@@ -165,7 +165,7 @@ def test_no_rows_no_weight_and_answers_that_are_no_numbers_are_told() -> None:
     none = measure("number", np.zeros(0), {"value": np.zeros(0)})
     assert none["mae"]["reason"] == "there are no rows"
     lost = measure("number", np.zeros(3), {"value": np.array([1.0, np.nan, np.inf])})
-    assert lost["rmse"] == {"value": None, "low": None, "high": None, "reason": "2 answers are not finite numbers"}
+    assert lost["rmse"] == {"value": None, "low": None, "high": None, "reason": "2 predictions are not finite"}
     assert np.isnan(score("number", "rmse", np.zeros(3), {"value": np.array([1.0, np.nan, np.inf])}))
     weightless = measure("number", np.zeros(3), {"value": np.zeros(3)}, weight=np.zeros(3))
     assert weightless["mae"]["reason"] == "the rows' weights sum to 0"
@@ -187,7 +187,7 @@ def test_shapes_never_broadcast() -> None:
 def test_the_nearest_right_name_is_told() -> None:
     with pytest.raises(InputError, match=r"did you mean accuracy\?"):
         metric("category", "acuracy", 3)
-    with pytest.raises(InputError, match="'pr_auc' does not measure a category target of 3 classes"):
+    with pytest.raises(InputError, match="'pr_auc' is not a metric for a category target of 3 classes"):
         metric("category", "pr_auc", 3)
     with pytest.raises(InputError, match=r"did you mean number\?"):
         metrics_of("nmber")

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from netwright.errors import InputError
-from netwright.kinds.text import Text
+from netwright.kinds.text import Input as TextInput
 from netwright.nn.batch import Lists
 from netwright.nn.signal import Signal
 from netwright.nn.stems.text import Stem as TextStem
@@ -35,8 +35,8 @@ def test_dense(layout: str) -> None:
 
 
 def test_an_embedding_is_a_one_hot_row_times_its_table() -> None:
-    want = Settings.model_validate({"layers": [{"embedding": 4}]}).want("text", outputs=1)
-    stem = TextStem(Text(columns=("t",), tokens="words", vocabulary=11, length=9, lowercase=True), want).double()
+    want = Settings.model_validate({"layers": [{"embedding": 4}]}).want("sequence", outputs=1)
+    stem = TextStem(TextInput(columns=("t",), tokens="words", vocabulary=11, length=9, lowercase=True), want).double()
     ids = Lists(torch.tensor([3, 5, 5, 10, 2]), torch.tensor([0, 3, 3, 5]))  # rows of 3, 0 and 2 tokens
     rows = torch.tensor([[3, 5, 5], [0, 0, 0], [10, 2, 0]])
     assert stem({"ids": ids}).documents().tolist() == [[0, 0, 0], [-1, -1, -1], [0, 0, -1]]

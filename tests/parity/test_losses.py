@@ -13,9 +13,11 @@ from torch.nn import functional as F
 from netwright.errors import InputError
 from netwright.inference.model import precisely
 from netwright.kinds.base import Kind
-from netwright.kinds.category import FIRST, Category
-from netwright.kinds.labels import Labels
-from netwright.kinds.number import Number, Options
+from netwright.kinds.category import FIRST
+from netwright.kinds.category import Target as CategoryTarget
+from netwright.kinds.labels import Input as LabelsInput
+from netwright.kinds.number import Options
+from netwright.kinds.number import Target as NumberTarget
 from netwright.nn.heads.base import Head
 from netwright.nn.network import _head_module, head_settings
 from netwright.nn.shapes import Shape
@@ -28,12 +30,12 @@ VALUES = torch.tensor([0.0, 1.0, -2.0, 0.5, 3.0], dtype=torch.float64)
 CLASSES = torch.tensor([0, 2, 1, 1, 2])
 
 
-def number() -> Number:
-    return Number.fit(pl.DataFrame({"y": [0.0, 1.0, 2.0]}), Options(scale="none"), "target")
+def number() -> NumberTarget:
+    return NumberTarget.fit(pl.DataFrame({"y": [0.0, 1.0, 2.0]}), Options(scale="none"))
 
 
-def category(names: str = "abc", counts: tuple[int, ...] | None = None) -> Category:
-    kind = Category.fit(pl.DataFrame({"y": list(names)}), Category.Options(kind="category"), "target")
+def category(names: str = "abc", counts: tuple[int, ...] | None = None) -> CategoryTarget:
+    kind = CategoryTarget.fit(pl.DataFrame({"y": list(names)}), CategoryTarget.Options(kind="category"))
     return kind if counts is None else kind.model_copy(update={"counts": (counts,)})
 
 
@@ -77,7 +79,7 @@ def test_a_row_without_a_target_has_no_weight() -> None:
         ),
         (head(category(), 3), {"codes": torch.tensor([[FIRST], [1]], dtype=torch.int32)}),
         (
-            head(Labels(columns=("y",), values=("a",), separator="|"), 1),
+            head(LabelsInput(columns=("y",), values=("a",), separator="|"), 1),
             {"hot": torch.ones(2, 1), "absent": torch.tensor([False, True])},
         ),
     ):
@@ -154,7 +156,7 @@ def test_balanced_class_weights_are_scikit_learns() -> None:
 
 
 def test_labels_loss_is_the_mean_binary_cross_entropy() -> None:
-    own = head(Labels(columns=("y",), values=("a", "b", "c"), separator="|"), 3)
+    own = head(LabelsInput(columns=("y",), values=("a", "b", "c"), separator="|"), 3)
     hot = torch.tensor([[1, 0, 1], [0, 0, 0]], dtype=torch.uint8)
     target = {"hot": hot, "absent": torch.zeros(2, dtype=torch.bool)}
 
@@ -173,7 +175,7 @@ def test_each_member_of_an_ensemble_is_taught_by_itself(loss: str) -> None:
         kind: Kind = number()
         target = {"values": VALUES[:, None]}
     elif loss == "labels":
-        kind = Labels(columns=("y",), values=("a", "b", "c"), separator="|")
+        kind = LabelsInput(columns=("y",), values=("a", "b", "c"), separator="|")
         target = {"hot": torch.randint(0, 2, (5, 3)), "absent": torch.zeros(5, dtype=torch.bool)}
     else:
         kind, target = category(), {"codes": (CLASSES[:, None] + FIRST).int()}

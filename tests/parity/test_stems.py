@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from netwright.kinds.category import Category
-from netwright.kinds.image import Image
-from netwright.kinds.labels import Labels
-from netwright.kinds.number import Number, Options
+from netwright.kinds.category import Input as CategoryInput
+from netwright.kinds.image import Input as ImageInput
+from netwright.kinds.labels import Input as LabelsInput
+from netwright.kinds.number import Input as NumberInput
+from netwright.kinds.number import Options
 from netwright.nn.batch import Lists
 from netwright.nn.shapes import Want
 from netwright.nn.stems.category import Stem as CategoryStem
@@ -28,12 +29,12 @@ EDGES = ((-2.0, -0.5, 0.25, 3.0), (0.0, 1.0))  # three bins for the first column
 
 
 @pytest.fixture
-def numbers() -> Number:
+def numbers() -> NumberInput:
     frame = pl.DataFrame({"a": [0.0, 1.0, 2.0], "b": [1.0, None, 3.0]})
-    return Number.fit(frame, Options(scale="none"), "input").model_copy(update={"edges": EDGES})
+    return NumberInput.fit(frame, Options(scale="none")).model_copy(update={"edges": EDGES})
 
 
-def number_stem(kind: Number, want: Want) -> NumberStem:
+def number_stem(kind: NumberInput, want: Want) -> NumberStem:
     stem = NumberStem(kind, want).double()
     for weight in stem.parameters():
         nn.init.normal_(weight)
@@ -45,12 +46,12 @@ REAL = X.nan_to_num(0.0)
 GAPS = X[:, 1:].isnan().double()  # only column b had gaps in training
 
 
-def test_plain_numbers_come_with_an_indicator_of_what_is_missing(numbers: Number) -> None:
+def test_plain_numbers_come_with_an_indicator_of_what_is_missing(numbers: NumberInput) -> None:
     out = number_stem(numbers, Want("vector"))({"values": REAL, "values_missing": X.isnan()}).values
     torch.testing.assert_close(out, torch.cat([REAL, GAPS], 1))
 
 
-def test_a_periodic_embedding_is_its_formula(numbers: Number) -> None:
+def test_a_periodic_embedding_is_its_formula(numbers: NumberInput) -> None:
     """[x, W cos(2π(w·x + b)) + c] for each column (RealMLP)."""
     stem = number_stem(numbers, Want("vector", options={"embedding": "periodic", "embedding_width": 4}))
     own = stem.embed
@@ -66,7 +67,7 @@ def test_a_periodic_embedding_is_its_formula(numbers: Number) -> None:
     agree(lambda x: stem({"values": x}).values, theirs, REAL, list(stem.parameters()))
 
 
-def test_a_piecewise_linear_embedding_is_its_formula(numbers: Number) -> None:
+def test_a_piecewise_linear_embedding_is_its_formula(numbers: NumberInput) -> None:
     """Bin t gives (x - e_t) / (e_{t+1} - e_t), cut to 0 ... 1 but open at both ends (Gorishniy et al. 2022)."""
     stem = number_stem(numbers, Want("vector", options={"embedding": "piecewise", "embedding_width": 4}))
     own = stem.embed
@@ -90,7 +91,7 @@ def test_a_piecewise_linear_embedding_is_its_formula(numbers: Number) -> None:
     agree(lambda x: stem({"values": x}).values, theirs, x, list(stem.parameters()))
 
 
-def test_both_are_raw_numbers_and_what_bins_make_of_them(numbers: Number) -> None:
+def test_both_are_raw_numbers_and_what_bins_make_of_them(numbers: NumberInput) -> None:
     stem = number_stem(numbers, Want("vector", options={"embedding": "both", "embedding_width": 4}))
     found = stem({"values": REAL}).values
     assert stem.out.views == (2, 8) and stem.out.width == found.shape[1] == 2 + 8 + 1
@@ -98,7 +99,7 @@ def test_both_are_raw_numbers_and_what_bins_make_of_them(numbers: Number) -> Non
     torch.testing.assert_close(found, wanted)
 
 
-def test_numbers_as_elements_are_slope_times_value_plus_offset(numbers: Number) -> None:
+def test_numbers_as_elements_are_slope_times_value_plus_offset(numbers: NumberInput) -> None:
     stem = number_stem(numbers, Want("sequence", 3))
 
     def theirs(x: Tensor) -> Tensor:
@@ -113,7 +114,7 @@ def test_numbers_as_elements_are_slope_times_value_plus_offset(numbers: Number) 
 def test_categories_are_one_hot_or_looked_up_and_an_unseen_value_is_zero() -> None:
     many = [f"v{k}" for k in range(12)]
     frame = pl.DataFrame({"few": (["a", "b", "c"] * 4), "many": many})
-    kind = Category.fit(frame, Category.Options(kind="category"), "input")
+    kind = CategoryInput.fit(frame, CategoryInput.Options(kind="category"))
     codes = torch.from_numpy(
         kind.encode(
             pl.DataFrame({"few": ["c", "new", None], "many": ["v3", "v4", "new"]}), lambda rows: [""] * len(rows)
@@ -131,7 +132,7 @@ def test_categories_are_one_hot_or_looked_up_and_an_unseen_value_is_zero() -> No
 
 @pytest.mark.parametrize("form", ["affine", "sequence"])
 def test_a_linear_models_categories_add_up(form: str) -> None:
-    kind = Category.fit(pl.DataFrame({"a": ["x", "y"], "b": ["z", "w"]}), Category.Options(kind="category"), "input")
+    kind = CategoryInput.fit(pl.DataFrame({"a": ["x", "y"], "b": ["z", "w"]}), CategoryInput.Options(kind="category"))
     stem = CategoryStem(kind, Want(form, 3))  # type: ignore[arg-type]
     nn.init.normal_(stem.table.weight)
     codes = torch.tensor([[2, 3], [1, 0]])
@@ -140,7 +141,7 @@ def test_a_linear_models_categories_add_up(form: str) -> None:
 
 
 def test_labels_are_the_sum_of_their_vectors() -> None:
-    kind = Labels(columns=("l",), values=("a", "b", "c"), separator="|")
+    kind = LabelsInput(columns=("l",), values=("a", "b", "c"), separator="|")
     hot = torch.tensor([[1, 0, 1], [0, 0, 0]], dtype=torch.uint8)
     stem = LabelsStem(kind, Want("sequence", 4))
     torch.testing.assert_close(stem({"hot": hot}).values[:, 0], hot.float() @ stem.weight.weight.T)
@@ -148,7 +149,7 @@ def test_labels_are_the_sum_of_their_vectors() -> None:
 
 
 def test_patches_of_an_image_are_one_linear_map_of_each_square() -> None:
-    kind = Image(columns=("i",), height=8, wide=12, channels=3, mean=0.4, deviation=0.2)
+    kind = ImageInput(columns=("i",), height=8, wide=12, channels=3, mean=0.4, deviation=0.2)
     pixels = torch.randint(0, 256, (2, 8, 12, 3), dtype=torch.uint8)
     grid = ((pixels.float() / 255 - 0.4) / 0.2).permute(0, 3, 1, 2)
     torch.testing.assert_close(ImageStem(kind, Want("grid"))({"pixels": pixels}).values, grid)

@@ -79,9 +79,9 @@ def test_a_chat_folder_ends_where_the_run_ends(tmp_path: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
     asked = [{"role": "user", "content": "the plot"}]
     theirs = tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_dict=True)["input_ids"]
-    from netwright.nn.heads.text.settings import Manner
+    from netwright.nn.heads.text.settings import SamplingParams
 
-    assert theirs == model._scribe.asked([asked], Manner())[1].prompts[0]
+    assert theirs == model._generator.asked([asked], SamplingParams())[1].prompts[0]
 
 
 def test_what_a_file_cannot_name_is_refused(tmp_path: Path) -> None:

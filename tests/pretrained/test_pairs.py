@@ -15,7 +15,8 @@ import netwright as nw
 from netwright.errors import InputError
 from netwright.evaluation import metrics
 from netwright.evaluation.metrics.match import ranks
-from netwright.kinds.match import TRUTH, Match
+from netwright.kinds.match import TRUTH
+from netwright.kinds.match import Target as MatchTarget
 from netwright.nn.batch import Goal
 from netwright.nn.heads.match.net import Net
 from netwright.nn.heads.match.settings import Settings
@@ -50,7 +51,7 @@ def trained(rows: list[dict[str, Any]], folder: Path, model: Any = "mlp", **more
 
 
 def head(scored: bool = False) -> Net:
-    kind = Match(columns=("b",), about="a", score="s" if scored else "")
+    kind = MatchTarget(columns=("b",), about="a", score="s" if scored else "")
     return Net(kind, Settings(temperature=0.1), Shape("vector", 4), ready=False)
 
 
@@ -169,7 +170,7 @@ def test_a_training_of_pairs_gives_the_same_bits_twice(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "settings", "match"),
     [
-        ([{"ask": "a b", "text": "c", "n": 1.0}] * 30, {"inputs": None}, "it cannot be told which of ask, n it belongs to"),
+        ([{"ask": "a b", "text": "c", "n": 1.0}] * 30, {"inputs": None}, "it is not clear which of ask, n it belongs to"),
         (pairs(30), {"column": {"score": "t"}}, "has no column 't'"),
         (pairs(30), {"column": {"score": "ask"}}, "one of the pair's texts"),
         ([{**row, "s": "much"} for row in pairs(30)], {"column": {"score": "s"}}, "which is no number"),
@@ -204,5 +205,5 @@ def test_missing_halves_are_said(tmp_path: Path) -> None:
 def test_a_fitted_match_survives_json(tmp_path: Path) -> None:
     run = trained(pairs(30, score=True), tmp_path / "run", column={"score": "s"}, training={"epochs": 1})
     (kind,) = run.fitted.targets.values()
-    assert isinstance(kind, Match) and kind.low == 1 and kind.high == 5
-    assert Match.model_validate(kind.model_dump(mode="json")) == kind
+    assert isinstance(kind, MatchTarget) and kind.low == 1 and kind.high == 5
+    assert MatchTarget.model_validate(kind.model_dump(mode="json")) == kind

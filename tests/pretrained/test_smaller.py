@@ -181,17 +181,16 @@ def test_rows_without_truth_are_learnt_and_measure_nothing(tmp_path: Path) -> No
 
 def test_made_rows_are_of_the_training_rows_and_measure_nothing(run: Path, tmp_path: Path) -> None:
     """As many as are asked for, at most twenty of each row; the rows are divided as they are without them."""
+    once = {"training": {"epochs": 1}, "plan": {"threads": 1}}  # of two trainings one must not take more threads
     with listening(heard := []):
-        student = distill(run, into="linear", output=tmp_path / "student", settings={"training": {"epochs": 1}})
+        student = distill(run, into="linear", output=tmp_path / "student", settings=once)
     said = {event.name: event for event in heard}
     assert said["made"].data["value"] == student.recipe.made == 20 * 120
     teacher = nw.load(run)
     assert student.metrics["baseline"]["constant"] == teacher.metrics["baseline"]["constant"]
     ids = [pl.read_csv(place / "predictions.csv")["id"].to_list() for place in (run, tmp_path / "student")]
     assert ids[0] == ids[1]
-    distill(
-        run, into="linear", output=tmp_path / "again", settings={"training": {"epochs": 1}}
-    )  # of answers that were kept
+    distill(run, into="linear", output=tmp_path / "again", settings=once)  # of answers that were kept
     bits = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("student", "again")]
     assert bits[0] == bits[1]
 
@@ -223,7 +222,7 @@ def test_a_student_begins_with_the_teachers_vectors(into: str, run: Path, tmp_pa
     """Squared distances of two tokens are sums of those in the teacher's table and of what it makes of either alone."""
     settings = {"training": {"epochs": 1, "learning_rate": 1e-9}, "made": 10}
     student, teacher = distill(run, into=into, output=tmp_path / "student", settings=settings), nw.load(run)
-    assert student.fitted.inputs["text"].tongue == teacher.fitted.inputs["text"].tongue
+    assert student.fitted.inputs["text"].shared == teacher.fitted.inputs["text"].shared
     place = np.unique(teacher.fitted.encode(readers.read(run.parent / "rows.csv"))["text"]["ids"].values)[:9]
     own = student.network.stems["text"].table.weight[place, :64]  # type: ignore[union-attr]
     theirs = teacher.network.trunk.inner.vectors()[place]  # type: ignore[union-attr]
@@ -261,7 +260,7 @@ def test_what_cannot_be_made(tmp_path: Path) -> None:
     nw.train(tmp_path / "rows.csv", target="y", model="linear", output=tmp_path / "teacher", settings={"columns": {"x": "number"}})  # fmt: skip
     with pytest.raises(InputError, match="by changing texts, and .* reads none"):
         distill(tmp_path / "teacher", into="linear", output=tmp_path / "student", made=10)
-    with pytest.raises(InputError, match="rows that are made are not divided into folds"):
+    with pytest.raises(InputError, match="folds cannot be combined with augmented rows"):
         distill(tmp_path / "teacher", into="linear", output=tmp_path / "student", made=10, settings={"split": {"folds": 3}})  # fmt: skip
 
 

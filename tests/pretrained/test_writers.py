@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 import netwright as nw
 from netwright.errors import InputError
-from netwright.nn.heads.text.settings import Manner
+from netwright.nn.heads.text.settings import SamplingParams
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # transformers' own
 BY_THEM = ["gpt2", "gemma", "gemma2", "phi", "gpt_neox", "opt"]
@@ -48,9 +48,9 @@ def test_a_decoder_goes_on_as_transformers_does(kind: str, tmp_path: Path) -> No
     again = nw.load(tmp_path / "run")
     network = theirs(place, kind)
     prompts = ["good", "very good film of stars", "dull cast"]
-    scribe: Any = again.generate(prompts, manner=Manner(max_tokens=6))
-    for prompt, found in zip(prompts, scribe, strict=True):
-        (alone,) = again.generate([prompt], manner=Manner(max_tokens=6))
+    generator: Any = again.generate(prompts, sampling=SamplingParams(max_tokens=6))
+    for prompt, found in zip(prompts, generator, strict=True):
+        (alone,) = again.generate([prompt], sampling=SamplingParams(max_tokens=6))
         assert found.tokens == alone.tokens
         assert abs(found.log_probability - alone.log_probability) < 1e-4
         kind_ = next(iter(again.fitted.targets.values()))
@@ -72,7 +72,7 @@ def test_an_encoder_decoder_writes_of_what_it_reads(kind: str, tmp_path: Path) -
     nw.train(rows, target="told", model=place, output=tmp_path / "run", settings=settings)
     model, network, tokenizer = nw.load(tmp_path / "run"), theirs(place, kind), checkpoints.tokenizer(kind)
     asked = ["good", "very good film of stars", "dull cast"]
-    found = model.generate(asked, manner=Manner(max_tokens=6))
+    found = model.generate(asked, sampling=SamplingParams(max_tokens=6))
     target: Any = next(iter(model.fitted.targets.values()))
     with torch.no_grad():
         for text, answer in zip(asked, found, strict=True):
@@ -82,7 +82,7 @@ def test_an_encoder_decoder_writes_of_what_it_reads(kind: str, tmp_path: Path) -
                 logits[target.marks_apart_from_ends] = -torch.inf
                 assert int(logits.argmax()) == token, kind
                 written.append(token)
-    beams = model.generate(asked, manner=Manner(max_tokens=6, beams=3))
+    beams = model.generate(asked, sampling=SamplingParams(max_tokens=6, beams=3))
     assert all(b.log_probability >= a.log_probability - 1e-5 for a, b in zip(found, beams, strict=True) if len(a.tokens) == len(b.tokens))  # fmt: skip
 
 
@@ -127,7 +127,7 @@ def test_a_checkpoint_writes_as_it_is(kind: str, tmp_path: Path) -> None:
 
     place = checkpoints.folder(tmp_path / kind, kind, lm=True)
     model, network, tokenizer = writer(str(place)), theirs(place, kind), checkpoints.tokenizer(kind)
-    (found,) = model.generate(["the film is good"], manner=Manner(max_tokens=5))
+    (found,) = model.generate(["the film is good"], sampling=SamplingParams(max_tokens=5))
     target: Any = next(iter(model.fitted.targets.values()))
     ids = tokenizer.encode("the film is good").ids
     written = list(target.opening) if kind in checkpoints.READERS else ids

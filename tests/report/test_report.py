@@ -22,7 +22,7 @@ import netwright as nw
 from netwright import registry
 from netwright.cli.main import main
 from netwright.evaluation import baselines
-from netwright.kinds.category import Category
+from netwright.kinds.category import Target as CategoryTarget
 from netwright.report import confusion, curves
 from netwright.report.kept import profile as profiling
 from netwright.report.kept.worst import thumbnail
@@ -323,8 +323,8 @@ def test_families_that_were_tried_are_listed(runs):
 def test_caveats_follow_the_run(runs):
     texts = {name: " ".join(Page((runs / name / "report.html").read_text()).texts) for name in TASKS}
     assert "Nothing was measured" in texts["unmeasured"]
-    assert "The measuring rows were not unseen" in texts["untested"]
-    assert "The kept network was not itself measured" in texts["folds"]
+    assert "There is no test set" in texts["untested"]
+    assert "The saved network was not measured itself" in texts["folds"]
     assert "--split.time when" in texts["binary"] and "--split.time" not in texts["folds"]
     assert all("Few rows were measured" in texts[name] for name in ("binary", "number"))
 
@@ -403,7 +403,7 @@ def answered(count: int, classes: int) -> Answered:
     """Answers for many classes."""
     random = np.random.default_rng(0)
     names = tuple(f"class {EVIL} 很长的名字 number {k}" for k in range(classes))
-    kind = Category(columns=("y",), values=(names,), stored=("text",), counts=((1,) * classes,))
+    kind = CategoryTarget(columns=("y",), values=(names,), stored=("text",), counts=((1,) * classes,))
     probability = random.dirichlet(np.full(classes, 0.1), count).astype(np.float64)
     truth = random.integers(0, classes, count)
     ids = pl.Series("id", [f"rows:{k}" for k in range(count)])
@@ -498,10 +498,10 @@ def test_the_matrix_keeps_every_row():
 
 
 def test_lists_of_labels_are_read_back():
-    from netwright.kinds.labels import Labels
+    from netwright.kinds.labels import Target as LabelsTarget
     from netwright.report.page.found import hot
 
-    kind = Labels(columns=("tags",), values=("a", "b"), separator="|")
+    kind = LabelsTarget(columns=("tags",), values=("a", "b"), separator="|")
     assert hot(pl.Series(['["a", "b"]', "[]", "null"]), kind).tolist() == [[1, 1], [0, 0], [0, 0]]
     assert hot(pl.Series(["a|b", "b", None]), kind).tolist() == [[1, 1], [0, 1], [0, 0]]
 
@@ -509,7 +509,7 @@ def test_lists_of_labels_are_read_back():
 def test_whole_numbers_are_the_same_class_however_they_are_written():
     from netwright.report.page.found import codes
 
-    kind = Category(columns=("y",), values=(("1", "2"),), stored=("whole",), counts=((1, 1),))
+    kind = CategoryTarget(columns=("y",), values=(("1", "2"),), stored=("whole",), counts=((1, 1),))
     assert codes(pl.Series(["1.0", "2", "3", None]), kind).tolist() == [0, 1, -1, -1]
 
 

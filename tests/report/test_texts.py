@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from written_runs import chats, pairs, texts, trained
 
 from netwright.events import Event, listening, say_rows
-from netwright.nn.heads.text.settings import Manner
+from netwright.nn.heads.text.settings import SamplingParams
 from netwright.report.kept import texts as shown
 
 
@@ -26,11 +26,11 @@ def test_the_report_shows_texts_beside_the_truth(tmp_path: Path) -> None:
 
 def test_examples_whose_prompt_is_cut_are_named_by_their_rows() -> None:
     class Cutting:
-        def generate(self, prompts: list[str], *, manner: Manner) -> list[SimpleNamespace]:
+        def generate(self, prompts: list[str], *, sampling: SamplingParams) -> list[SimpleNamespace]:
             say_rows("text.cut", "messages: rows cut", ["prompt 2", "prompt 3"])
             return [SimpleNamespace(text=prompt) for prompt in prompts]
 
     said: list[Event] = []
     with listening(said):
-        shown._written(Cutting(), ["a", "b", "c"], Manner(), ["x:1", "x:7", "x:9"])  # type: ignore[arg-type]
+        shown._written(Cutting(), ["a", "b", "c"], SamplingParams(), ["x:1", "x:7", "x:9"])  # type: ignore[arg-type]
     assert [event.data["rows"] for event in said] == [["x:7", "x:9"]]

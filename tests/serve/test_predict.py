@@ -40,7 +40,7 @@ def test_many_rows_with_their_targets_among_them(every: Live) -> None:
 def test_what_was_read_as_unknown_is_told(every: Live) -> None:
     rows = [{**table(3)[k], "city": city} for k, city in enumerate(["Rome", "Atlantis", None])]
     notes = every.client.post("/models/table/predict", json=rows).json()["notes"]
-    assert notes == ["city: values not known from training, such as 'Atlantis'; read as unknown (row 2)"]
+    assert notes == ["city: values not seen in training, such as 'Atlantis'; read as unknown (row 2)"]
 
 
 def test_notes_are_told_to_their_own_request_alone(every: Live) -> None:

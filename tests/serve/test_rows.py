@@ -12,9 +12,10 @@ import pytest
 from serving import images, table
 
 import netwright as nw
+from netwright.data.media import read
 from netwright.inference.model import Model
-from netwright.kinds.category import Category
-from netwright.kinds.number import Number
+from netwright.kinds.category import Input as CategoryInput
+from netwright.kinds.number import Input as NumberInput
 from netwright.runtime.arrays import Ragged
 from netwright.serve.columns import Reader
 from netwright.serve.settings import Settings
@@ -45,26 +46,26 @@ def test_every_kind_encodes_values_as_it_encodes_a_frame(runs: Path) -> None:
     rows[3] |= {"city": "Nowhere", "code": 7, "lift": None}
     for kind in model.fitted.inputs.values():
         frame = pl.DataFrame({name: [row[name] for row in rows] for name in kind.columns}, strict=False)
-        found = kind.encode_values([[row[name] for row in rows] for name in kind.columns], ids)
-        wanted = kind.encode(frame, ids)
+        found = kind.encode([[row[name] for row in rows] for name in kind.columns], ids)
+        wanted = kind.encode(read(kind, frame, None), ids)
         assert found.keys() == wanted.keys()
         assert all(alike(found[name], wanted[name]) for name in wanted), kind
 
 
 @pytest.mark.parametrize("value", [1, 1.0, 1.5, "1", " 1 ", True, False, "true", "", None, "é", 10**12])
 def test_a_category_is_read_from_any_value_as_from_a_column(value: Any) -> None:
-    kind = Category.fit(pl.DataFrame({"c": ["1", "1.5", "true", "é", "1000000000000"]}), Category.Options(), "input")  # type: ignore[arg-type]
-    wanted = kind.encode(pl.DataFrame({"c": [value]}), ids)["codes"]
-    assert alike(kind.encode_values([[value]], ids)["codes"], wanted)
+    kind = CategoryInput.fit(pl.DataFrame({"c": ["1", "1.5", "true", "é", "1000000000000"]}), CategoryInput.Options())  # type: ignore[arg-type]
+    wanted = kind.encode(read(kind, pl.DataFrame({"c": [value]}), None), ids)["codes"]
+    assert alike(kind.encode([[value]], ids)["codes"], wanted)
 
 
 @pytest.mark.parametrize("scale", ["standard", "robust", "quantile", "none"])
 def test_numbers_are_scaled_alike(scale: str) -> None:
     frame = pl.DataFrame({"a": [1.0, 2.0, None, 5e200], "b": [3, 4, 5, 6]})
-    kind = Number.fit(frame, Number.Options(scale=scale), "input")  # type: ignore[call-arg]
+    kind = NumberInput.fit(frame, NumberInput.Options(scale=scale))  # type: ignore[call-arg]
     assert alike(
-        kind.encode_values([frame["a"].to_list(), frame["b"].to_list()], ids)["values"],
-        kind.encode(frame, ids)["values"],
+        kind.encode([frame["a"].to_list(), frame["b"].to_list()], ids)["values"],
+        kind.encode(read(kind, frame, None), ids)["values"],
     )
 
 

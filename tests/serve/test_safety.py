@@ -41,7 +41,7 @@ def test_key_files_that_are_refused(tmp_path: Path) -> None:
         Keys.read(path)
     path.chmod(0o600)
     path.write_text("nw-a-key-itself\n")
-    with pytest.raises(nw.InputError, match="line 1 of .* is no hash of a key"):
+    with pytest.raises(nw.InputError, match="line 1 of .* is not a key hash"):
         Keys.read(path)
     path.write_text("")
     with pytest.raises(nw.InputError, match="holds no key"):
@@ -142,7 +142,7 @@ def test_runs_that_cannot_be_served(runs: Path, tmp_path: Path) -> None:
     half = tmp_path / "half"
     shutil.copytree(runs / "flat", half)
     (half / "model.safetensors").unlink()
-    with pytest.raises(nw.InputError, match="this run was not finished"):
+    with pytest.raises(nw.InputError, match="this run is not complete"):
         verb([str(half)])
     (half / "model.safetensors").write_bytes((runs / "flat" / "model.safetensors").read_bytes()[:300])
     with pytest.raises(nw.InputError, match="this file is damaged"):

@@ -89,14 +89,14 @@ def test_a_folder_for_each_split(layout):
 
 def test_images_that_are_not_there_are_refused_or_left_out(layout, refused, said):
     path = layout(box(0, 1), box(1, 5), there=("a.png",))
-    assert "1 of 2 images are not there: b.png" in refused(readers.read, path)
+    assert "1 of 2 images are missing: b.png" in refused(readers.read, path)
     assert readers.read(path, settings=Read(bad_rows="leave_out")).ids() == ["a.png"]
     assert said[0].data["rows"] == ["b.png"]
 
 
 def test_no_image_is_there(layout, refused):
     path = layout(box(0, 1), there=())
-    assert "2 of 2 images are not there" in refused(readers.read, path, settings=Read(bad_rows="leave_out"))
+    assert "2 of 2 images are missing" in refused(readers.read, path, settings=Read(bad_rows="leave_out"))
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_captions_are_a_row_each(layout, said):
     assert table.columns == ["image", "caption"]
     assert table.frame["caption"].to_list() == ["a cat", "a small cat"]
     assert table.ids() == ["a.png", "a.png:2"]
-    assert [event.text for event in said] == ["1 images have no caption: they have no row (b.png)"]
+    assert [event.text for event in said] == ["1 images have no caption and are left out (b.png)"]
 
 
 def test_of_files_on_the_same_images_the_one_of_instances_is_read(layout, said):

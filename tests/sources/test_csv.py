@@ -64,7 +64,7 @@ def test_a_column_without_any_value_is_text(read):
 def test_blanks_round_cells_and_names_are_stripped_and_said(read, said):
     table = read("adult.csv", "age, work\n39, State-gov\n50, ?\n")
     assert table.frame.to_dict(as_series=False) == {"age": [39, 50], "work": ["State-gov", None]}
-    assert said[0].text == "adult.csv: blanks round the cells of 1 column were stripped (work)"
+    assert said[0].text == "adult.csv: spaces around the cells of 1 column were stripped (work)"
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -126,7 +126,7 @@ def test_without_a_header_columns_are_numbered(read):
 
 def test_a_header_that_looks_like_a_row_is_doubted(read, said):
     read("iris.csv", "5.1,3.5,setosa\n4.9,3.0,setosa\n")
-    assert said[0].text == "iris.csv: the header's 5.1, 3.5 look like a row's cells; if so, --read.header false"
+    assert said[0].text == "iris.csv: the header's 5.1, 3.5 look like data; if so, --read.header false"
 
 
 def test_a_txt_is_a_table_where_a_delimiter_parts_every_line(read):
@@ -148,7 +148,7 @@ def test_a_mark_inside_an_unquoted_cell_is_a_character(read):
 def test_tab_separated_text_without_quoting_is_read_as_it_stands_and_said(read, said):
     table = read("a.tsv", 'a\tb\n1\t"Never," he said\n2\t5" pipe\n')
     assert table.frame["b"].to_list() == ['"Never," he said', '5" pipe']
-    assert said[0].text == "a.tsv: quote marks are plain characters, because they do not enclose whole cells"
+    assert said[0].text == "a.tsv: quote marks are ordinary characters, because they do not enclose whole cells"
 
 
 def test_quoting_can_be_switched_off(read):
@@ -157,7 +157,7 @@ def test_quoting_can_be_switched_off(read):
 
 def test_an_unclosed_quote_names_the_line_where_it_opened(read, refused):
     text = refused(read, "a.csv", 'a,b\n1,x\n2,"open\n3,y\n4,z\n')
-    assert text.startswith("a.csv:3: a quote mark opens a cell here, and none closes it. To mend it: close the cell")
+    assert text.startswith("a.csv:3: a quote mark opens a cell here, and none closes it. Fix: close the cell")
     assert "--read.quotes false" in text
 
 
@@ -195,8 +195,7 @@ def test_ragged_rows_are_refused_with_lines_and_counts(read, refused):
     rows = "".join(f"{i},x,y\n" for i in range(7))
     assert refused(read, "a.csv", f"a,b\n1,x\n{rows}2,y\n3\n") == (
         "a.csv: 8 of 10 rows do not have 2 cells, as the header has: line 3 has 3, line 4 has 3, line 5 has 3, "
-        "line 6 has 3, line 7 has 3, .... To mend it: mend these lines, name another --read.delimiter, "
-        "or leave them out with --read.bad_rows leave_out."
+        "line 6 has 3, line 7 has 3, .... Fix: fix these lines, name another --read.delimiter, or leave them out with --read.bad_rows leave_out."
     )
 
 
@@ -222,9 +221,9 @@ def test_a_column_without_a_name_is_named_by_its_position_and_said(read, said):
 
 def test_columns_of_one_name_are_refused_with_their_positions(read, refused):
     assert refused(read, "a.csv", "x,y,x,y\n1,2,3,4\n") == (
-        "a.csv:1: the column name 'x' stands at the positions 1, 3. To mend it: name each column once; "
+        "a.csv:1: the column name 'x' occurs at positions 1, 3. Fix: name each column once; "
         "if the first line is a row and no header, --read.header false.\n"
-        "a.csv:1: the column name 'y' stands at the positions 2, 4. To mend it: name each column once; "
+        "a.csv:1: the column name 'y' occurs at positions 2, 4. Fix: name each column once; "
         "if the first line is a row and no header, --read.header false."
     )
 
@@ -244,14 +243,14 @@ def test_a_header_alone_is_refused(read, refused):
 def test_broken_utf8_names_line_and_byte_and_the_encodings_that_fit(read, refused):
     assert refused(read, "a.csv", "a,b\n1,x\n2,café\n".encode("cp1252")) == (
         "a.csv:3: byte 6 of the line (0xe9) is not UTF-8; cp1252 decodes it and reads '2,café' there. "
-        "To mend it: --read.encoding cp1252."
+        "Fix: --read.encoding cp1252."
     )
 
 
 def test_broken_utf8_offers_each_encoding_that_decodes_the_file(read, refused):
     text = refused(read, "a.csv", "a,b\n你好,1\n".encode("gb18030"))
     assert "gb18030 decodes it and reads '你好,1' there; cp1252 decodes it" in text
-    assert text.endswith("To mend it: --read.encoding gb18030 or --read.encoding cp1252.")
+    assert text.endswith("Fix: --read.encoding gb18030 or --read.encoding cp1252.")
 
 
 def test_broken_utf8_that_no_likely_encoding_reads(read, refused):
@@ -271,8 +270,8 @@ def test_null_bytes_are_refused(read, refused):
 
 def test_a_corrupt_gzip_is_refused(read, refused):
     whole = gzip.compress(b"a,b\n" + b"1,2\n" * 1000)
-    assert refused(read, "a.csv.gz", whole[:-12]).startswith("a.csv.gz: the gzip file is broken")
-    assert refused(read, "b.csv.gz", whole[:20] + b"xxxx" + whole[24:]).startswith("b.csv.gz: the gzip file is broken")
+    assert refused(read, "a.csv.gz", whole[:-12]).startswith("a.csv.gz: the gzip file is damaged")
+    assert refused(read, "b.csv.gz", whole[:20] + b"xxxx" + whole[24:]).startswith("b.csv.gz: the gzip file is damaged")
     assert refused(read, "c.csv.gz", b"a,b\n1,2\n").startswith("c.csv.gz: is named .gz but is not gzip")
 
 

@@ -68,7 +68,7 @@ def test_a_part_of_a_sheet(book, sheet):
 
 
 @pytest.mark.parametrize(
-    ("sheet", "says"), [("Sale", "did you mean Sales?"), ("Sales!x y", "'x y' is no part of a sheet")]
+    ("sheet", "says"), [("Sale", "did you mean Sales?"), ("Sales!x y", "'x y' is not a range of a sheet")]
 )
 def test_sheets_that_are_not_there(book, refused, sheet, says):
     assert says in refused(readers.read, book(Sales=[HEADER, *ROWS]), settings=Read(sheet=sheet))
@@ -90,7 +90,7 @@ def test_cells_merged_over_rows_hold_their_value_in_each(book, said):
 
     table = readers.read(book(Sales=[["region", "price"], ["north", 1], [None, 2], ["south", 3]], change=merge))
     assert table.frame["region"].to_list() == ["north", "north", "south"]
-    assert said[0].text.endswith("1 merged ranges hold their value in each of their cells (A2:A3)")
+    assert said[0].text.endswith("1 merged ranges: their value is repeated in each cell (A2:A3)")
 
 
 def test_a_header_of_two_rows(book):
@@ -138,7 +138,7 @@ def test_empty_columns_and_rows(book, said):
     table = readers.read(book(Sales=[["size", None, "city", "empty"], [31, None, "Rome"], [], [47, None, "Bonn"]]))
     assert table.columns == ["size", "city", "empty"] and table.ids() == ["a.xlsx:Sales:2", "a.xlsx:Sales:4"]
     assert [event.text for event in said] == [
-        "1 blank rows are no rows (a.xlsx:Sales:3)",
+        "1 blank rows are skipped (a.xlsx:Sales:3)",
         "a.xlsx:Sales: columns without a value: empty",
     ]
 
@@ -161,9 +161,9 @@ def test_a_total_is_doubted(book, said):
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
-        ([], "no sheet that is shown holds values"),
+        ([], "no visible sheet has values"),
         ([HEADER], "has a header but no rows"),
-        ([["size", "size"], [1, 2]], "the column name 'size' stands at the positions 1, 2"),
+        ([["size", "size"], [1, 2]], "the column name 'size' occurs at positions 1, 2"),
     ],
 )
 def test_sheets_that_are_refused(book, refused, rows, says):
@@ -172,7 +172,7 @@ def test_sheets_that_are_refused(book, refused, rows, says):
 
 def test_files_that_are_refused(tmp_path, refused):
     (tmp_path / "a.xlsx").write_bytes(b"PK\3\4 cut off")
-    assert "is not a whole .xlsx file" in refused(readers.read, tmp_path / "a.xlsx")
+    assert "is not a complete .xlsx file" in refused(readers.read, tmp_path / "a.xlsx")
     (tmp_path / "b.xlsx").write_bytes(b"\xd0\xcf\x11\xe0" + b"\0" * 100)
     assert "an old .xls file, or one with a password" in refused(readers.read, tmp_path / "b.xlsx")
 

@@ -72,12 +72,12 @@ def test_a_class_may_be_called_train(folder):
 def test_files_that_are_no_images_are_said_save_hidden_ones(folder, said):
     assert len(readers.read(folder("cats/1.png", "cats/notes.txt", "labels.csv", ".DS_Store", ".git/x.png"))) == 1
     assert len(said) == 1
-    assert said[0].text.endswith("2 files that are no images skipped (cats/notes.txt, labels.csv)")
+    assert said[0].text.endswith("2 files that are not images are skipped (cats/notes.txt, labels.csv)")
 
 
 def test_images_outside_the_class_folders_are_left_out_and_said(folder, said):
     assert len(readers.read(folder("cats/1.png", "cover.png"))) == 1
-    assert said[0].text.endswith("1 images in no class folder left out (cover.png)")
+    assert said[0].text.endswith("1 images outside the class folders are left out (cover.png)")
 
 
 def test_a_link_that_leads_back_up_is_entered_once(folder):
@@ -101,8 +101,7 @@ def test_images_directly_in_the_folder_have_no_label_which_is_said(folder, said)
     table = readers.read(path)
     assert (table.columns, table.ids()) == (["image"], ["1.png", "2.png"])
     assert said[0].text == (
-        f"{path}: its images stand in no class folder, and have no label; "
-        "training needs a sub-folder for each class, such as cats/1.png (1.png, 2.png)"
+        f"{path}: its images are not in class folders and have no label; training needs a sub-folder per class, such as cats/1.png (1.png, 2.png)"
     )
 
 

@@ -31,7 +31,7 @@ def test_dev_measures_where_test_has_no_labels(task, said):
     assert table.frame.rows() == [('a "fine film', 1), ("dull", 0), ("so so", 0)]
     assert table.ids() == ["train.tsv:2", "train.tsv:3", "dev.tsv:2"]
     assert table.splits.tolist() == ["train", "train", "test"]
-    assert "dev.tsv measures (test.tsv is not read, because it lacks labels)" in said[0].text
+    assert "dev.tsv measures (test.tsv is not read, because it has no labels)" in said[0].text
 
 
 def test_test_measures_where_it_has_labels(task):

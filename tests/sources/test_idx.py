@@ -69,15 +69,14 @@ def test_a_truncated_file_is_refused(folder, refused):
     path = folder / "t10k-images-idx3-ubyte"
     path.write_bytes(path.read_bytes()[:-7])
     assert refused(readers.read, folder) == (
-        "t10k-images-idx3-ubyte: is cut off: 2x4x5 values need 40 bytes, and 33 are there. "
-        "To mend it: download it again."
+        "t10k-images-idx3-ubyte: is cut off: 2x4x5 values need 40 bytes, and 33 are there. Fix: download it again."
     )
 
 
 def test_a_corrupt_gzip_is_refused(folder, refused):
     path = folder / "train-images-idx3-ubyte.gz"
     path.write_bytes(path.read_bytes()[:-9])
-    assert refused(readers.read, folder).startswith("train-images-idx3-ubyte.gz: the gzip file is broken")
+    assert refused(readers.read, folder).startswith("train-images-idx3-ubyte.gz: the gzip file is damaged")
 
 
 def test_counts_that_differ_are_refused(folder, refused):
@@ -121,4 +120,4 @@ def test_several_sets_in_one_folder_are_refused(folder, refused):
 
 def test_sizes_that_differ_are_refused(folder, refused):
     (folder / "t10k-images-idx3-ubyte").write_bytes(packed(IMAGES[:2, :2]))
-    assert "the files hold images of unlike size" in refused(readers.read, folder)
+    assert "the files hold images of different sizes" in refused(readers.read, folder)

@@ -71,8 +71,7 @@ def test_lines_that_are_no_objects_are_refused_by_line(read, refused):
     assert refused(read, "a.jsonl", '{"a": 1}\n{"a": }\n[1]\n') == (
         "a.jsonl:2: is not JSON: Expecting value at character 7. Allowed: an object a line, or a list of objects.\n"
         "a.jsonl:3: holds a list, not an object. Allowed: an object a line, or a list of objects.\n"
-        "a.jsonl: 2 of 3 rows cannot be read. To mend it: mend these lines, or leave them out with "
-        "--read.bad_rows leave_out."
+        "a.jsonl: 2 of 3 rows cannot be read. Fix: fix these lines, or leave them out with --read.bad_rows leave_out."
     )
 
 

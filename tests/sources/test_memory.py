@@ -137,14 +137,14 @@ def test_arrays_as_cells_are_stacked():
 def test_images_of_other_types_are_refused(refused):
     assert refused(readers.read, (np.zeros((2, 4, 4)), [0, 1])) == (
         "X: images 2x4x4 of float64. Allowed: images of uint8. "
-        "To mend it: scale the values to 0 ... 255 and give (X * 255).astype('uint8')."
+        "Fix: scale the values to 0 ... 255 and give (X * 255).astype('uint8')."
     )
 
 
 def test_lengths_that_differ_are_refused(refused):
     assert refused(readers.read, (np.zeros((3, 2)), [0, 1])).startswith("(X, y): X has 3 rows and y has 2")
     assert refused(readers.read, {"a": [1], "b": [1, 2]}).startswith(
-        "data: the columns have unlike numbers of values: a 1, b 2"
+        "data: the columns have different numbers of values: a 1, b 2"
     )
 
 
@@ -161,7 +161,7 @@ def test_a_taken_name_is_refused(refused):
 
 def test_columns_of_one_name_are_refused(refused):
     frame = pd.DataFrame([[1, 2]], columns=["a", "a"])
-    assert refused(readers.read, frame).startswith("rows: the column name 'a' stands at the positions 1, 2")
+    assert refused(readers.read, frame).startswith("rows: the column name 'a' occurs at positions 1, 2")
 
 
 def test_pandas_own_types_are_read_and_said(said):
@@ -176,7 +176,7 @@ def test_pandas_own_types_are_read_and_said(said):
     ]  # fmt: skip
     assert table["month"].dt.to_string("%Y-%m-%d").to_list() == ["2024-01-01", "2024-02-01", "2024-03-01"]
     assert [event.text for event in said if event.name == "read.turned"] == [
-        "rows: month: periods are read as the day they begin",
+        "rows: month: periods are read as their first day",
         "rows: cut: intervals are read as text",
         "rows: took: durations are read as seconds",
     ]
@@ -188,9 +188,11 @@ def test_paths_are_read_as_text():
 
 def test_what_no_column_can_hold_is_refused(refused):
     text = refused(readers.read, pd.DataFrame({"wave": [1j, 2j]}))
-    assert text.startswith("rows, column 'wave': holds values of type complex128, which no column can hold. Allowed: ")
+    assert text.startswith(
+        "rows, column 'wave': holds values of type complex128, which a column cannot hold. Allowed: "
+    )
     text = refused(readers.read, (scipy.sparse.csr_array(np.eye(2)), [0, 1]))
-    assert text == "X: is sparse (a csr_array). To mend it: give X.toarray()."
+    assert text == "X: is sparse (a csr_array). Fix: give X.toarray()."
 
 
 def test_objects_are_refused(refused):
@@ -207,5 +209,5 @@ def test_nothing_is_refused(refused):
 
 
 def test_rows_that_are_no_dicts_and_columns_that_are_no_lists_are_refused(refused):
-    assert refused(readers.read, [{"a": 1}, 2]).startswith("data: 1 of 2 rows are no dicts: row 2 is a int")
+    assert refused(readers.read, [{"a": 1}, 2]).startswith("data: 1 of 2 rows are not dicts: row 2 is a int")
     assert refused(readers.read, {"a": 1}).startswith("column 'a': holds a int, not a list of values")

@@ -30,7 +30,7 @@ def test_every_file_of_the_room_is_a_source_or_a_helper():
 def test_a_missing_file_names_the_nearest(tmp_path, refused):
     (tmp_path / "reviews.csv").touch()
     path = tmp_path / "review.csv"
-    assert refused(readers.read, path) == f"{path}: there is no such file. To mend it: did you mean reviews.csv?"
+    assert refused(readers.read, path) == f"{path}: there is no such file. Fix: did you mean reviews.csv?"
 
 
 def test_a_missing_folder_is_named(tmp_path, refused):
@@ -55,7 +55,7 @@ def test_text_that_is_no_path_is_refused(refused):
 def test_a_format_that_no_source_reads_lists_those_that_are(tmp_path, refused):
     (tmp_path / "a.xls").touch()
     text = refused(readers.read, tmp_path / "a.xls")
-    assert "no source reads files that end in .xls" in text
+    assert "no source reads files ending in .xls" in text
     for form in (
         ".csv .tsv",
         ".txt",
@@ -71,7 +71,7 @@ def test_a_format_that_no_source_reads_lists_those_that_are(tmp_path, refused):
 
 def test_a_name_without_ending_is_refused(tmp_path, refused):
     (tmp_path / "data").touch()
-    assert "the name has no ending to tell its format" in refused(readers.read, tmp_path / "data")
+    assert "the name has no extension" in refused(readers.read, tmp_path / "data")
 
 
 def test_a_folder_without_images_or_idx_is_refused(tmp_path, refused):
@@ -104,7 +104,7 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path, monkeypatch, refused, 
 
     monkeypatch.setattr(Path, "open", deny)  # not chmod: the tests may run as root, who may read everything
     text = refused(readers.read, tmp_path / name)
-    assert f"{tmp_path / name}: may not be read by this user. To mend it: change its permissions" in text
+    assert f"{tmp_path / name}: is not readable by this user. Fix: change its permissions" in text
 
 
 def test_settings_are_validated_and_described():

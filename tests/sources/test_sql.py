@@ -17,7 +17,7 @@ from netwright.data.readers.address import address, refuse_password, shown
 from netwright.recipe import Read
 
 POSTGRESQL = os.environ.get("NETWRIGHT_TEST_POSTGRESQL", "")  # postgresql://USER:PASSWORD@HOST/DATABASE, freely written
-ONE = "one SELECT, for a source is only read"
+ONE = "one SELECT: sources are read-only"
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_queries_that_are_refused(shop, refused, query, says):
 def test_a_join_with_one_name_twice_says_how_to_name_them(shop, refused):
     query = "SELECT a.id, b.id FROM orders a JOIN orders b"
     text = refused(readers.read, shop, settings=Read(query=query))
-    assert "the column name 'id' stands at the positions 1, 2" in text and "SELECT a.id AS a_id" in text
+    assert "the column name 'id' occurs at positions 1, 2" in text and "SELECT a.id AS a_id" in text
 
 
 def test_texts_that_mean_missing_stand_among_numbers(sqlite, said):
@@ -147,7 +147,7 @@ def test_a_file_that_is_no_database(tmp_path, refused):
 def test_a_query_that_is_not_looked_at_is_said(tmp_path, said):
     (tmp_path / "a.csv").write_text("a\n1\n")
     readers.read(tmp_path / "a.csv", settings=Read(query="SELECT 1"))
-    assert said[0].text == "a.csv: read.query is not looked at, for only sql sources have it"
+    assert said[0].text == "a.csv: read.query is ignored: only sql sources use it"
 
 
 # --- DuckDB -----------------------------------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ def test_sums_of_whole_numbers_are_whole(duck):
         ("COPY orders TO 'orders.csv'", ONE),
         ("SELECT 1; SELECT 2", ONE),
         ("", ONE),
-        ("SELECT a.id, b.id FROM orders a JOIN orders b ON a.id = b.id", "stands at the positions 1, 2"),
+        ("SELECT a.id, b.id FROM orders a JOIN orders b ON a.id = b.id", "occurs at positions 1, 2"),
         ("SELECT id FROM orders WHERE id > 9", "gives no row"),
     ],
 )
@@ -310,7 +310,7 @@ def test_types_of_postgresql(server, said):
         ("WITH gone AS (DELETE FROM netwright_orders RETURNING id) SELECT * FROM gone", ONE),
         ("SELECT 1; COMMIT; DROP TABLE netwright_orders", ONE),
         ("SELECT id FROM netwright_orders WHERE id > 9", "gives no row"),
-        ("SELECT id, id FROM netwright_orders", "stands at the positions 1, 2"),
+        ("SELECT id, id FROM netwright_orders", "occurs at positions 1, 2"),
     ],
 )
 def test_queries_that_postgresql_refuses(server, refused, query, says):

@@ -65,5 +65,5 @@ def test_what_is_broken_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no question"):
         read(written(tmp_path))
     (tmp_path / "d.json").write_text('{"data": [{"paragraphs": [3]}]}')
-    with pytest.raises(InputError, match="is not in SQuAD's form after 0 questions"):
+    with pytest.raises(InputError, match="is not in SQuAD's format after 0 questions"):
         read(tmp_path / "d.json")

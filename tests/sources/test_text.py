@@ -118,7 +118,7 @@ def test_lines_of_a_folder(folder):
 def test_an_empty_text_is_missing_and_said(folder, said):
     table = readers.read(folder("pos/a.txt", "neg/b.txt", a=""))
     assert table.frame["text"].to_list() == ["This is neg/b.txt.", None]
-    assert said[-1].text == "1 files hold no text (pos/a.txt)"
+    assert said[-1].text == "1 files contain no text (pos/a.txt)"
 
 
 def test_texts_that_cannot_be_read_are_refused_or_left_out(folder, refused, said):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from netwright.data.facts import DataFacts
+from netwright.data.describe import facts_of
 from netwright.errors import InputError
 from netwright.nn.trunks.layers.settings import Settings as Layers
 from netwright.nn.trunks.linear.settings import Settings as Linear
@@ -14,7 +14,7 @@ from netwright.nn.trunks.mlp.settings import Settings as Mlp
 from netwright.recipe import Recipe, Training, validate
 from netwright.training.defaults import training
 
-FACTS = DataFacts(500, {"number": 3}, ("number",))
+FACTS = facts_of(500, ["number"] * 3, ["number"])
 
 
 def chosen(family: Any, **given: Any) -> Training:
@@ -54,7 +54,7 @@ def test_lbfgs_measures_the_whole_gradient() -> None:
 
 @pytest.mark.parametrize("optimizer", ["adam", "momentum", "nesterov", "rmsprop", "lbfgs"])
 def test_decoupled_decay_is_refused_where_an_optimizer_has_none(optimizer: str) -> None:
-    with pytest.raises(InputError, match=f"weight_decay: {optimizer} has no decoupled decay. To mend it: .* adamw"):
+    with pytest.raises(InputError, match=f"weight_decay: {optimizer} has no decoupled decay. Fix: .* adamw"):
         chosen(Mlp(), optimizer=optimizer, weight_decay=0.1)
 
 
@@ -93,10 +93,10 @@ def test_a_stack_of_layers_survives_a_recipe() -> None:
 
 
 @pytest.mark.parametrize(("layers", "message"), [
-    (["dens"], "model.layers.1: there is no layer 'dens'. To mend it: did you mean dense?"),
+    (["dens"], "model.layers.1: there is no layer 'dens'. Fix: did you mean dense?"),
     ([{"dense": 3, "dropout": 0.1}], "model.layers.1: got 2 keys. Allowed: one name, as in - dense: 10."),
     ([{"flatten": 3}], "model.layers.1.flatten: got 3. Allowed: no settings."),
-    ([{"dense": {"unit": 3}}], "model.layers.1.dense.unit: there is no such setting. To mend it: did you mean units?"),
+    ([{"dense": {"unit": 3}}], "model.layers.1.dense.unit: there is no such setting. Fix: did you mean units?"),
     ([{"dense": 1}, {"embedding": 3}], "model.layers: got [{'dense': 1}, {'embedding': 3}]. Allowed: embedding can only be the first layer"),
 ])  # fmt: skip
 def test_a_wrong_layer_is_named_by_its_place(layers: list[Any], message: str) -> None:

@@ -8,7 +8,8 @@ import pytest
 import torch
 from scipy import stats
 
-from netwright.kinds.image import Image, Options
+from netwright.kinds.image import Input as ImageInput
+from netwright.kinds.image import Options
 from netwright.nn.randomness import Draw
 from netwright.nn.shapes import Want
 from netwright.nn.stems.image import SHIFT, Stem, shifted
@@ -78,7 +79,7 @@ def test_augmentation_is_a_shift_of_the_rows_own() -> None:
 def test_photos_are_mirrored_and_grey_images_are_not(channels: int, mirrored: bool) -> None:
     images = pictures(channels)
     frame = pl.DataFrame({"i": images.squeeze(-1).numpy() if channels == 1 else images.numpy()})
-    stem = Stem(Image.fit(frame, Options(), "input"), Want("grid"))
+    stem = Stem(ImageInput.fit(frame, Options()), Want("grid"))
     assert stem.mirror is mirrored
     plain = stem({"pixels": images}).values
     assert torch.equal(plain, stem({"pixels": images}).values), "without a draw an image stays as it is"

@@ -230,5 +230,5 @@ def test_a_loss_that_is_no_longer_finite_is_an_error_that_says_what_to_do() -> N
         own = loop(learning_rate=1e200, epochs=3)
         with precisely(PLAN):
             own.run()
-    assert str(caught.value).startswith("epoch 2, step 1: the loss is no longer a finite number")
+    assert str(caught.value).startswith("epoch 2, step 1: the loss is not finite any more")
     assert "lower training.learning_rate (now 1e+200), or set training.gradient_clip 1" in str(caught.value)

@@ -19,29 +19,29 @@ VERBS = {
     "demo": "Train, measure and predict on real data that is already here; under a minute.",
     "train": "Make a network from a table: check, split, train, measure, save.",
     "evaluate": "Measure a run on other rows.",
-    "predict": "Answer new rows with a run.",
+    "predict": "Predict new rows with a run.",
     "embed": "Turn rows into vectors, for search and clustering.",
-    "quantize": "Write a run with its weights in fewer bits, and what that cost in score.",
-    "distill": "Teach a small network what a large one answers.",
-    "generate": "Go on with a text: a run that writes, after a prompt.",
-    "export": "Write a run as another engine's files, proven to give the same.",
-    "verify": "Compare an exported folder with its run once more.",
+    "quantize": "Quantize a run, and measure what that costs in score.",
+    "distill": "Distill a run into a small network.",
+    "generate": "Generate text with a run, after a prompt.",
+    "export": "Export a run to another engine, checked against the run's own answers.",
+    "verify": "Compare an exported folder with its run again.",
     "pack": "Write a folder that is ready to ship: Dockerfile, exact versions, model, smoke test.",
-    "chat": "Talk with a run that was trained on messages.",
-    "serve": "Put runs behind an address: a page to try them, an API, its documentation.",
+    "chat": "Chat with a run that was trained on messages.",
+    "serve": "Serve runs: a page to try them, an API, its documentation.",
     "key": "Make a key for serve; only its hash is kept.",
-    "show": "Show what a run is, what it scored and what it said.",
-    "report": "Write the page of a run: data, choices, scores, figures, worst answers.",
+    "show": "Show a run's settings, scores and events.",
+    "report": "Write a run's report: data, choices, scores, figures, worst rows.",
     "recipe": "Write the full recipe that train would run, each value with its reason.",
     "samples": "List sample data sets, or write one to a file.",
-    "cache": "Show or clear what is kept to save time.",
+    "cache": "Show or clear the cache.",
 }
 DATA = click.argument("data", required=False)
 TARGET = click.option("--target", metavar="COLUMN[,COLUMN]", help="The columns to predict.")
 MODEL = click.option(
     "--model",
     metavar="FAMILY|RUN|CHECKPOINT",
-    help="A family of networks, the folder of a run to go on from, or a pretrained checkpoint: a Hugging Face folder, a GGUF file, a convnet's weights.",
+    help="A family, the folder of a run to start from, or a pretrained checkpoint: a Hugging Face folder, a GGUF file, a convnet's weights.",
 )
 RECIPE = click.option("--recipe", "recipe", metavar="FILE", help="A recipe; flags take precedence over it.")
 OUTPUT = click.option("--output", metavar="PATH", help="Where the result goes.")
@@ -94,7 +94,7 @@ def _train() -> click.Command:
     @MODEL
     @OUTPUT
     @RECIPE
-    @click.option("--resume", metavar="RUN", help="Go on with a run that was interrupted, exactly where it was.")
+    @click.option("--resume", metavar="RUN", help="Resume an interrupted training, bit for bit.")
     def train(
         data: str | None,
         target: str | None,
@@ -107,7 +107,7 @@ def _train() -> click.Command:
         """DATA is a CSV, TSV, JSONL, Parquet, Arrow, Excel or text file, a folder of images or texts by class, a folder
         in the layout of IDX, COCO or GLUE, or a database (shop.db, postgresql://USER@HOST/DATABASE).
 
-        What is not given is chosen from the data, and each choice is said with its reason.
+        What you leave out is chosen from the data, each choice with its reason.
         """
         from netwright.runtime.console import rendering
         from netwright.verbs.train import train as work
@@ -135,7 +135,7 @@ def _recipe() -> click.Command:
         recipe: str | None,
         settings: dict[str, Any],
     ) -> None:
-        """Without --output it goes to DATA.recipe.yaml's place: recipe.yaml in this folder."""
+        """Without --output it is written to recipe.yaml in this folder."""
         from pathlib import Path
 
         from netwright.errors import InputError, Problem
@@ -196,7 +196,7 @@ def _embed() -> click.Command:
     @click.argument("run")
     @click.argument("data")
     @OUTPUT
-    @click.option("--inputs", metavar="COLUMN[,COLUMN]", help="Of a checkpoint: the columns that it reads.")
+    @click.option("--inputs", metavar="COLUMN[,COLUMN]", help="For a checkpoint: the columns to read.")
     def embed(run: str, data: str, output: str | None, inputs: str | None) -> None:
         """RUN is a run's folder or a pretrained checkpoint. The output is .parquet or .jsonl: `id` and `vector`, of length 1.
 
@@ -222,10 +222,10 @@ def _quantize() -> click.Command:
         help="int8: weights and inputs in 8 bits; int8_weights: weights alone; int4: kept in 4 bits, computed with as "
         "floats. Left out, int8, or int8_weights where the run writes.",
     )
-    @click.option("--data", metavar="DATA", help="Rows to measure on; left out, rows that the run never learnt.")
+    @click.option("--data", metavar="DATA", help="Rows to measure on; default: rows that the run was not trained on.")
     @OUTPUT
     def quantize(run: str, to: str | None, data: str | None, output: str | None) -> None:
-        """Size, speed and scores on the same rows are told, before and after."""
+        """Reports size, speed and scores on the same rows, before and after."""
         from netwright.runtime.console import rendering
         from netwright.verbs.quantize import quantize as work
 
@@ -239,16 +239,14 @@ def _distill() -> click.Command:
     @click.command(cls=Verb)
     @click.argument("run")
     @click.argument("data", required=False)
-    @click.option(
-        "--into", metavar="FAMILY[:SIZE]", help="What is taught: mlp (the default), linear, transformer:tiny ..."
-    )
-    @click.option("--unlabelled", metavar="FILE", help="More rows, which RUN answers; they are learnt only.")
-    @click.option("--made", type=click.IntRange(0), help="Rows made by changing texts, which RUN answers too.")
+    @click.option("--into", metavar="FAMILY[:SIZE]", help="The student: mlp (default), linear, transformer:tiny ...")
+    @click.option("--unlabelled", metavar="FILE", help="Unlabelled rows that RUN labels; used for training only.")
+    @click.option("--made", type=click.IntRange(0), help="Number of augmented texts, which RUN also labels.")
     @OUTPUT
     def distill(
         run: str, data: str | None, into: str | None, unlabelled: str | None, made: int | None, output: str | None
     ) -> None:
-        """DATA is the run's own source, if left out; rows are divided as they were for RUN."""
+        """DATA defaults to the run's own source; the split is RUN's."""
         from netwright.runtime.console import rendering
         from netwright.verbs.distill import distill as work
 
@@ -259,13 +257,13 @@ def _distill() -> click.Command:
 
 
 def _generate() -> click.Command:
-    from netwright.cli.options import Manners
+    from netwright.cli.options import Sampling
 
-    @click.command(cls=Manners)
+    @click.command(cls=Sampling)
     @click.argument("run")
     @click.argument("prompt", default="")
     def generate(run: str, prompt: str, settings: dict[str, Any]) -> None:
-        """RUN is a run's folder; PROMPT is the text to go on with, - to read it from standard input."""
+        """RUN is a run's folder; PROMPT is the text to continue, - to read it from standard input."""
         from netwright.runtime.console import rendering
         from netwright.verbs.generate import generate as work
 
@@ -281,12 +279,12 @@ def _generate() -> click.Command:
 def _export() -> click.Command:
     @click.command(cls=Verb)
     @click.argument("run")
-    @click.option("--to", required=True, metavar="onnx|transformers|gguf", help="Whose files are written.")
-    @click.option("--type", "stored", metavar="f32|f16|q8", help="How weights are stored; left out, exactly.")
-    @click.option("--data", metavar="FILE", help="Rows to compare on; left out, those that the run kept.")
+    @click.option("--to", required=True, metavar="onnx|transformers|gguf", help="The format to export to.")
+    @click.option("--type", "stored", metavar="f32|f16|q8", help="How weights are stored; default: exactly.")
+    @click.option("--data", metavar="FILE", help="Rows to compare on; default: those that the run kept.")
     @OUTPUT
     def export(run: str, to: str, stored: str | None, data: str | None, output: str | None) -> None:
-        """RUN is a run's folder; without --output it goes to export/RUN-TO. Where the other engine gives anything else
+        """RUN is a run's folder; the default --output is export/RUN-TO. If the other engine's answers differ on test rows, the export fails, says where, and leaves nothing.
         on rows that the run never learnt, nothing is left, and what differs is said."""
         from netwright.runtime.console import rendering
         from netwright.verbs.export import export as work
@@ -301,9 +299,9 @@ def _verify() -> click.Command:
     @click.command(cls=Verb)
     @click.argument("folder")
     @click.argument("run")
-    @click.option("--data", metavar="FILE", help="Rows to compare on; left out, those that the run kept.")
+    @click.option("--data", metavar="FILE", help="Rows to compare on; default: those that the run kept.")
     def verify(folder: str, run: str, data: str | None) -> None:
-        """FOLDER is what `netwright export` wrote of RUN. Up to 256 rows go through both; where the answers differ by more
+        """FOLDER is an export of RUN. Up to 256 rows go through both; if answers differ by more than rounding, it says where and exits with 2. Writes nothing.
         than rounding, it says where and ends with 2. Nothing is written."""
         from netwright.runtime.console import rendering
         from netwright.verbs.export import verify as work
@@ -319,7 +317,7 @@ def _pack() -> click.Command:
     @click.argument("run")
     @OUTPUT
     def pack(run: str, output: str | None) -> None:
-        """RUN is a run's folder; without --output it goes to packs/RUN. The rows that the run kept stay out of it."""
+        """RUN is a run's folder; the default --output is packs/RUN. It contains no rows of the run."""
         from netwright.runtime.console import rendering
         from netwright.verbs.pack import pack as work
 
@@ -330,11 +328,11 @@ def _pack() -> click.Command:
 
 
 def _chat() -> click.Command:
-    from netwright.cli.options import Manners
+    from netwright.cli.options import Sampling
 
-    @click.command(cls=Manners)
+    @click.command(cls=Sampling)
     @click.argument("run")
-    @click.option("--system", metavar="TEXT", help="What the assistant is told before the conversation.")
+    @click.option("--system", metavar="TEXT", help="The system message.")
     def chat(run: str, system: str | None, settings: dict[str, Any]) -> None:
         """RUN is a run's folder. An empty line, or Ctrl-D, ends the conversation."""
         from netwright.runtime.console import rendering
@@ -358,7 +356,7 @@ def _serve() -> click.Command:
     @click.command(cls=Serving)
     @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
     def serve(runs: tuple[str, ...], settings: dict[str, Any]) -> None:
-        """RUN is a run's folder, or NAME=FOLDER. Without a key file it answers to this machine alone.
+        """RUN is a run's folder, or NAME=FOLDER. Without a key file it listens on localhost only.
 
         \b
         netwright serve runs/iris
@@ -458,7 +456,7 @@ def _cache() -> click.Command:
     @click.command(cls=Verb)
     @click.argument("action", type=click.Choice(["show", "clear"]), default="show")
     def cache(action: str) -> None:
-        """Encoded images and texts are kept in the user's cache folder, so that a second training starts at once."""
+        """Encoded rows, features and compiled code are kept in the user's cache folder, so that the next training starts at once."""
         from netwright.runtime.cache import clear, described
 
         click.echo(clear() if action == "clear" else described())

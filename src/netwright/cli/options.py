@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from netwright import registry
 from netwright.cli.verb import Verb
 from netwright.errors import InputError, Problem, nearest
-from netwright.nn.heads.text.settings import Manner
+from netwright.nn.heads.text.settings import SamplingParams
 from netwright.nn.trunks.family import Adapt
 from netwright.recipe import Recipe
 from netwright.serve.settings import Settings as Serve
@@ -140,10 +140,10 @@ class Declared(Verb):
         return super().invoke(ctx)
 
 
-class Manners(Declared):
-    """How text is written."""
+class Sampling(Declared):
+    """Sampling parameters."""
 
-    model = Manner
+    model = SamplingParams
 
 
 class Serving(Declared):

@@ -13,7 +13,7 @@ import polars as pl
 from netwright.data.table import Table
 from netwright.errors import InputError, Problem, nearest
 from netwright.events import quiet, say, say_rows
-from netwright.kinds.infer import Column, infer, kind_class
+from netwright.kinds.infer import Column, infer, input_class, target_class
 from netwright.kinds.tags import misfits
 from netwright.recipe import Recipe
 
@@ -36,7 +36,7 @@ def without_missing(table: Table, recipe: Recipe, names: Sequence[str]) -> set[s
         if gaps and (column.dtype == pl.String or column.dtype.is_nested()):
             with quiet():
                 kind = infer(column, recipe.columns.get(name, {}), "target", beside=beside).kind
-            if kind is not None and kind_class(kind, "target").missing_is_a_value:
+            if kind is not None and target_class(kind).missing_is_a_value:
                 out.add(name)
     return out
 
@@ -53,8 +53,8 @@ def settled(
     held, out, of = texts(table, recipe, names), [], []
     bad: dict[int, str] = {}
     for column in targets:
-        kind = kind_class(column.kind or "", "target")
-        if not kind.elementwise:
+        kind = target_class(column.kind or "")
+        if kind.needs != "elements":
             out.append(column)
             continue
         _refuse_written(column, targets)
@@ -89,7 +89,7 @@ def partners(
     columns are asked for. Raises `InputError` where there is more than such a pair."""
     out, asked = [], {}
     for column in targets:
-        if not kind_class(column.kind or "", "target").paired:
+        if target_class(column.kind or "").needs != "pair":
             out.append(column)
             continue
         where = f"columns.{column.name}"
@@ -123,7 +123,7 @@ def partners(
                 Problem(where, f"{given} and {column.name} are to be texts", allowed="two columns of texts")
             )
         for name in (given, column.name):
-            _refuse_images(name, table.frame[name], recipe)
+            _refuse_media(name, table.frame[name], recipe)
         score = column.given.get("score")
         if score in (given, column.name):
             raise InputError(
@@ -140,14 +140,14 @@ def partners(
     return tuple(out), asked
 
 
-def _refuse_images(name: str, values: pl.Series, recipe: Recipe) -> None:
-    """Raise `InputError` where half of a pair is a picture: its file's name is no text that tells of it."""
+def _refuse_media(name: str, values: pl.Series, recipe: Recipe) -> None:
+    """Raise `InputError` where half of a pair is in files: a file's name is no text that tells of it."""
     if recipe.columns.get(name, {}).get("kind") == "text":
         return
     with quiet():
         found = infer(values, {}, "input").kind
-    if found == "image":
-        what = "its values are images, and pairs are of two texts"
+    if found is not None and input_class(found).media:
+        what = f"its values are {found}s, and pairs are of two texts"
         raise InputError(Problem(f"columns.{name}", what, allowed="two columns of texts"))
 
 
@@ -181,7 +181,7 @@ def _about(column: Column, table: Table, held: Mapping[str, pl.Series], kind: An
 
 
 def _refuse_written(column: Column, targets: Sequence[Column]) -> None:
-    written = [other.name for other in targets if other.kind in ("text", "messages")]
+    written = [other.name for other in targets if target_class(other.kind or "").needs == "stimulus"]
     if written:
         what = f"{column.name} is about words that are read, and {written[0]} is a text to be written"
         raise InputError(Problem("target", what, fix="train a run for each"))

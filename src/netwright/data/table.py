@@ -59,7 +59,7 @@ class Table:
     from and `line` (n,) where in it (a line number counted from 1; 0 where the file is itself the row, as an image is).
     `splits` (n,) is "train", "validation" or "test" where the source itself divides its rows, else None.
     `fingerprint` is a hash of the content, by which a changed source is noticed. `folder` is where the source lies: the
-    files that its cells name may be named from there.
+    files that its cells name may be named from there; None: its cells came over the wire, and name none.
 
     >>> table = Table.of(pl.DataFrame({"a": [1, 2]}), name="x.csv")
     >>> table.id(1)
@@ -73,7 +73,7 @@ class Table:
     fingerprint: str = ""
     splits: np.ndarray | None = None
     name: str = "table"
-    folder: str = ""
+    folder: str | None = ""
 
     @classmethod
     def of(cls, frame: pl.DataFrame, *, name: str, first_line: int = 1, fingerprint: str = "") -> Table:

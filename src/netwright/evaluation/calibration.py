@@ -27,6 +27,7 @@ import numpy as np
 
 from netwright.errors import InputError, Problem
 from netwright.evaluation import metrics
+from netwright.kinds.base import Target, kind_name
 from netwright.recipe import Trust as Settings
 
 Arrays = dict[str, np.ndarray]
@@ -81,13 +82,13 @@ def tempered(probability: np.ndarray, temperature: float) -> np.ndarray:
     return powers / powers.sum(1, keepdims=True)
 
 
-def fit(kind: str, truth: np.ndarray, answer: Arrays, weight: np.ndarray | None, settings: Settings) -> Trust:
+def fit(kind: Target, truth: np.ndarray, answer: Arrays, weight: np.ndarray | None, settings: Settings) -> Trust:
     """Learn from the validation rows of a target: truth (n,) in class numbers or scaled values, and their answers."""
-    if kind not in ("category", "number") or len(truth) < LEAST:
+    if kind.answer not in ("one_of", "value") or len(truth) < LEAST:
         return Trust(coverage=settings.coverage)
-    if kind == "number":
+    if kind.answer == "value":
         return Trust(reach=_reach(np.abs(truth - answer["value"]), settings.coverage), coverage=settings.coverage)
-    check(kind, answer["probability"].shape[1], settings)
+    check(kind, settings)
     before = answer["probability"]
     temperature = _temperature(truth, before, weight) if settings.calibrate else 1.0
     after = tempered(before, temperature)
@@ -99,21 +100,21 @@ def fit(kind: str, truth: np.ndarray, answer: Arrays, weight: np.ndarray | None,
     )
 
 
-def found(kind: str, truth: np.ndarray, answer: Arrays, trust: Trust) -> dict[str, Any]:
+def found(kind: Target, truth: np.ndarray, answer: Arrays, trust: Trust) -> dict[str, Any]:
     """Return what the report shows: what was learnt, and the coverage and size found on rows that measure."""
     out: dict[str, Any] = {
-        "temperature": trust.temperature if kind == "category" else None,
+        "temperature": trust.temperature if kind.answer == "one_of" else None,
         "log_loss_before": trust.log_loss_before, "log_loss_after": trust.log_loss_after, "coverage": None,
         "threshold": None if trust.threshold is None else {"value": trust.threshold, "metric": trust.metric},
     }  # fmt: skip
     if trust.reach is None or not len(truth):
         return out
-    if kind == "number":
+    if kind.answer == "value":
         inside, size = (
             (answer["low"] <= truth) & (truth <= answer["high"]),
             float((answer["high"] - answer["low"]).mean()),
         )
-    elif kind == "category":
+    elif kind.answer == "one_of":
         inside, size = answer["set"][np.arange(len(truth)), truth], float(answer["set"].sum(1).mean())
     else:
         return out
@@ -160,12 +161,16 @@ def _sets(probability: np.ndarray, reach: float) -> np.ndarray:
     return sets
 
 
-def check(kind: str, classes: int, settings: Settings) -> None:
+def check(kind: Target, settings: Settings) -> None:
     """Raise `InputError` where no threshold can be chosen for what the recipe names."""
     if settings.threshold is None:
         return
-    if kind != "category" or classes != 2:
-        what = f"there are {classes} classes" if kind == "category" else f"a {kind} target has no classes"
+    if kind.class_count != 2:
+        what = (
+            f"there are {kind.class_count} classes"
+            if kind.class_count
+            else f"a {kind_name(kind)} target has no classes"
+        )
         raise InputError(Problem("trust.threshold", what, allowed="a target of two classes"))
     if not metrics.metric("category", settings.threshold, classes=2, setting="trust.threshold").decides:
         able = [name for name, each in metrics.metrics_of("category", 2).items() if each.decides]

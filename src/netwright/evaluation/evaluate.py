@@ -21,8 +21,7 @@ from netwright.evaluation.baselines import compare
 from netwright.evaluation.calibration import Trust
 from netwright.events import say, say_rows
 from netwright.inference.model import Answers, Model, compared, joined
-from netwright.kinds.base import Kind, kind_name
-from netwright.kinds.number import Number
+from netwright.kinds.base import Target, kind_name, scored_as
 from netwright.kinds.prompting import filled
 from netwright.runtime.arrays import Arrays, take
 from netwright.runtime.seeds import generator
@@ -67,7 +66,7 @@ def measured(work: Work, table: Table, model: Model, known: Learnt | None) -> tu
         say("warning", "measure.none", "no rows are left to measure on: nothing is known of how good the network is")
         return {**out, "baseline": {}}, pl.DataFrame()
     _say_shared(work, table, shown)
-    if known is not None and not all(kind.written for kind in work.fitted.targets.values()):
+    if known is not None and not all(kind.needs == "stimulus" for kind in work.fitted.targets.values()):
         known.say_among(table.take(shown), work.fitted.told_by)
     out["baseline"] = _baselines(work, table, shown)
     out["trust"] = _checked(work, work.parts.test, found if len(work.parts.test) else None, model)
@@ -91,7 +90,7 @@ def _learnt(work: Work, rows: np.ndarray, found: Answers) -> dict[str, Trust]:
     out = {}
     for key, kind in work.fitted.targets.items():
         truth, answer, weight = _plain(work, key, rows, found[key])
-        out[key] = learned = calibration.fit(kind_name(kind), truth, answer, weight, work.recipe.trust)
+        out[key] = learned = calibration.fit(kind, truth, answer, weight, work.recipe.trust)
         if learned.temperature != 1.0:
             text = f"probabilities are calibrated with temperature {learned.temperature:.2f}: validation log-loss"
             text += f" {learned.log_loss_before:.3f} becomes {learned.log_loss_after:.3f}"
@@ -106,26 +105,22 @@ def _plain(work: Work, key: str, rows: np.ndarray, found: dict[str, np.ndarray])
     """Truth, answer and weight of rows that have a target: class numbers, or values in the network's own scale."""
     kind, target = work.fitted.targets[key], take(work.targets[key], rows)
     weight = None if work.weight is None else work.weight[rows]
-    if not isinstance(kind, Number):
-        return compared(kind, target, found, weight)
     here = np.flatnonzero(~kind.absent(target))
-    values = target["values"]
-    assert isinstance(values, np.ndarray)
-    return values[here, 0], {name: array[here] for name, array in found.items()}, None if weight is None else weight[here]  # fmt: skip
+    return kind.scaled_truth(take(target, here)), {name: array[here] for name, array in found.items()}, None if weight is None else weight[here]  # fmt: skip
 
 
 def _checked(work: Work, rows: np.ndarray, found: Answers | None, model: Model) -> dict[str, Any]:
     """What was learnt of trust, and what the test rows say of it, by target."""
     out = {}
     for key, kind in work.fitted.targets.items():
-        name, learned = kind_name(kind), model.trust.get(key, calibration.Trust())
+        learned = model.trust.get(key, calibration.Trust())
         truth, answer = np.zeros(0), {}
         if found is not None:
             truth, answer, _ = compared(kind, take(work.targets[key], rows), found[key], None)
-        out[kind.columns[0]] = checked = calibration.found(name, truth, answer, learned)
+        out[kind.columns[0]] = checked = calibration.found(kind, truth, answer, learned)
         if checked["coverage"]:
             c = checked["coverage"]
-            what = f"of sets, of {c['size']:.2f} classes on average," if name == "category" else f"of intervals, {c['size']:.4g} wide on average,"  # fmt: skip
+            what = f"of sets, of {c['size']:.2f} classes on average," if kind.answer == "one_of" else f"of intervals, {c['size']:.4g} wide on average,"  # fmt: skip
             text = f"{c['found']:.1%} {what} hold the truth on test rows; {c['stated']:.0%} were to"
             say("result", "trust.coverage", f"{kind.columns[0]}: {text}", **c)
     return out
@@ -149,18 +144,18 @@ def _baselines(work: Work, table: Table, shown: np.ndarray) -> dict[str, Any]:
             pixels = {
                 block.columns[0]: take(work.inputs[name], here)
                 for name, block in work.fitted.inputs.items()
-                if kind_name(block) == "image"
+                if block.signal == "grid"
             }
             parts.append(BaselineRows(table.frame[here].select(list(columns)), truth, weight, pixels))  # type: ignore[arg-type]
             truths[len(parts)] = (truth, weight)
-        seed = work.recipe.training.seed or 0
-        tried = compare(*parts, columns=columns, target=kind_name(kind), classes=pipeline.class_count(kind), seed=seed)
+        seed, asked = work.recipe.training.seed or 0, kind.answer if kind.answer != "other" else scored_as(kind)
+        tried = compare(*parts, columns=columns, target=asked, classes=kind.class_count, seed=seed)
         truth, weight = truths[3]
         out[target] = {}
         for name, result in tried.items():
             if result["answer"] is not None:
                 out[target][name] = {
-                    **measure.measure(kind_name(kind), truth, result["answer"], weight=weight, seed=seed),
+                    **measure.measure(scored_as(kind), truth, result["answer"], weight=weight, seed=seed),
                     "seconds": round(result["seconds"], 3),
                 }
     return out if len(out) > 1 else next(iter(out.values()))
@@ -169,7 +164,7 @@ def _baselines(work: Work, table: Table, shown: np.ndarray) -> dict[str, Any]:
 def _say_shared(work: Work, table: Table, shown: np.ndarray) -> None:
     """Say which measuring texts also stand in the training texts: on those it is memory that is measured."""
     for key, kind in work.fitted.targets.items():
-        if not kind.written:
+        if kind.needs != "stimulus":
             continue
         known, held = (_told(kind, table, take(work.targets[key], rows), rows) for rows in (_few(work.learnt), shown))
         found = leakage.shared(known, held)
@@ -186,7 +181,7 @@ def _say_shared(work: Work, table: Table, shown: np.ndarray) -> None:
             )
 
 
-def _told(kind: Kind, table: Table, target: Arrays, rows: np.ndarray) -> list[str]:
+def _told(kind: Target, table: Table, target: Arrays, rows: np.ndarray) -> list[str]:
     """What rows tell a network that writes: their inputs, or where there are none the texts themselves."""
     if kind.prompted:
         return [filled(row, kind.prompted) for row in table.frame[rows].select(kind.prompted).iter_rows(named=True)]
@@ -209,7 +204,7 @@ def _say_verdict(metrics: dict[str, Any], work: Work, part: str) -> None:
         target = kind.columns[0]
         found = metrics[part][target] if several else metrics[part]
         asked = work.recipe.trust.threshold  # who names a purpose is told how well it is served
-        name = asked if asked is not None and asked in found else measure.headline(kind_name(kind), found)
+        name = asked if asked is not None and asked in found else measure.headline(scored_as(kind), found)
         ours = found[name]
         theirs = metrics["baseline"][target] if several else metrics["baseline"]
         rivals = {
@@ -217,7 +212,7 @@ def _say_verdict(metrics: dict[str, Any], work: Work, part: str) -> None:
         }
         text = f"{target}: {name} {_interval(ours)} on {part} rows"
         if rivals and ours["value"] is not None:
-            sign = 1 if measure.metric(kind_name(kind), name, pipeline.class_count(kind)).better == "higher" else -1
+            sign = 1 if measure.metric(scored_as(kind), name, kind.class_count).better == "higher" else -1
             best = max(rivals, key=lambda rival: sign * rivals[rival]["value"])
             value = rivals[best]["value"]
             worst, top = sorted((sign * ours["low"], sign * ours["high"]))

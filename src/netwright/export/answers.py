@@ -12,8 +12,7 @@ from netwright.evaluation import metrics
 from netwright.events import quiet, say_rows
 from netwright.export.parity import Parity
 from netwright.inference.model import Model
-from netwright.kinds.base import Kind, kind_name
-from netwright.kinds.number import Number
+from netwright.kinds.base import Target, scored_as
 from netwright.runtime.arrays import Arrays, take
 
 CLOSE = 1e-4  # of a probability, or of a number target's deviation: float32's rounding over some layers
@@ -58,7 +57,7 @@ def of_rows(model: Model, theirs: Side, table: Table, stored: str) -> Answered:
     able = theirs.able(table)
     if not able.all():
         lost = np.flatnonzero(~able)
-        what = f"{len(lost)} rows are too long for {theirs.name}, or hold values that cannot be read: they are not compared"
+        what = f"{len(lost)} rows are too long for {theirs.name}, or hold values that cannot be read: they are skipped"
         say_rows("export.long", what, table.named(lost))
         table = table.take(np.flatnonzero(able))
     found, differs = Answered(theirs.name, stored, len(table)), np.zeros(len(table), bool)
@@ -75,7 +74,7 @@ def of_rows(model: Model, theirs: Side, table: Table, stored: str) -> Answered:
         bad = ~(far <= CLOSE) | _other_class(one, other[name])
         differs |= bad
         found.targets[name] = {
-            "largest": float(np.max(far, initial=0.0)), "unit": "deviations of the target" if isinstance(kind, Number) else "probability",
+            "largest": float(np.max(far, initial=0.0)), "unit": "deviations of the target" if kind.answer == "value" else "probability",
             "differs": int(bad.sum()), "scores": _scores(kind, table, one, other[name]),
         }  # fmt: skip
     found.largest = max(each["largest"] for each in found.targets.values())
@@ -87,16 +86,16 @@ def of_rows(model: Model, theirs: Side, table: Table, stored: str) -> Answered:
     return found
 
 
-def _shown(kind: Kind, found: dict[str, Any]) -> Answer:
+def _shown(kind: Target, found: dict[str, Any]) -> Answer:
     """A run's arrays as `decode` shows them."""
     out = {name: np.asarray(array) for name, array in kind.in_unit(found).items()}
-    if "probability" in out and out["probability"].ndim == 2 and kind_name(kind) == "category":
+    if "probability" in out and kind.answer == "one_of":
         choice = out.pop("choice", None)
         out["predicted"] = out["probability"].argmax(1) if choice is None else choice
     return out
 
 
-def _far(kind: Kind, one: Answer, other: Answer) -> np.ndarray:
+def _far(kind: Target, one: Answer, other: Answer) -> np.ndarray:
     """(n,) the largest difference of each row, in probabilities or in deviations of the target."""
     if "tags" in one:
         return np.array([_gap(*pair) for pair in zip(one["probability"], other["probability"], strict=True)])
@@ -106,7 +105,7 @@ def _far(kind: Kind, one: Answer, other: Answer) -> np.ndarray:
     for name, array in one.items():
         if name in ("predicted", "set"):
             continue
-        size = abs(kind.spread[0]) if isinstance(kind, Number) else 1.0
+        size = abs(kind.deviation)
         if array.shape != other[name].shape:
             return np.full(len(far), np.inf)
         gap = np.abs(array - other[name]) / size
@@ -135,7 +134,7 @@ def _other_class(one: Answer, other: Answer) -> np.ndarray:
     return (one["predicted"] != theirs) & ~near
 
 
-def _scores(kind: Kind, table: Table, one: Answer, other: Answer) -> dict[str, tuple[float, float]]:
+def _scores(kind: Target, table: Table, one: Answer, other: Answer) -> dict[str, tuple[float, float]]:
     """The measures that a training is told by, on both sides; none where the rows have no truth."""
     if any(name not in table.columns for name in (kind.columns[0], *kind.beside)):
         return {}
@@ -144,9 +143,8 @@ def _scores(kind: Kind, table: Table, one: Answer, other: Answer) -> dict[str, t
     here = np.flatnonzero(~kind.absent(target))
     if not len(here):
         return {}
-    truth, of = kind.truth(take(target, here)), kind_name(kind)
-    classes = one["probability"].shape[1] if of == "category" else 0
-    names = dict.fromkeys([metrics.headline(of, metrics.metrics_of(of, classes)), metrics.selects(of)])
+    truth, of = kind.truth(take(target, here)), scored_as(kind)
+    names = dict.fromkeys([metrics.headline(of, metrics.metrics_of(of, kind.class_count)), metrics.selects(of)])
     sides = [{name: array[here] for name, array in side.items() if name in MEASURED} for side in (one, other)]
     found = {name: tuple(metrics.score(of, name, truth, side) for side in sides) for name in names if name}
     return {name: (pair[0], pair[1]) for name, pair in found.items() if np.isfinite(pair).all()}

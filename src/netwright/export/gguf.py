@@ -45,7 +45,7 @@ def refuse(model: Model) -> str | None:
         )
     content = json.loads(kind.tokenizer)
     if content["model"].get("type") != "BPE" or _cuts(content) is None:
-        return "its pretrained tokenizer is none that a GGUF file can name; --to transformers holds every one"
+        return "a GGUF file cannot name its pretrained tokenizer; --to transformers holds every one"
     return None
 
 
@@ -176,9 +176,7 @@ def _by_transformers(folder: Path) -> Side:
         with quietly():
             model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=FILE, dtype=torch.float32, local_files_only=True)  # fmt: skip
     except (RuntimeError, ValueError, KeyError) as error:
-        what = (
-            f"transformers' loader, by which it would be checked, does not read it: {str(error).splitlines()[0][:160]}"
-        )
+        what = f"transformers' loader, which would check it, cannot read it: {str(error).splitlines()[0][:160]}"
         fix = "pip install llama-cpp-python, which checks it itself, or --to transformers"
         raise InputError(Problem(str(folder), what, fix=fix)) from error
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=FILE, local_files_only=True)

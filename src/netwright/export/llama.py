@@ -17,12 +17,12 @@ Weights = dict[str, Tensor]
 def refuse(model: Model) -> str | None:
     """Say why a run has not Llama's layout, or None."""
     targets = list(model.fitted.targets.values())
-    if len(targets) != 1 or not targets[0].written:
+    if len(targets) != 1 or targets[0].needs != "stimulus":
         return "it answers " + ", ".join(kind.columns[0] for kind in targets) + ", which is no written text alone"
     if not isinstance(model.network.trunk, Transformer):
         return f"its family is {model.recipe.model['family']}; transformer alone has Llama's layout"
     if model.recipe.model.get("biased") and model.recipe.model.get("normed"):
-        return "biases and norms of queries and keys together are of no layout that others know"
+        return "biases and norms of queries and keys together are in no layout that other engines know"
     if model.fitted.inputs:
         return "an encoder reads its inputs; model.form decoder has Llama's layout"
     return None

@@ -52,7 +52,7 @@ def compared(model: Model, theirs: Any, table: Table, stored: str) -> Parity:
     """Compare a run with another engine that holds it, on a table's rows."""
     from netwright.export import answers, documents
 
-    if any(kind.written for kind in model.fitted.targets.values()):
+    if any(kind.needs == "stimulus" for kind in model.fitted.targets.values()):
         return documents.of_rows(model, theirs, table, stored)
     return answers.of_rows(model, theirs, table, stored)
 
@@ -60,7 +60,7 @@ def compared(model: Model, theirs: Any, table: Table, stored: str) -> Parity:
 def refuse(found: Parity, place: str, fix: str) -> None:
     """Raise `InputError` where something lies outside the tolerance."""
     if found.wrong:
-        what = f"{found.engine} does not give what the run gives: {'; '.join(found.wrong)}"
+        what = f"{found.engine} does not match the run: {'; '.join(found.wrong)}"
         raise InputError(Problem(place, what, fix=fix))
 
 
@@ -85,7 +85,7 @@ def rows(model: Model, data: Any, *, most: int = ROWS) -> Table:
         raise InputError(*error.problems, Problem("--data", "these were the rows to compare on", fix=fix)) from error
     kept = run.read(run.about).get("fingerprint", "")  # that of unlabelled rows stands behind it
     if not kept.startswith(table.fingerprint):
-        what = f"{table.name} has changed since the run was trained, so that its test rows are not known"
+        what = f"{table.name} has changed since the run was trained, so its test rows are unknown"
         raise InputError(Problem("--data", what, fix=fix))
     return _test_rows(run, table, most)
 

@@ -27,12 +27,12 @@ def export(
     exporter, model = registry.find("export", to), load(run)
     if any(quantization.maps(model.network)):
         fix = f"export the run that it was made of: netwright export RUN --to {to}"
-        raise InputError(Problem(str(run), "is computed with in 8 bits, as no other engine here does", fix=fix))
+        raise InputError(Problem(str(run), "is is quantized to 8 bits, which no other engine here can run", fix=fix))
     stored = str(stored or exporter.TYPES[0])
     if stored not in exporter.TYPES:
         raise InputError(Problem("--type", f"{to} does not store {stored!r}", allowed=", ".join(exporter.TYPES)))
     if reason := exporter.refuse(model):
-        raise InputError(Problem(str(run), f"cannot be held by {to}: {reason}"))
+        raise InputError(Problem(str(run), f"cannot be exported to {to}: {reason}"))
     place = Path(output or Path("export") / f"{Path(run).resolve().name}-{to}")
     rows = parity.rows(model, data)
     with standing(place) as folder:
@@ -58,10 +58,10 @@ def verify(folder: str | Path, run: str | Path, *, data: Any = None) -> dict[str
     exporter = next((one for one in exporters if (place / one.FILE).exists()), None)
     if exporter is None:
         held = ", ".join(f"{one.FILE} ({one.__name__.rpartition('.')[2]})" for one in exporters)
-        raise InputError(Problem(str(place), "this folder is no export", allowed=f"one that holds {held}"))
+        raise InputError(Problem(str(place), "this folder is not an export", allowed=f"one that holds {held}"))
     model = load(run)
     if reason := exporter.refuse(model):
-        raise InputError(Problem(str(place), f"is not of this run, which it cannot hold: {reason}"))
+        raise InputError(Problem(str(place), f"is not an export of this run, which this format cannot hold: {reason}"))
     kept = Run(place).read(place / "parity.json") if (place / "parity.json").exists() else {}
     found = parity.compared(
         model, exporter.load(place), parity.rows(model, data), kept.get("stored", exporter.TYPES[0])
@@ -71,5 +71,5 @@ def verify(folder: str | Path, run: str | Path, *, data: Any = None) -> dict[str
         str(place),
         f"name the run that it was made of, or export it again: netwright export {run} --to {exporter.__name__.rpartition('.')[2]}",
     )
-    say("result", "export.verified", f"{place} gives what {run} gives; {found.sentence()}", folder=str(place))
+    say("result", "export.verified", f"{place} matches {run}; {found.sentence()}", folder=str(place))
     return found.to_json()

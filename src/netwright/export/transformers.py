@@ -14,7 +14,6 @@ from netwright.errors import absent
 from netwright.export import llama
 from netwright.export.side import Side, written
 from netwright.inference.model import Model
-from netwright.kinds.messages import Messages
 from netwright.kinds.tokenizing import ANSWER, BEGIN, SPECIAL
 from netwright.pretrained.weights import quietly
 
@@ -62,7 +61,7 @@ def tokenizer_json(content: str) -> dict[str, Any]:
 
 def chat_template(kind: Any) -> str:
     """Return the Jinja template of conversations; of texts that answer texts, one by which a user's words are the input."""
-    if isinstance(kind, Messages):
+    if kind.conversation:
         return kind.template
     if kind.prompt:
         begin, answer = (json.dumps(kind.names.get(SPECIAL[mark], SPECIAL[mark])) for mark in (BEGIN, ANSWER))

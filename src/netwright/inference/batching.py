@@ -9,7 +9,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-# numbers of a call's states on a processor, padding among them: what a layer makes of more leaves its cache (docs/log.md)
+# numbers of a call's states on a processor, padding among them: what a layer makes of more leaves its cache (docs/dev/log.md)
 STATES = 2**18
 MOST = 2**12  # tokens of a call of a narrow network
 LEAST = 64  # tokens below which a call is not divided

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from netwright.data.schema import Fitted
 from netwright.inference import batching
-from netwright.kinds.language import Language
 from netwright.nn.batch import Batch, Lists, Rows, tensors
 from netwright.nn.network import Network
 from netwright.runtime.arrays import Arrays, Ragged
@@ -62,7 +61,7 @@ def by_length(
 def _of(network: Network, fitted: Fitted, batch: Batch) -> Tensor:
     """(B, D) or, of an ensemble, (B, K · D)."""
     key, kind = next(iter(fitted.targets.items()), ("", None))  # an untrained checkpoint has no target
-    if isinstance(kind, Language) and not fitted.inputs:
+    if kind is not None and kind.needs == "stimulus" and not fitted.inputs:
         ids = batch.inputs[key]["ids"]
         assert isinstance(ids, Lists)
         tokens, real = ids.padded()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -14,12 +14,11 @@ from netwright.data.schema import Fitted
 from netwright.data.table import Table
 from netwright.errors import InputError, Problem
 from netwright.events import say
-from netwright.kinds.language import Language
-from netwright.kinds.messages import Messages
+from netwright.kinds.language import written
 from netwright.kinds.tokenizing import Writer
 from netwright.nn import driver
 from netwright.nn.batch import Batch, Rows, tensors
-from netwright.nn.heads.text.settings import Manner
+from netwright.nn.heads.text.settings import SamplingParams
 from netwright.nn.heads.text.state import Asked, Single
 from netwright.nn.network import Network
 from netwright.nn.signal import Memory
@@ -41,24 +40,24 @@ class Text:
     alternatives: list[dict[str, float]] = field(default_factory=list)
 
 
-class Scribe:
-    """Writes with a network's text target."""
+class Generator:
+    """Writes with a network's text target. `files`: whether a prompt's values may name files, as those of a request may not."""
 
-    def __init__(self, network: Network, fitted: Fitted, device: str) -> None:
-        found = [(key, kind) for key, kind in fitted.targets.items() if isinstance(kind, Language)]
-        if not found:
+    def __init__(self, network: Network, fitted: Fitted, device: str, *, files: bool = True) -> None:
+        kind = written(fitted.targets.values())
+        if kind is None:
             names = ", ".join(kind.columns[0] for kind in fitted.targets.values())
             raise InputError(
                 Problem("RUN", f"answers {names}, and writes no text", fix="netwright predict answers rows")
             )
-        self.key, self.kind = found[0]
-        self.network, self.fitted, self.device = network, fitted, device
+        self.key, self.kind = next(key for key, one in fitted.targets.items() if one is kind), kind
+        self.network, self.fitted, self.device, self.files = network, fitted, device, files
         if device == "cpu":
             products.arrange(network)
 
-    def texts(self, prompts: list[Any], manner: Manner) -> list[Text]:
+    def texts(self, prompts: list[Any], sampling: SamplingParams) -> list[Text]:
         """Return what is written after each prompt: one prompt's text does not depend on the others."""
-        batch, asked = self.asked(prompts, manner)
+        batch, asked = self.asked(prompts, sampling)
         with torch.no_grad():
             memory = self.network.read(batch)
         state: Any = None
@@ -66,16 +65,16 @@ class Scribe:
             pass
         return [self.text(state, row, asked) for row in range(len(prompts))]
 
-    def stream(self, prompt: Any, manner: Manner) -> Iterator[str]:
+    def stream(self, prompt: Any, sampling: SamplingParams) -> Iterator[str]:
         """Yield the text as it comes, whole characters only, and nothing of a stop text."""
-        if manner.beams > 1:
+        if sampling.beams > 1:
             raise InputError(Problem("beams", "are known only at the end", fix="beams 1 streams"))
-        batch, asked = self.asked([prompt], manner)
+        batch, asked = self.asked([prompt], sampling)
         fresh: list[int] = []
         asked.told = lambda row, token: fresh.append(token)
         with torch.no_grad():
             memory = self.network.read(batch)
-        writer, held = Writer(self.kind.reader), Held(manner.stop)
+        writer, held = Writer(self.kind.reader), Held(sampling.stop)
         for _ in driver.steps(self.network, self.key, batch, memory, asked):
             for token in fresh:
                 if text := held.add(writer.add(token)):
@@ -84,7 +83,7 @@ class Scribe:
         if rest := held.rest():
             yield rest
 
-    def asked(self, prompts: list[Any], manner: Manner) -> tuple[Batch, Asked]:
+    def asked(self, prompts: list[Any], sampling: SamplingParams) -> tuple[Batch, Asked]:
         """Return prompts as the network reads them. Raises `InputError` where one cannot be read."""
         if not prompts:
             raise InputError(Problem("prompt", "there is none", fix="give a text"))
@@ -95,31 +94,32 @@ class Scribe:
                 "prompt: half characters, or bytes that are no UTF-8, are read as U+FFFD",
             )
             prompts = [records.whole(prompt) for prompt in prompts]
-        if isinstance(self.kind, Messages):
+        if self.kind.conversation:
             frame = pl.DataFrame({self.kind.columns[0]: pl.Series([_messages(prompt) for prompt in prompts])})
-            return self._blank(len(prompts)), self._after(frame, manner)
+            return self._blank(len(prompts)), self._after(frame, sampling)
         if not self.fitted.columns:
             marks = list(self.kind.starts)
             ids = [
                 marks + self.kind.reader.encode(_plain(p), add_special_tokens=False).ids or [self.kind.first]
                 for p in prompts
             ]
-            return self._blank(len(prompts)), Asked(ids, manner)
+            return self._blank(len(prompts)), Asked(ids, sampling)
         table = _table([self._row(prompt) for prompt in prompts])
+        table = table if self.files else replace(table, folder=None)
         encoded = self.fitted.encode(table)
         if self.kind.prompt:
-            return self._blank(len(prompts)), self._after(table.frame, manner)
+            return self._blank(len(prompts)), self._after(table.frame, sampling)
         blocks = {key: tensors(arrays, self.device) for key, arrays in encoded.items()}
         batch = Rows(blocks, {}, count=len(prompts)).take(torch.arange(len(prompts)))
-        return batch, Asked([self.kind.opening] * len(prompts), manner)
+        return batch, Asked([self.kind.opening] * len(prompts), sampling)
 
     def _blank(self, count: int) -> Batch:
         return Batch({}, rows=torch.arange(count))
 
-    def _after(self, frame: pl.DataFrame, manner: Manner) -> Asked:
+    def _after(self, frame: pl.DataFrame, sampling: SamplingParams) -> Asked:
         names = [f"prompt {number}" for number in range(1, frame.height + 1)]
         documents, _ = self.kind.documents(frame, lambda rows: [names[row] for row in rows], answer=True)
-        return Asked([row.tolist() for row in documents], manner)
+        return Asked([row.tolist() for row in documents], sampling)
 
     def _row(self, prompt: Any) -> dict[str, Any]:
         """A prompt as a row of inputs: a text where there is one input column, else values by name."""
@@ -134,7 +134,7 @@ class Scribe:
     def text(self, state: Any, row: int, asked: Asked) -> Text:
         """Return what was written after one of the prompts."""
         tokens, text = state.written[row], self.kind.reader.decode(state.written[row])
-        cuts = [text.find(stop) for stop in asked.manner.stop if stop in text]
+        cuts = [text.find(stop) for stop in asked.sampling.stop if stop in text]
         told = getattr(state, "alternatives", None)
         names = [
             {str(self.kind.reader.id_to_token(token)): value for token, value in one.items()} for one in (told[row] if told else [])
@@ -152,9 +152,9 @@ class Running:
     A prompt is read by itself, so that it needs no padding; its memory is then joined to that of the others. b texts.
     """
 
-    def __init__(self, scribe: Scribe) -> None:
-        self.scribe, self.network = scribe, scribe.network
-        self.head: Any = scribe.network.heads[scribe.key]
+    def __init__(self, generator: Generator) -> None:
+        self.generator, self.network = generator, generator.network
+        self.head: Any = generator.network.heads[generator.key]
         self.states: list[Single] = []
         self.memory: Memory | None = None
 
@@ -163,23 +163,23 @@ class Running:
 
     @torch.no_grad()
     def join(
-        self, prompt: Any, manner: Manner, *, told: Callable[[int], None] | None = None, number: int = 0
+        self, prompt: Any, sampling: SamplingParams, *, told: Callable[[int], None] | None = None, number: int = 0
     ) -> Single:
         """Read a prompt, choose its first token, and let the text join where it goes on.
 
         `told` is called with each token; `number` tells texts of one seed apart. Raises `InputError` where the prompt
         cannot be read or has no room.
         """
-        if manner.beams > 1:
+        if sampling.beams > 1:
             raise InputError(Problem("beams", "are followed by themselves", fix="beams 1 joins others"))
-        batch, asked = self.scribe.asked([prompt], manner)
+        batch, asked = self.generator.asked([prompt], sampling)
         asked.numbers = [number]
         if told is not None:
             asked.told = lambda row, token: told(token)
         state = self.head.begin(batch, asked)
         stimulus, _ = self.head.next(state, None)
         signal, memory = self.network.trunk.step(self.network.read(batch), stimulus)
-        _, done = self.head.next(state, self.network.plugged(self.scribe.key, signal))
+        _, done = self.head.next(state, self.network.plugged(self.generator.key, signal))
         if not done:
             seen = self.network.trunk.seen
             self.memory = memory if self.memory is None else self.memory.join(memory, seen=seen)
@@ -195,7 +195,7 @@ class Running:
         document = None if self.memory.document is None else torch.zeros_like(tokens)
         stimulus = self.head.shown(tokens, position=places, document=document)
         signal, self.memory = self.network.trunk.step(self.memory, stimulus)
-        logits = self.head.logits(self.network.plugged(self.scribe.key, signal).values[:, -1]).float()  # (b, V)
+        logits = self.head.logits(self.network.plugged(self.generator.key, signal).values[:, -1]).float()  # (b, V)
         for row, state in enumerate(self.states):
             state.take(logits[row : row + 1])
         self._keep([row for row, state in enumerate(self.states) if state.alive])
@@ -210,12 +210,12 @@ class Running:
             return
         assert self.memory is not None
         self.states = [self.states[row] for row in rows]
-        kept = torch.tensor(rows, dtype=torch.long, device=self.scribe.device)
+        kept = torch.tensor(rows, dtype=torch.long, device=self.generator.device)
         self.memory = self.memory.select(kept).trimmed(seen=self.network.trunk.seen) if rows else None
 
     def text(self, state: Single) -> Text:
         """Return what was written of a text that joined."""
-        return self.scribe.text(state, 0, state.asked)
+        return self.generator.text(state, 0, state.asked)
 
 
 class Held:

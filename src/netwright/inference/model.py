@@ -29,12 +29,11 @@ from netwright.evaluation import metrics as measure
 from netwright.evaluation.calibration import Trust
 from netwright.events import Event, listening, quiet, say_rows, say_together
 from netwright.inference import batching, embeddings
-from netwright.inference.generation import Scribe, Text
-from netwright.kinds.base import Kind, kind_name
-from netwright.kinds.language import Language
+from netwright.inference.generation import Generator, Text
+from netwright.kinds.base import Target, cells, kind_name, scored_as
 from netwright.nn import driver, lora, quantization
 from netwright.nn.batch import Lists, Rows, tensors
-from netwright.nn.heads.text.settings import Manner
+from netwright.nn.heads.text.settings import SamplingParams
 from netwright.nn.network import Network, build, head_settings
 from netwright.recipe import Execution, Read, Recipe, validate
 from netwright.recipe.files import read_recipe
@@ -45,7 +44,7 @@ from netwright.training import defaults, packer
 
 Answers = dict[str, dict[str, np.ndarray]]
 WRITTEN_AT_ONCE = 128  # rows that are written side by side: more gain little, and their caches take memory
-LIGHT = 16  # times as many rows a call where a row is answered in a few operations: three times as fast (docs/log.md)
+LIGHT = 16  # times as many rows a call where a row takes a few operations: three times as fast (docs/dev/log.md)
 READ_AT_ONCE = 32  # texts that are read side by side
 LOGITS = 2**26  # of these texts' tokens, in all: 256 MB
 
@@ -103,7 +102,8 @@ class Model:
 
     def parts(self, stream: Stream, *, first: int = 0) -> Iterator[pl.DataFrame]:
         """Yield what `predict` returns of a stream's rows from `first` on, SLICE rows at a time."""
-        fitted, targets = self.fitted.ready(stream), set(self.targets)
+        self.fitted.require(list(stream.schema), stream.name)
+        fitted, targets = self.fitted, set(self.targets)
         names = [name for name in stream.schema if name in targets or name in fitted.columns]
         if len(stream) <= SLICE:
             table = stream.part(0, SLICE, names)
@@ -120,7 +120,7 @@ class Model:
                 yield self.decode(part, self.answers(encoded, len(part)))
         say_together(heard)
 
-    def generate(self, prompts: Any, *, manner: Manner | Mapping[str, Any] | None = None) -> list[Text]:
+    def generate(self, prompts: Any, *, sampling: SamplingParams | Mapping[str, Any] | None = None) -> list[Text]:
         """Return what is written after each prompt, or after one: `[text.text for text in model.generate(["One day"])]`.
 
         A prompt is a text, for conversations also a list of messages, and where there are several input columns a dict of
@@ -129,16 +129,16 @@ class Model:
         one = not isinstance(prompts, list) or (prompts and isinstance(prompts[0], dict) and "content" in prompts[0])
         several = [prompts] if one else prompts
         with precisely(self.plan):
-            return self._scribe.texts(several, _manner(manner))
+            return self._generator.texts(several, _sampling(sampling))
 
-    def stream(self, prompt: Any, *, manner: Manner | Mapping[str, Any] | None = None) -> Iterator[str]:
+    def stream(self, prompt: Any, *, sampling: SamplingParams | Mapping[str, Any] | None = None) -> Iterator[str]:
         """Yield what is written after a prompt, as it comes, whole characters only."""
         with precisely(self.plan):
-            yield from self._scribe.stream(prompt, _manner(manner))
+            yield from self._generator.stream(prompt, _sampling(sampling))
 
     @cached_property
-    def _scribe(self) -> Scribe:
-        return Scribe(self.network, self.fitted, self.plan.device)
+    def _generator(self) -> Generator:
+        return Generator(self.network, self.fitted, self.plan.device)
 
     def embed(self, data: Any, *, read: Read | None = None) -> pl.DataFrame:
         """Return a frame of `id` and `vector` for each row of `data`: D float32 of length 1, alike for rows that mean alike.
@@ -189,7 +189,10 @@ class Model:
                 columns.append(table.frame.select(name))
             columns.append(
                 kind.decode(
-                    kind.located(found[key], table.frame), prefix=f"{name}_" if len(self.fitted.targets) > 1 else ""
+                    kind.located(
+                        found[key], {name: cells(table.frame[name]) for name in kind.beside if name in table.columns}
+                    ),
+                    prefix=f"{name}_" if len(self.fitted.targets) > 1 else "",
                 )
             )
         return pl.concat(columns, how="horizontal")
@@ -223,14 +226,18 @@ class Model:
                     Problem(kind.columns[0], "no row has a known value to compare with", fix="give rows that have it")
                 )
             out[kind.columns[0]] = measure.measure(
-                kind_name(kind), truth, answered, weight=weighed, seed=self.recipe.training.seed or 0
+                scored_as(kind), truth, answered, weight=weighed, seed=self.recipe.training.seed or 0
             )
         return out if len(out) > 1 else next(iter(out.values()))
 
 
-def _manner(manner: Manner | Mapping[str, Any] | None) -> Manner:
+def _sampling(sampling: SamplingParams | Mapping[str, Any] | None) -> SamplingParams:
     """How to write, given as such or by its settings' names. Raises `InputError` with each one that is wrong."""
-    return manner if isinstance(manner, Manner) else validate(Manner, dict(manner or {}), where="manner")
+    return (
+        sampling
+        if isinstance(sampling, SamplingParams)
+        else validate(SamplingParams, dict(sampling or {}), where="sampling")
+    )
 
 
 def _encoded_part(
@@ -288,7 +295,7 @@ def judged(
     Of texts: how much the truth surprises the network, and with `write` what it writes itself, where it is given inputs.
     """
     count = len(next(iter(next(iter(targets.values())).values())))
-    texts = {key for key, kind in fitted.targets.items() if isinstance(kind, Language)}
+    texts = {key for key, kind in fitted.targets.items() if kind.needs == "stimulus"}
     asked = [key for key in fitted.targets if key not in texts or (write and _is_asked(fitted, key))]
     found = answers(network, inputs, count, plan, only=asked) if asked else {}
     if texts:
@@ -347,7 +354,7 @@ def precisely(plan: Plan | Execution) -> Iterator[None]:
     """Within the block torch's default precision is the plan's: float64 where it says so, else float32.
 
     Numbers too small for their format (subnormal ones) count as 0: processors take a hundred times longer for them, and
-    an LSTM's first epochs were 14 times slower (docs/log.md).
+    an LSTM's first epochs were 14 times slower (docs/dev/log.md).
     """
     previous, threads = torch.get_default_dtype(), torch.get_num_threads()
     torch.set_default_dtype(torch.float64 if plan.precision == "float64" else torch.float32)
@@ -380,7 +387,7 @@ def joined(parts: list[Answers]) -> Answers:
 
 
 def compared(
-    kind: Kind, target: Arrays, found: dict[str, np.ndarray], weight: np.ndarray | None
+    kind: Target, target: Arrays, found: dict[str, np.ndarray], weight: np.ndarray | None
 ) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray | None]:
     """Return truth, answer and weight as metrics take them, of the rows that have a target, in the target's own unit."""
     here = np.flatnonzero(~kind.absent(target))

@@ -34,7 +34,7 @@ def check(output: str | Path, *sources: Any) -> Path:
     if path.is_dir():
         raise InputError(Problem(str(path), "is a folder", fix="name a file in it"))
     if any(isinstance(data, str | Path) and Path(data).exists() and path.exists() and path.samefile(data) for data in sources):  # fmt: skip
-        raise InputError(Problem(str(path), "are the rows that are read", fix="name another --output"))
+        raise InputError(Problem(str(path), "is the file being read", fix="name another --output"))
     if path.exists():
         raise InputError(Problem(str(path), "this file exists", fix="delete it, or name another --output"))
     return path
@@ -110,7 +110,7 @@ def opened(path: Path, job: dict[str, Any]) -> Iterator[Parts]:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise InputError(Problem(str(path), "another process is writing it", fix="wait for it, or name another --output")) from error  # fmt: skip
+                raise InputError(Problem(str(path), "another process is writing this file", fix="wait for it, or name another --output")) from error  # fmt: skip
             try:
                 yield Parts(path, folder, job)
             finally:

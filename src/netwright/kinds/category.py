@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
 
-from netwright.errors import quoted
-from netwright.events import say_rows
+from netwright.errors import InputError, Problem, quoted
+from netwright.events import say, say_rows
 from netwright.kinds import base
+from netwright.kinds.values import Value, value
+from netwright.kinds.values.category import text_of
 from netwright.runtime.arrays import Arrays
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import polars as pl
 
@@ -30,18 +34,17 @@ class Options(base.Options):
     """Settings of a category column."""
 
     kind: Literal["category"] = "category"
-    minimum: int = Field(default=1, ge=1, description="rows that a value needs in training to get a code of its own")
+    minimum: int = Field(
+        default=1, ge=1, description="training rows a value needs for its own code; rarer values share one"
+    )
     order: tuple[str, ...] = Field(
-        default=(), description="all values of a target, in the order to show them; found if not given"
+        default=(), description="all values of a target, in the order to show them; default: detected"
     )
 
 
 class Category(base.Kind):
     """Fitted category columns (a block of C)."""
 
-    many: ClassVar[bool] = True
-    by_rows: ClassVar[bool] = True
-    answerable: ClassVar[bool] = True
     Options: ClassVar[type[base.Options]] = Options
 
     kind: Literal["category"] = "category"
@@ -50,8 +53,8 @@ class Category(base.Kind):
     counts: tuple[tuple[int, ...], ...]
 
     @classmethod
-    def sniff(cls, facts: Facts, role: base.Role) -> base.Guess | None:
-        """Strings that repeat, booleans, and whole numbers of few values (as a target, or 0/1)."""
+    def sniff(cls, facts: Facts) -> base.Guess | None:
+        """Strings that repeat, booleans, and whole numbers of two values."""
         import polars as pl
 
         n, distinct = len(facts.present), facts.distinct
@@ -60,21 +63,17 @@ class Category(base.Kind):
         if facts.values.dtype in (pl.Categorical, pl.Enum):
             return base.Guess(sure=0.9, reason="it is stored as a category")
         if facts.is_text:
-            if role == "target" and distinct <= max(2, n // 2):
-                return base.Guess(sure=0.6, reason=f"its values are {distinct:,} different texts")
             if facts.distinct_share <= 0.5 and (facts.words < 6 or distinct <= 50):
                 return base.Guess(sure=0.6, reason=f"its {n:,} values repeat: {distinct:,} are distinct")
             return base.Guess(sure=0.2, reason=f"its values are short texts, {distinct:,} of {n:,} distinct")
         if facts.is_number and facts.is_whole and distinct <= 2:
             return base.Guess(sure=0.8, reason=f"it has {distinct} values, both whole numbers")
-        if facts.is_number and facts.is_whole and role == "target" and distinct <= 20 and n >= 5 * distinct:
-            return base.Guess(sure=0.8, reason=f"its values are {distinct} whole numbers that repeat")
         return None
 
     @classmethod
-    def fit(cls, frame: pl.DataFrame, options: Any, role: base.Role) -> Category:
-        """Learn the values: an input's by falling frequency, a target's in natural order."""
-        found = [_values(frame[name], options, role) for name in frame.columns]
+    def fit(cls, frame: pl.DataFrame, options: Any) -> Self:
+        """Learn the values, in the order of `_ordered`."""
+        found = [_counted(frame[name], options, cls._ordered) for name in frame.columns]
         return cls(
             columns=tuple(frame.columns),
             values=tuple(values for values, _ in found),
@@ -82,62 +81,121 @@ class Category(base.Kind):
             stored=tuple(_stored(frame[name]) for name in frame.columns),
         )
 
-    def encode(self, frame: pl.DataFrame, ids: base.RowIds) -> Arrays:
-        """{"codes": (n, C) int32}: 0 unseen, 1 missing, then the values."""
-        out = np.empty((frame.height, len(self.columns)), np.int32)
-        for index, name in enumerate(self.columns):
-            out[:, index] = self.codes(frame[name], index=index, ids=ids)
-        return {"codes": out}
+    @staticmethod
+    def _ordered(counts: dict[str, int], minimum: int) -> list[str]:
+        """The values that stand in at least `minimum` rows, the most frequent ones first."""
+        return [value for value, rows in counts.items() if rows >= minimum]
 
-    def codes(self, column: pl.Series, *, index: int = 0, ids: base.RowIds | None = None) -> np.ndarray:
-        """(n,) the codes of one column's values."""
-        text = _text(column)
-        values = self.values[index]
-        codes = (
-            text.replace_strict(list(values), range(FIRST, FIRST + len(values)), default=UNSEEN)
-            .fill_null(UNSEEN)
-            .to_numpy()
-            .copy()
-        )
-        codes[text.is_null().to_numpy()] = MISSING
+    def codes(self, cells: Sequence[Any], index: int, ids: base.RowIds) -> np.ndarray:
+        """(n,) int32 the codes of one column's cells; unseen ones are said."""
+        known, first = self._places[index], dict[Any, int]()
+        if isinstance(cells, np.ndarray):
+            distinct, places = np.unique(cells, return_inverse=True)
+            codes = np.array([known.get(text_of(one), UNSEEN) for one in distinct.tolist()], np.int32)[places]
+        else:
+            for cell in cells:
+                if (key := (type(cell), cell)) not in first:  # True is no 1
+                    first[key] = known.get(text_of(cell), UNSEEN)
+            codes = np.fromiter((first[type(cell), cell] for cell in cells), np.int32, len(cells))
         unseen = np.flatnonzero(codes == UNSEEN)
-        if len(unseen) and ids is not None:
-            _say_unseen(column.name, text[int(unseen[0])], ids(unseen.tolist()))
+        if len(unseen):
+            name, shown = self.columns[index], text_of(cells[int(unseen[0])])
+            text = f"{name}: values not seen in training, such as {quoted(shown)}; read as unknown"
+            say_rows("category.unseen", text, ids(unseen.tolist()), column=name)
         return codes
 
-    def encode_values(self, values: Sequence[Sequence[Any]], ids: base.RowIds) -> Arrays:
-        """The same of texts, numbers and booleans, None where missing."""
-        out = np.empty((len(values[0]), len(self.columns)), np.int32)
-        for index, (name, column) in enumerate(zip(self.columns, values, strict=True)):
-            known = self._places[index]
-            texts = [_text_of(value) for value in column]
-            codes = [MISSING if text is None else known.get(text, UNSEEN) for text in texts]
-            out[:, index] = codes
-            if UNSEEN in codes:
-                unseen = [row for row, code in enumerate(codes) if code == UNSEEN]
-                _say_unseen(name, texts[unseen[0]], ids(unseen))
-        return {"codes": out}
-
     @cached_property
-    def _places(self) -> list[dict[str, int]]:
+    def _places(self) -> list[dict[str | None, int]]:
         """By column, the code of each value."""
-        return [{value: code for code, value in enumerate(values, FIRST)} for values in self.values]
+        return [{None: MISSING, **{one: code for code, one in enumerate(values, FIRST)}} for values in self.values]
 
-    def form(self, column: str) -> dict[str, Any]:
+    def show(self) -> str:
+        """Columns with how many values each has."""
+        return ", ".join(
+            f"{name} ({len(values)} values)" for name, values in zip(self.columns, self.values, strict=True)
+        )
+
+
+class Input(Category, base.Input):
+    """Categories that are read."""
+
+    many: ClassVar[bool] = True
+    by_rows: ClassVar[bool] = True
+
+    def value(self, column: str) -> Value:
         """A list of the values that training saw, the most frequent ones first."""
         values = self.values[self.columns.index(column)]
-        return {"form": "list", "values": list(values[:LISTED]), "of": len(values)}
+        return value({"form": "list", "values": list(values[:LISTED]), "of": len(values)})
+
+    def encode(self, cells: Sequence[Sequence[Any]], ids: base.RowIds) -> Arrays:
+        """{"codes": (n, C) int32}: 0 unseen, 1 missing, then the values."""
+        return {"codes": np.column_stack([self.codes(column, at, ids) for at, column in enumerate(cells)])}
+
+
+class Target(Category, base.Target):
+    """A class that is answered."""
+
+    answer: ClassVar = "one_of"
+    by_rows: ClassVar[bool] = True
+    every_row: ClassVar[bool] = True  # every class must be known, however rare
+
+    @classmethod
+    def sniff(cls, facts: Facts) -> base.Guess | None:
+        """As an input; also texts of which half are alike, and whole numbers of few values that repeat."""
+        n, distinct = len(facts.present), facts.distinct
+        if facts.is_text and distinct <= max(2, n // 2):
+            return base.Guess(sure=0.6, reason=f"its values are {distinct:,} different texts")
+        if facts.is_number and facts.is_whole and 2 < distinct <= 20 and n >= 5 * distinct:
+            return base.Guess(sure=0.8, reason=f"its values are {distinct} whole numbers that repeat")
+        return super().sniff(facts)
+
+    @classmethod
+    def refuse(cls, name: str, values: pl.Series, *, asked: bool) -> None:
+        """Raise `InputError` where there is one class only, or each row is its own."""
+        if base.alike(values):
+            fix = "give rows of at least two classes"
+            if " " in (one := str(values[0])) or len(one) > 20:
+                fix += f"; texts to be written, which --columns.{name}.kind text makes of it, are to differ too"
+            raise InputError(Problem(f"target {name}", f"has one value only: {quoted(one)}", fix=fix))
+        if not asked and _all_differ(values):
+            what = f"all its {len(values):,} values are different texts, so no class occurs twice"
+            fix = f"name another --target; --columns.{name}.kind text generates it, category makes each a class"
+            raise InputError(Problem(f"target {name}", what, allowed="numbers, categories, labels", fix=fix))
+
+    @classmethod
+    def doubt(cls, column: pl.Series, ids: base.RowIds) -> None:
+        """Say which classes differ in capitals, full width or blanks alone, as yes and Yes do: they are learnt as different."""
+        import polars as pl
+
+        spelt: dict[str, list[str]] = {}
+        for one in column.drop_nulls().unique().sort().to_list() if column.dtype == pl.String else ():
+            spelt.setdefault("".join(unicodedata.normalize("NFKC", one).casefold().split()), []).append(one)
+        several = [each for each in spelt.values() if len(each) > 1]
+        if several:
+            shown = "; ".join(" and ".join(map(repr, each)) for each in several[:3])
+            text = f"{column.name}: classes that differ only in spelling are kept as different classes: {shown}"
+            say("warning", "target.spelling", text, column=column.name)
+
+    @staticmethod
+    def _ordered(counts: dict[str, int], minimum: int) -> list[str]:
+        """All values in natural order: numbers by size."""
+        try:
+            return sorted(counts, key=float)
+        except ValueError:
+            return sorted(counts)
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The values of a target."""
+        """The values."""
         return self.values[0]
 
+    def encode(self, frame: pl.DataFrame, ids: base.RowIds) -> Arrays:
+        """{"codes": (n, 1) int32}: 0 unseen, 1 missing, then the classes."""
+        return {"codes": self.codes(base.cells(frame[self.columns[0]]), 0, ids)[:, None]}
+
     def absent(self, arrays: Arrays) -> np.ndarray:
-        """(n,) rows of a target whose value is missing or was never seen in training."""
-        codes = arrays["codes"]
-        assert isinstance(codes, np.ndarray)
-        return codes[:, 0] < FIRST
+        """(n,) rows whose class is missing or was never seen in training."""
+        return self.truth(arrays) < 0
 
     def truth(self, arrays: Arrays) -> np.ndarray:
         """(n,) class numbers 0 ... C-1; negative where the value is absent."""
@@ -195,31 +253,11 @@ class Category(base.Kind):
         dtype = {"text": pl.String, "whole": pl.Int64, "number": pl.Float64}[self.stored[0]]
         return names.cast(dtype)
 
-    def show(self) -> str:
-        """Columns with how many values each has."""
-        return ", ".join(
-            f"{name} ({len(values)} values)" for name, values in zip(self.columns, self.values, strict=True)
-        )
 
-
-def _say_unseen(name: str, first: str | None, rows: Sequence[str]) -> None:
-    text = f"{name}: values not known from training, such as {quoted(first)}; read as unknown"
-    say_rows("category.unseen", text, rows, column=name)
-
-
-def _text_of(value: Any) -> str | None:
-    """A value as `_text` writes it."""
-    if isinstance(value, str):
-        return value.strip() or None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if value is None:
-        return None
-    import polars as pl
-
-    return _text(pl.Series([value]))[0]
+def _all_differ(values: pl.Series) -> bool:
+    """Whether there are more than two values, no two alike."""
+    first = values.head(base.FIRST)
+    return first.n_unique() == len(first) and 2 < values.n_unique() == len(values)
 
 
 def _stored(column: pl.Series) -> Stored:
@@ -232,43 +270,19 @@ def _stored(column: pl.Series) -> Stored:
     return "number" if column.dtype.is_numeric() else "text"
 
 
-def _text(column: pl.Series) -> pl.Series:
-    """Values as texts, so that 1, 1.0 and "1" are one value."""
-    import polars as pl
-
-    if column.dtype.is_float():
-        # each value by itself: what stands beside it must not decide how it is written
-        column = column.fill_nan(None)
-        whole = column.cast(pl.Int64, strict=False).cast(pl.String)
-        text = pl.select(
-            pl.when(column % 1 == 0)
-            .then(pl.coalesce(whole, column.cast(pl.String)))
-            .otherwise(column.cast(pl.String))
-            .alias(column.name)
-        ).to_series()
-    else:
-        text = column.cast(pl.String).str.strip_chars()
-    return text.set(text == "", None)
+def texts(column: pl.Series) -> Iterable[tuple[str, int]]:
+    """Yield the texts that stand for a column's values, and in how many rows each stands; in no order, one perhaps twice."""
+    for at in range(0, max(len(column), 1), SLICE):  # of ten million rows all at once would take a gigabyte
+        for cell, rows in Counter(list(base.cells(column.slice(at, SLICE)))).items():
+            text = text_of(cell)
+            if text is not None:
+                yield text, rows
 
 
-def _values(column: pl.Series, options: Any, role: base.Role) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    import polars as pl
-
-    # slice by slice: of ten million rows as texts all at once would take a gigabyte
-    parts = [
-        _text(column.slice(at, SLICE)).drop_nulls().alias("value").value_counts(name="rows")
-        for at in range(0, max(len(column), 1), SLICE)
-    ]
-    if len(parts) > 1:
-        parts = [pl.concat(parts).group_by("value").agg(pl.col("rows").sum())]
-    counted = parts[0].sort(["rows", "value"], descending=[True, False])
-    counts = dict(zip(counted["value"].to_list(), counted["rows"].to_list(), strict=True))
-    if options.order:
-        return options.order, tuple(counts.get(value, 0) for value in options.order)
-    kept = [value for value, rows in counts.items() if role == "target" or rows >= options.minimum]
-    if role == "target":
-        numbers = pl.Series(kept, dtype=pl.String).cast(pl.Float64, strict=False)
-        kept = (
-            sorted(kept) if numbers.null_count() else [kept[k] for k in np.argsort(numbers.to_numpy(), kind="stable")]
-        )
-    return tuple(kept), tuple(counts[value] for value in kept)
+def _counted(column: pl.Series, options: Any, ordered: Any) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    found = Counter[str]()
+    for text, rows in texts(column):
+        found[text] += rows
+    counts = dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
+    kept = list(options.order) or ordered(counts, options.minimum)
+    return tuple(kept), tuple(counts.get(one, 0) for one in kept)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 
 from netwright.errors import InputError, Problem, quoted
 from netwright.events import say_rows
 from netwright.kinds import base
+from netwright.kinds.values import Value, value
 from netwright.runtime.arrays import Arrays
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
 
     from netwright.kinds.facts import Facts
@@ -25,15 +28,15 @@ class Options(base.Options):
 
     kind: Literal["date"] = "date"
     layout: str | None = Field(
-        default=None, description="how dates are written, such as %d/%m/%Y; left out, the form that reads most of them"
+        default=None, description="date format, such as %d/%m/%Y; default: the format that most values match"
     )
 
 
-class Date(base.Kind):
+class Input(base.Input):
     """A fitted date column."""
 
+    moment: ClassVar[bool] = True
     by_rows: ClassVar[bool] = True
-    looks_ahead: ClassVar[bool] = True
     Options: ClassVar[type[base.Options]] = Options
 
     kind: Literal["date"] = "date"
@@ -43,10 +46,9 @@ class Date(base.Kind):
     missing: tuple[bool, ...]
     layout: str | None = None
     utc: bool = False
-    _form: str | None = PrivateAttr(default=None)  # of a table that is encoded by slices; not saved: each has its own
 
     @classmethod
-    def sniff(cls, facts: Facts, role: base.Role) -> base.Guess | None:
+    def sniff(cls, facts: Facts) -> base.Guess | None:
         """Columns stored as dates; strings of which at least 95 % can be read in one form."""
         import polars as pl
 
@@ -56,7 +58,7 @@ class Date(base.Kind):
             return base.Guess(sure=0.95, reason="it is stored as a date")
         if not facts.is_text or not facts.sample or facts.number_share > 0.5:
             return None
-        if sum(any(mark in value for mark in "-/.年 ") and value[:1].isalnum() for value in facts.sample) < 0.9 * len(
+        if sum(any(mark in one for mark in "-/.年 ") and one[:1].isalnum() for one in facts.sample) < 0.9 * len(
             facts.sample
         ):
             return None
@@ -73,14 +75,14 @@ class Date(base.Kind):
         return base.Guess(sure=0.9, reason=reason)
 
     @classmethod
-    def fit(cls, frame: pl.DataFrame, options: Any, role: base.Role) -> Date:
-        """Learn the centre and spread of the moments, and whether they have a time of day."""
+    def fit(cls, frame: pl.DataFrame, options: Any) -> Self:
+        """Learn the layout, the centre and spread of the moments, and whether they have a time of day."""
         from netwright.kinds import parse
 
         column = frame.to_series(0)
-        layout = parse.date_form(lambda: [column]) if options.layout is None else _asked(options.layout, column)
+        layout = parse.date_layout(column) if options.layout is None else _asked(options.layout, column)
         utc = parse.offsets_differ(column)
-        seconds = _seconds(column, layout, utc=utc)
+        seconds = value({"form": "date", "layout": layout, "utc": utc}).read(base.cells(column))[0][""]
         present = seconds[np.isfinite(seconds)]
         return cls(
             columns=tuple(frame.columns),
@@ -97,32 +99,18 @@ class Date(base.Kind):
         """How many values a row has: 7, or 9 with a time of day."""
         return len(self.missing)
 
-    def ready(self, frame: pl.DataFrame, size: int) -> Date:
-        """Return the kind with the one form in which most of all the rows' dates are written."""
-        from netwright.kinds import parse
+    def value(self, column: str) -> Value:
+        """A day, or a moment, in the layout of training."""
+        return value({"form": "date", "timed": self.timed, "layout": self.layout, "utc": self.utc})
 
-        column, known = frame[self.columns[0]], self.model_copy()
-        known._form = parse.date_form(
-            lambda: (column.slice(at, size) for at in range(0, len(column), size)), self.layout
-        )
-        return known
-
-    def form(self, column: str) -> dict[str, Any]:
-        """A day, or a moment."""
-        return {"form": "date", "timed": self.timed}
-
-    def encode(self, frame: pl.DataFrame, ids: base.RowIds) -> Arrays:
+    def encode(self, cells: Sequence[Sequence[Any]], ids: base.RowIds) -> Arrays:
         """{"values": (n, 7 or 9) float32}: scaled time, then sine and cosine of week, month, year (and day)."""
-        column = frame[self.columns[0]]
-        seconds = _seconds(column, self._form, first=self.layout, utc=self.utc)
-        lost = np.flatnonzero(np.isnan(seconds) & column.is_not_null().to_numpy())
-        if len(lost):
-            say_rows(
-                "date.unreadable",
-                f"{column.name}: not dates, such as {quoted(column[int(lost[0])])}; taken as missing",
-                ids(lost.tolist()),
-                column=column.name,
-            )
+        found, wrong = self.value(self.columns[0]).read(cells[0])
+        if wrong:
+            name, first = self.columns[0], cells[0][next(iter(wrong))]
+            text = f"{name}: not dates, such as {quoted(first)}; read as missing"
+            say_rows("date.unreadable", text, ids(list(wrong)), column=name)
+        seconds = found[""]
         days = np.floor(seconds / DAY)
         moments = days.astype("datetime64[D]")
         month = moments.astype("datetime64[M]")
@@ -150,13 +138,3 @@ def _asked(layout: str, column: pl.Series) -> str:
     what = f"{layout!r} reads none of its values, such as {column.drop_nulls().head(1).to_list()[0]!r}"
     allowed = "%Y year, %m month, %d day, %H:%M:%S time, as in %d/%m/%Y"
     raise InputError(Problem(f"columns.{column.name}.layout", what, allowed=allowed))
-
-
-def _seconds(column: pl.Series, form: str | None = None, *, first: str | None = None, utc: bool = False) -> np.ndarray:
-    """(n,) seconds since 1970, NaN where there is no date."""
-    import polars as pl
-
-    from netwright.kinds import parse
-
-    micro = parse.dates(column, form, first=first, utc=utc).cast(pl.Int64)
-    return micro.cast(pl.Float64).to_numpy() / 1e6

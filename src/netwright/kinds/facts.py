@@ -114,7 +114,7 @@ class Facts:
     @cached_property
     def number_share(self) -> float:
         """The share of the sampled strings that can be read as a number."""
-        numbers, _ = parse.numbers(pl.Series(self.name, self.sample, dtype=pl.String), self.notation)
+        numbers = parse.numbers(pl.Series(self.name, self.sample, dtype=pl.String), self.notation)
         return 1 - numbers.null_count() / max(len(numbers), 1)
 
     @cached_property

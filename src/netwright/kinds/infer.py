@@ -11,7 +11,7 @@ import polars as pl
 
 from netwright import registry
 from netwright.errors import InputError, Problem, quoted
-from netwright.kinds.base import Guess, Kind, Options, Role
+from netwright.kinds.base import Guess, Input, Kind, Options, Role, Target
 from netwright.kinds.facts import Facts
 from netwright.recipe import validate
 
@@ -32,20 +32,38 @@ class Column:
 
 
 @cache
-def targets() -> tuple[str, ...]:
-    """Return the kinds that may be a target.
+def able(role: Role) -> tuple[str, ...]:
+    """Return the kinds that may be an input, or a target.
 
-    >>> "number" in targets(), "image" in targets()
+    >>> "image" in able("input"), "image" in able("target")
     (True, False)
     """
-    return tuple(name for name in registry.names("kinds") if kind_class(name, "target").answerable)
+    return tuple(name for name in registry.names("kinds") if _class(name, role) is not None)
 
 
-def kind_class(kind: str, role: Role = "input") -> type[Kind]:
-    """Return a kind's class by its name; what is read and what is written may be two (`Target`)."""
-    module = registry.find("kinds", kind)
-    own = getattr(module, kind.capitalize())
-    return getattr(module, "Target", own) if role == "target" else own
+def _class(kind: str, role: Role) -> Any:
+    return getattr(registry.find("kinds", kind), role.capitalize(), None)
+
+
+def input_class(kind: str) -> type[Input]:
+    """Return the class of a kind that is read."""
+    return _named(kind, "input")
+
+
+def target_class(kind: str) -> type[Target]:
+    """Return the class of a kind that is answered."""
+    return _named(kind, "target")
+
+
+def kind_class(kind: str, role: Role) -> type[Kind]:
+    """Return a kind's class by its name and role."""
+    return _named(kind, role)
+
+
+def _named(kind: str, role: Role) -> Any:
+    found = _class(kind, role)
+    assert found is not None, f"a {kind} cannot be {'read' if role == 'input' else 'predicted'}"
+    return found
 
 
 def infer(
@@ -66,13 +84,15 @@ def infer(
             raise InputError(
                 Problem(f"{where}.kind", f"there is no kind {asked!r}", allowed=", ".join(registry.names("kinds")))
             )
+        if asked not in able(role):
+            place, what = (f"target {column.name}", "predicted") if role == "target" else (f"{where}.kind", "read")
+            raise InputError(Problem(place, f"{asked} cannot be {what}", allowed=", ".join(able(role))))
         check_options(asked, settings, where, role)
         return Column(column.name, asked, settings, "as the recipe says")
     facts = Facts.of(column, beside)
     if role == "input" and (reason := useless(facts)):
         return Column(column.name, None, settings, reason)
-    choices = registry.names("kinds") if role == "input" else targets()
-    guesses = [(name, kind_class(name, role).sniff(facts, role)) for name in choices]
+    guesses = [(name, kind_class(name, role).sniff(facts)) for name in able(role)]
     found: list[tuple[str, Guess]] = [(name, guess) for name, guess in guesses if guess is not None]
     if not found:
         return Column(
@@ -101,7 +121,7 @@ def _called(dtype: Any) -> str:
     return called.get(type(dtype), f"values of type {dtype}")
 
 
-def check_options(kind: str, settings: Mapping[str, Any], where: str, role: Role = "input") -> Options:
+def check_options(kind: str, settings: Mapping[str, Any], where: str, role: Role) -> Options:
     """Validate a column's settings for its kind."""
     return validate(kind_class(kind, role).Options, dict(settings), where=where)
 

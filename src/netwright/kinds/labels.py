@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -12,9 +12,13 @@ from pydantic import Field
 from netwright.errors import quoted
 from netwright.events import say_rows
 from netwright.kinds import base
+from netwright.kinds.values import Value, value
+from netwright.kinds.values.labels import parts
 from netwright.runtime.arrays import Arrays
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
 
     from netwright.kinds.facts import Facts
@@ -33,14 +37,13 @@ class Options(base.Options):
         default="",
         description="what stands between two labels written in one text; found among | ; ； 、 ， and , if not given",
     )
-    minimum: int = Field(default=1, ge=1, description="rows that a label needs in training to be kept")
+    minimum: int = Field(default=1, ge=1, description="training rows a label needs to be kept")
 
 
 class Labels(base.Kind):
     """A fitted labels column."""
 
     nested: ClassVar[bool] = True
-    answerable: ClassVar[bool] = True
     Options: ClassVar[type[base.Options]] = Options
 
     kind: Literal["labels"] = "labels"
@@ -48,7 +51,7 @@ class Labels(base.Kind):
     separator: str
 
     @classmethod
-    def sniff(cls, facts: Facts, role: base.Role) -> base.Guess | None:
+    def sniff(cls, facts: Facts) -> base.Guess | None:
         """Lists of texts; texts with a mark such as | or ; between parts that repeat."""
         import polars as pl
 
@@ -57,53 +60,77 @@ class Labels(base.Kind):
             return base.Guess(sure=0.9, reason="its values are lists")
         if facts.is_text and facts.sample:
             separator = _separator(facts.sample)
-            with_it = sum(separator in value for value in facts.sample) / len(facts.sample)
-            parts = Counter(part for value in facts.sample for part in _split(value, separator))
-            short = all(len(part) <= 40 for part in parts)
-            if separator == "," and (facts.number_share > 0.5 or len(set(facts.sample)) <= len(parts)):
+            with_it = sum(separator in one for one in facts.sample) / len(facts.sample)
+            counts = Counter(part for one in facts.sample for part in parts(one, separator))
+            short = all(len(part) <= 40 for part in counts)
+            if separator == "," and (facts.number_share > 0.5 or len(set(facts.sample)) <= len(counts)):
                 return None  # decimal commas; names such as Rome, Italy, whose parts are not combined freely
-            ended = sum(bool(SENTENCE.search(value)) for value in facts.sample)
+            ended = sum(bool(SENTENCE.search(one)) for one in facts.sample)
             if separator != "|" and ended > PROSE * len(facts.sample):
                 return None
-            if with_it >= 0.1 and short and len(parts) <= 1000 and parts.total() >= 5 * len(parts):
-                reason = f"{with_it:.0%} of its values hold several parts separated by {separator!r}, {len(parts):,} distinct"
+            if with_it >= 0.1 and short and len(counts) <= 1000 and counts.total() >= 5 * len(counts):
+                reason = f"{with_it:.0%} of its values have several parts separated by {separator!r}, {len(counts):,} distinct"
                 return base.Guess(sure=0.75, reason=reason)
         return None
 
     @classmethod
-    def fit(cls, frame: pl.DataFrame, options: Any, role: base.Role) -> Labels:
+    def fit(cls, frame: pl.DataFrame, options: Any) -> Self:
         """Learn the list of labels."""
         column = frame.to_series(0)
         separator = options.separator or _separator([v for v in column.drop_nulls().head(1000) if isinstance(v, str)])
-        counts = Counter(label for row in _rows(column, separator) for label in row or ())
+        counts = Counter(label for cell in base.cells(column) for label in parts(cell, separator))
         kept = sorted(label for label, rows in counts.items() if rows >= options.minimum)
         return cls(columns=(column.name,), values=tuple(kept), separator=separator)
 
-    def encode(self, frame: pl.DataFrame, ids: base.RowIds) -> Arrays:
-        """{"hot": (n, C) uint8, "absent": (n,) bool}."""
-        column = frame[self.columns[0]]
+    def hot(self, cells: Sequence[Any], ids: base.RowIds) -> Arrays:
+        """{"hot": (n, C) uint8, "absent": (n,) bool} of the cells; labels that training did not see are said."""
         place = {label: index for index, label in enumerate(self.values)}
-        hot = np.zeros((frame.height, len(self.values)), np.uint8)
-        absent = np.zeros(frame.height, bool)
-        unknown: dict[int, str] = {}
-        for row, labels in enumerate(_rows(column, self.separator)):
-            absent[row] = labels is None
-            for label in labels or ():
+        hot, unknown = np.zeros((len(cells), len(self.values)), np.uint8), dict[int, str]()
+        for row, cell in enumerate(cells):
+            for label in parts(cell, self.separator):
                 if label in place:
                     hot[row, place[label]] = 1
                 else:
                     unknown.setdefault(row, label)
         if unknown:
-            first = next(iter(unknown.values()))
-            say_rows(
-                "labels.unseen",
-                f"{column.name}: labels not known from training, such as {quoted(first)}; left out",
-                ids(list(unknown)),
-            )
-        return {"hot": hot, "absent": absent}
+            first = quoted(next(iter(unknown.values())))
+            text = f"{self.columns[0]}: labels not seen in training, such as {first}; left out"
+            say_rows("labels.unseen", text, ids(list(unknown)))
+        return {"hot": hot, "absent": np.array([cell is None for cell in cells], bool)}
+
+    def show(self) -> str:
+        """How many labels there are."""
+        return f"{self.columns[0]} ({len(self.values)} labels)"
+
+
+class Input(Labels, base.Input):
+    """Labels that are read."""
+
+    def value(self, column: str) -> Value:
+        """Any of the labels that training saw."""
+        return value({"form": "labels", "separator": self.separator, "values": list(self.values)})
+
+    def encode(self, cells: Sequence[Sequence[Any]], ids: base.RowIds) -> Arrays:
+        """{"hot": (n, C) uint8, "absent": (n,) bool}."""
+        return self.hot(cells[0], ids)
+
+
+class Target(Labels, base.Target):
+    """Labels that are answered."""
+
+    answer: ClassVar = "some_of"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The labels."""
+        return self.values
+
+    def encode(self, frame: pl.DataFrame, ids: base.RowIds) -> Arrays:
+        """{"hot": (n, C) uint8, "absent": (n,) bool}."""
+        return self.hot(base.cells(frame[self.columns[0]]), ids)
 
     def absent(self, arrays: Arrays) -> np.ndarray:
-        """(n,) rows of a target with no value at all (an empty list is a value: no label)."""
+        """(n,) rows with no value at all (an empty list is a value: no label)."""
         absent = arrays["absent"]
         assert isinstance(absent, np.ndarray)
         return absent
@@ -130,10 +157,6 @@ class Labels(base.Kind):
         ]
         return pl.DataFrame(columns)
 
-    def form(self, column: str) -> dict[str, Any]:
-        """Any of the labels that training saw."""
-        return {"form": "labels", "values": list(self.values)}
-
     def plain(self, arrays: dict[str, Any]) -> list[dict[str, Any]]:
         """{"predicted": a list, "probabilities": by label}."""
         rows = np.asarray(arrays["probability"]).tolist()
@@ -142,26 +165,8 @@ class Labels(base.Kind):
             for row in rows
         ]  # fmt: skip
 
-    def show(self) -> str:
-        """How many labels there are."""
-        return f"{self.columns[0]} ({len(self.values)} labels)"
-
 
 def _separator(values: list[str]) -> str:
     """The mark that most values hold; a comma, which stands in names and numbers too, where there is no other."""
-    best = max(MARKS, key=lambda mark: sum(mark in value for value in values))
-    return "," if "," in "".join(values) and not any(best in value for value in values) else best
-
-
-def _split(value: str, separator: str) -> list[str]:
-    return [part for part in (part.strip() for part in re.split(re.escape(separator), value)) if part]
-
-
-def _rows(column: pl.Series, separator: str) -> list[list[str] | None]:
-    return [None if value is None else _parts(value, separator) for value in column.to_list()]
-
-
-def _parts(value: Any, separator: str) -> list[str]:
-    if isinstance(value, str):
-        return _split(value, separator)
-    return [str(part) for part in (value if isinstance(value, list) else [value])]
+    best = max(MARKS, key=lambda mark: sum(mark in one for one in values))
+    return "," if "," in "".join(values) and not any(best in one for one in values) else best

@@ -35,27 +35,31 @@ LONGEST = 1024  # tokens of a context that is chosen
 class Options(base.Options):
     """Settings of texts that are written."""
 
-    tokens: tokenizing.Level = Field(default="bpe", description="pieces that texts are written in: bpe (byte pairs), words or characters; any script, no text is unknown")  # fmt: skip
+    tokens: tokenizing.Level = Field(default="bpe", description="tokenization: bpe (byte pairs), words or characters; other text is encoded as bytes")  # fmt: skip
     vocabulary: int | None = Field(
-        default=None, ge=264, le=2**20, description="tokens at most; 264 are bytes and marks"
+        default=None, ge=264, le=2**20, description="vocabulary size; 264 tokens are bytes and special tokens"
     )
-    length: int | None = Field(default=None, ge=4, le=2**20, description="tokens seen at once (the context)")
+    length: int | None = Field(default=None, ge=4, le=2**20, description="context length in tokens")
     tokenizer: str | None = Field(
         default=None,
-        description="a tokenizer.json, or a pretrained checkpoint that has one, in place of one learnt from the rows",
+        description="a tokenizer.json, or a pretrained checkpoint that has one, instead of one trained on the rows",
     )
 
 
-class Language(base.Kind):
+def written(targets: Iterable[base.Target]) -> Language | None:
+    """Return the target that is written, or None."""
+    return next((kind for kind in targets if isinstance(kind, Language)), None)
+
+
+class Language(base.Target):
     """A fitted column of texts to be written, with the input columns that are its prompt.
 
     `longest`: tokens of the longest answer seen while fitting, by which an answer's room is known. A pretrained tokenizer has
     special tokens of its own: `names` says its own for ours, `starts` what a text begins with, `stops` what ends an answer.
     """
 
-    costly: ClassVar[bool] = True
-    answerable: ClassVar[bool] = True
-    written: ClassVar[bool] = True
+    needs: ClassVar = "stimulus"
+    scored: ClassVar[str] = "text"
 
     prompt: tuple[str, ...] = ()
     tokens: tokenizing.Level
@@ -107,7 +111,7 @@ class Language(base.Kind):
         ids, counted = bare.documents(every)
         lengths = np.array([len(row) for row in ids] or [1])
         longest = int(max((int(mask.sum()) for mask in counted), default=1)) or 1
-        length = options.length or _context(lengths, whole=bool(bare.prompt) or bare.kind != "text")  # type: ignore[attr-defined]
+        length = options.length or _context(lengths, whole=bare.whole)
         if options.length is None:
             say("choice", "text.length", f"{frame.columns[0]}: a context of {length} tokens: the median row has {int(np.median(lengths))}, the longest {lengths.max():,}")  # fmt: skip
         return {**fields, "length": length, "longest": min(longest, length)}
@@ -145,7 +149,7 @@ class Language(base.Kind):
         size = np.array([len(text.encode()) for text in values], np.int64)
         bare = np.flatnonzero((tokens == 0) & frame[self.columns[0]].is_not_null().to_numpy())
         if len(bare):
-            say_rows("text.nothing", f"{self.columns[0]}: rows without a word to be learnt", ids(bare.tolist()))
+            say_rows("text.nothing", f"{self.columns[0]}: rows without a token to train on", ids(bare.tolist()))
         return {"ids": Ragged.of(documents), "counted": Ragged.of(counted, np.uint8), "tokens": tokens, "bytes": size}
 
     def documents(
@@ -163,15 +167,15 @@ class Language(base.Kind):
                 rows.append([])
                 wrong[number] = str(error)
         if wrong and ids is not None:
-            self.refuse(wrong, ids)
+            self.refuse_rows(wrong, ids)
         return self._numbered(rows, ids, answer=answer)
 
-    def refuse(self, wrong: dict[int, str], ids: base.RowIds) -> None:
+    def refuse_rows(self, wrong: dict[int, str], ids: base.RowIds) -> None:
         """Raise `InputError` that names rows and what is wrong with them."""
         named = [f"{name} {wrong[number]}" for number, name in zip(list(wrong)[:5], ids(list(wrong)[:5]), strict=True)]
         more = f", and {len(wrong) - 5:,} more" if len(wrong) > 5 else ""
-        leave = ", or leave them out: --read.bad_rows leave_out" if self.kind == "messages" else ""  # type: ignore[attr-defined]
-        raise InputError(Problem(self.columns[0], "; ".join(named) + more, fix=f"mend or remove these rows{leave}"))
+        leave = ", or leave them out: --read.bad_rows leave_out" if self.conversation else ""
+        raise InputError(Problem(self.columns[0], "; ".join(named) + more, fix=f"fix or remove these rows{leave}"))
 
     def _numbered(
         self, rows: list[list[Piece]], ids: base.RowIds | None, *, answer: bool
@@ -181,7 +185,7 @@ class Language(base.Kind):
         plain = [tokenizing.clean(piece.text) for piece in flat if not piece.special]
         spoilt = sum(old.text != new for old, new in zip((p for p in flat if not p.special), plain, strict=True))
         if spoilt:
-            say("notice", "text.surrogates", f"{self.columns[0]}: half characters (lone surrogates) in {spoilt:,} texts are read as U+FFFD", count=spoilt)  # fmt: skip
+            say("notice", "text.surrogates", f"{self.columns[0]}: lone surrogates in {spoilt:,} texts are read as U+FFFD", count=spoilt)  # fmt: skip
         encoded = iter(tokenizing.encode(self.reader, plain))
         documents, counted, cut = [], [], []
         for number, row in enumerate(rows):
@@ -192,7 +196,9 @@ class Language(base.Kind):
             if lost:
                 cut.append(number)
         if cut and ids is not None:
-            say_rows("text.cut", f"{self.columns[0]}: rows cut to the context of {self.length} tokens", ids(cut))
+            say_rows(
+                "text.cut", f"{self.columns[0]}: rows truncated to the context length of {self.length} tokens", ids(cut)
+            )
         return documents, counted
 
     def fitted(self, parts: list[tuple[np.ndarray, bool]], *, answer: bool) -> tuple[np.ndarray, np.ndarray, bool]:
@@ -215,7 +221,7 @@ class Language(base.Kind):
     @property
     def whole(self) -> bool:
         """Whether a row must stand in the context as a whole: prompt and answer. A lone text may be read in parts."""
-        return bool(self.prompt) or type(self).model_fields["kind"].default != "text"
+        return bool(self.prompt) or self.conversation
 
     @property
     def first(self) -> int:

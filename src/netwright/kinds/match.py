@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -16,7 +16,8 @@ from pydantic import Field
 from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
 from netwright.kinds import base, words
-from netwright.kinds.text import Text
+from netwright.kinds.text import Input as Text
+from netwright.kinds.values import Value
 from netwright.runtime.arrays import Arrays
 
 if TYPE_CHECKING:
@@ -34,21 +35,20 @@ class Options(base.Options):
     """Settings of a text that belongs to another."""
 
     kind: Literal["match"] = "match"
-    about: str | None = Field(default=None, description="the input column that it belongs to, where there are several")
+    about: str | None = Field(default=None, description="the input column it belongs to, if there are several")
     score: str | None = Field(
         default=None,
-        description="a column of numbers that say how well the two belong together; all do where none is named",
+        description="a column of similarity scores; without it all pairs are positive",
     )
 
 
-class Match(base.Kind):
+class Target(base.Target):
     """A fitted column of texts that belong to those of the column `about`; both are read by the same `text`.
 
     `low`, `high`: the least and the largest score of the training rows.
     """
 
-    answerable: ClassVar[bool] = True
-    paired: ClassVar[bool] = True
+    needs: ClassVar = "pair"
     nested: ClassVar[bool] = True
     Options: ClassVar[type[base.Options]] = Options
 
@@ -60,12 +60,12 @@ class Match(base.Kind):
     text: Text | None = None
 
     @classmethod
-    def sniff(cls, facts: Facts, role: base.Role) -> base.Guess | None:
+    def sniff(cls, facts: Facts) -> base.Guess | None:
         """A column of texts does not tell: it is named."""
         return None
 
     @classmethod
-    def fit(cls, frame: pl.DataFrame, options: Any, role: base.Role) -> Match:
+    def fit(cls, frame: pl.DataFrame, options: Any) -> Self:
         """Learn the scores' range; `frame` holds the column, the one that it belongs to and the scores'."""
         column = frame.columns[0]
         if options.score is None:
@@ -79,7 +79,7 @@ class Match(base.Kind):
             )
         return cls(columns=(column,), about=options.about, score=options.score, low=low, high=high)
 
-    def knowing(self, inputs: Mapping[str, base.Kind]) -> Match:
+    def linked(self, inputs: Mapping[str, base.Input]) -> Self:
         """Return the kind that reads its texts as the input that it is about is read."""
         read = next(kind for kind in inputs.values() if self.about in kind.columns)
         assert isinstance(read, Text)
@@ -105,11 +105,15 @@ class Match(base.Kind):
         gone = np.flatnonzero(frame[self.columns[0]].is_null().to_numpy())
         if len(gone):
             say_rows("match.missing", f"{self.columns[0]}: missing, read as an empty text", ids(gone.tolist()))
-        return self.reads.encode(frame.select(self.columns), ids)
+        return self.reads.encode([base.cells(frame[self.columns[0]])], ids)
 
-    def prompt_values(self, values: Sequence[Sequence[Any]], ids: base.RowIds) -> Arrays:
-        """The same of Python values."""
-        return self.reads.encode_values(values, ids)
+    def prompt_value(self) -> Value:
+        """A text."""
+        return self.reads.value(self.columns[0])
+
+    def prompt_cells(self, cells: Sequence[Sequence[Any]], ids: base.RowIds) -> Arrays:
+        """Its texts as tokens, of cells."""
+        return self.reads.encode(cells, ids)
 
     def encode(self, frame: pl.DataFrame, ids: base.RowIds) -> Arrays:
         """{"score": (n,) float32 from 0 to 1, "asked", "own": (n,) int64 that tell texts apart, 0 for a missing one}.
@@ -127,13 +131,11 @@ class Match(base.Kind):
                 own[gone] = 0
             outside = np.flatnonzero((found < self.low) | (found > self.high))
             if len(outside):
-                text = (
-                    f"{self.score}: outside of the training scores' {self.low:g} to {self.high:g}, read as the nearest"
-                )
+                text = f"{self.score}: outside the training range {self.low:g} to {self.high:g}; clipped"
                 say_rows("match.outside", text, ids(outside.tolist()), kind="notice")
             score = np.nan_to_num(((found - self.low) / (self.high - self.low)).clip(0, 1)).astype(np.float32)
         elif len(own) and len(np.unique(asked[own != 0])) * 4 < (own != 0).sum():
-            text = f"{self.about}: a text stands in four pairs or more on average: those of one text are not held against each other"
+            text = f"{self.about}: a text occurs in four pairs or more on average: its other pairs are not used as negatives"
             say("notice", "match.repeated", text)
         return {"score": score, "asked": asked, "own": own}
 
@@ -181,6 +183,3 @@ def _hashes(texts: list[str]) -> np.ndarray:
     found = [text.strip().encode() for text in texts]
     digests = b"".join(hashlib.blake2b(text, digest_size=8).digest() if text else bytes(8) for text in found)
     return np.frombuffer(digests, np.int64).copy()
-
-
-Target = Match

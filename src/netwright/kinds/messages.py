@@ -5,7 +5,7 @@ A value is a list of {"role", "content"} (or {"from", "value"}), or its JSON; ro
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -27,14 +27,15 @@ class Options(language.Options):
     """Settings of a column of conversations."""
 
     kind: Literal["messages"] = "messages"
-    template: str | None = Field(default=None, description="chat template (Jinja, the Hugging Face form): how a conversation becomes one text")  # fmt: skip
-    bad_rows: Literal["refuse", "leave_out"] = Field(default="refuse", description="what becomes of rows that are no conversation that the template takes")  # fmt: skip
+    template: str | None = Field(default=None, description="chat template (Jinja, the Hugging Face form): turns a conversation into text")  # fmt: skip
+    bad_rows: Literal["refuse", "leave_out"] = Field(default="refuse", description="what to do with rows that the chat template rejects")  # fmt: skip
 
 
-class Messages(language.Language):
+class Target(language.Language):
     """Fitted conversations: one document each, of which the assistants' words and their ends count."""
 
     nested: ClassVar[bool] = True
+    conversation: ClassVar[bool] = True
     Options: ClassVar[type[base.Options]] = Options
 
     kind: Literal["messages"] = "messages"
@@ -42,7 +43,7 @@ class Messages(language.Language):
     bad_rows: Literal["refuse", "leave_out"] = "refuse"
 
     @classmethod
-    def sniff(cls, facts: Facts, role: base.Role) -> base.Guess | None:
+    def sniff(cls, facts: Facts) -> base.Guess | None:
         """Lists of objects with roles and contents, or their JSON."""
         first = facts.present.head(LOOKED).to_list()
         fit = sum(map(_is_one, first))
@@ -60,7 +61,7 @@ class Messages(language.Language):
         return conversation(messages, template, answer=answer)
 
     @classmethod
-    def fit(cls, frame: pl.DataFrame, options: Any, role: base.Role) -> Messages:
+    def fit(cls, frame: pl.DataFrame, options: Any) -> Self:
         """Learn a vocabulary from all that was said, and choose the context."""
         template = options.template or _template(options.tokenizer) or CHAT
         learnt = cls.learnt(frame, options.model_copy(update={"template": template}), template)
@@ -71,11 +72,13 @@ class Messages(language.Language):
         """The template."""
         return {"template": options.template}
 
-    def refuse(self, wrong: dict[int, str], ids: base.RowIds) -> None:
+    def refuse_rows(self, wrong: dict[int, str], ids: base.RowIds) -> None:
         """Raise for rows that are no conversation, or say that they are left out: they hold no word to be learnt."""
         if self.bad_rows == "refuse":
-            super().refuse(wrong, ids)
-        text = f"{self.columns[0]}: rows that are no conversation are left out; the first: {next(iter(wrong.values()))}"
+            super().refuse_rows(wrong, ids)
+        text = (
+            f"{self.columns[0]}: rows that are not conversations are left out; the first: {next(iter(wrong.values()))}"
+        )
         say_rows("messages.bad_rows", text, ids(list(wrong)))
 
     @property

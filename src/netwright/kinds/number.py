@@ -6,8 +6,7 @@ arXiv 2407.04491, section 3): x' = (x - median) / (q75 - q25), then x' / sqrt(1 
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -15,6 +14,8 @@ from pydantic import Field
 from netwright.errors import InputError, Problem, quoted
 from netwright.events import say, say_rows
 from netwright.kinds import base
+from netwright.kinds.values import Value, value
+from netwright.kinds.values.number import plain
 from netwright.runtime.arrays import Arrays
 
 if TYPE_CHECKING:
@@ -23,12 +24,11 @@ if TYPE_CHECKING:
     import polars as pl
 
     from netwright.kinds.facts import Facts
-    from netwright.kinds.parse import Notation
 
 Scale = Literal["standard", "robust", "quantile", "none"]
 LARGEST = 1e38  # about the largest float32
-_ALL = slice(None)
 QUANTILES = 257  # knots of the quantile scale: 0.4 % of the rows each
+FAR = 1e5  # deviations of a target in which 80 % of its values are alike to five digits of float32's seven; assumed
 
 
 class Options(base.Options):
@@ -47,9 +47,6 @@ class Options(base.Options):
 class Number(base.Kind):
     """Fitted number columns (a block of C)."""
 
-    many: ClassVar[bool] = True
-    by_rows: ClassVar[bool] = True
-    answerable: ClassVar[bool] = True
     Options: ClassVar[type[base.Options]] = Options
 
     kind: Literal["number"] = "number"
@@ -66,127 +63,156 @@ class Number(base.Kind):
     units: tuple[str, ...] = ()
 
     @classmethod
-    def sniff(cls, facts: Facts, role: base.Role) -> base.Guess | None:
+    def sniff(cls, facts: Facts) -> base.Guess | None:
         """Numbers stored as numbers; strings of which at least 95 % can be read as numbers."""
         if facts.is_number:
             return base.Guess(sure=0.7, reason=f"its values are numbers, {facts.distinct:,} of them distinct")
         if facts.is_text and len(facts.present) and facts.number_share >= 0.95:
             unit = facts.notation.unit
-            if unit and role == "target" and facts.distinct <= 20:  # 3 stars are a class, as a whole number 3 is
-                return None
             written = f"numbers with the unit {unit!r}" if unit else "numbers written as text"
             return base.Guess(sure=0.65, reason=f"{facts.number_share:.0%} of its values are {written}")
         return None
 
     @classmethod
-    def fit(cls, frame: pl.DataFrame, options: Any, role: base.Role) -> Number:
-        """Learn centre and spread of each column. Raises `InputError` for a target's scale that cannot be undone."""
+    def fit(cls, frame: pl.DataFrame, options: Any) -> Self:
+        """Learn centre and spread of each column."""
         from netwright.kinds import parse
 
-        if role == "target" and options.scale not in ("standard", "none"):
-            where, what = f"columns.{frame.columns[0]}.scale", f"{options.scale} cannot be undone, as a target's must"
-            raise InputError(Problem(where, what, allowed="standard, none"))
         facts: list[dict[str, Any]] = []
         for name in frame.columns:  # one at a time: of a large table all together would take several times its memory
             written = parse.notation(frame[name])
-            values = _floats(frame[name], written)
+            values = _finite(value({"form": "number", **written._asdict()}).read(base.cells(frame[name]))[0][""])
             present = values[np.isfinite(values)]
             with np.errstate(all="ignore"):
                 center, spread = _scale(present, options.scale)
             facts.append({
                 "center": center, "spread": spread, "low": float(present.min()) if len(present) else 0.0,
                 "high": float(present.max()) if len(present) else 0.0, "missing": bool(np.isnan(values).any()),
-                "whole": frame[name].dtype.is_integer(), "commas": written.comma, "units": written.unit, "knots": _knots(present) if options.scale == "quantile" else (),
+                "whole": frame[name].dtype.is_integer(), "commas": written.comma, "units": written.unit,
+                "knots": _knots(present) if options.scale == "quantile" else (),
             })  # fmt: skip
+            last = facts[-1]
+            scaled = _scaled(present, options.scale, center, spread, last["knots"]) if options.bins else present[:0]
+            last["edges"] = _edges(scaled, options.bins) if options.bins else ()
         every: dict[str, Any] = {name: tuple(each[name] for each in facts) for name in facts[0]}
-        if options.scale != "quantile":
-            every["knots"] = ()
-        fitted = cls(columns=tuple(frame.columns), scale=options.scale, **every)
-        if options.bins:
-            edges = (
-                _edges(
-                    fitted._scaled(_floats(frame[name], fitted._notation(at))[:, None], slice(at, at + 1))[:, 0],
-                    options.bins,
-                )
-                for at, name in enumerate(frame.columns)
-            )
-            fitted = fitted.model_copy(update={"edges": tuple(edges)})
-        return fitted
+        every |= {name: () for name in ("knots", "edges") if not any(every[name])}
+        return cls(columns=tuple(frame.columns), scale=options.scale, **every)
 
     @property
     def width(self) -> int:
         """How many values a row has."""
         return len(self.columns)
 
-    def notation(self, column: str) -> Notation:
-        """How a column's numbers were written in training."""
-        from netwright.kinds.parse import Notation
+    def value(self, column: str) -> Value:
+        """A number, as training wrote it, with the range that training saw."""
+        at = self.columns.index(column)
+        held = {"low": self.low[at], "high": self.high[at], "whole": bool(self.whole and self.whole[at])}
+        written = {"comma": self.commas[at], "unit": self.units[at]} if self.commas else {"comma": False, "unit": ""}
+        return value({"form": "number", **held, **written})
 
-        return self._notation(self.columns.index(column)) or Notation()
+    def read(self, cells: Sequence[Any], column: str, ids: base.RowIds) -> np.ndarray:
+        """(n,) float64 of one column's cells, NaN where missing; what is no number or too large is said."""
+        found, wrong = self.value(column).read(cells)
+        if wrong:
+            text = f"{column}: not numbers, such as {quoted(cells[next(iter(wrong))])}; taken as missing"
+            say_rows("number.unreadable", text, ids(list(wrong)), column=column)
+        elif not isinstance(cells, np.ndarray):
+            _say_read(column, cells, found[""])
+        lost = np.flatnonzero(np.abs(found[""]) > LARGEST)
+        if len(lost):
+            text = f"{column}: values that are infinite or beyond {LARGEST:.0e}, taken as missing"
+            say_rows("number.infinite", text, ids(lost.tolist()), column=column)
+        return _finite(found[""])
 
-    def _notation(self, index: int) -> Notation | None:
-        """How a column's numbers were written in training; None: older runs did not tell."""
-        from netwright.kinds.parse import Notation
+    def encode_column(self, cells: Sequence[Any], index: int, ids: base.RowIds) -> np.ndarray:
+        """(n,) float32 on the network's scale, NaN where missing."""
+        values = self.read(cells, self.columns[index], ids)
+        knots = self.knots[index] if self.knots else ()
+        return _scaled(values, self.scale, self.center[index], self.spread[index], knots).astype(np.float32)
 
-        return Notation(self.commas[index], self.units[index]) if self.commas else None
+    def show(self) -> str:
+        """Columns with their ranges."""
+        return ", ".join(
+            f"{name} [{low:g}, {high:g}]" for name, low, high in zip(self.columns, self.low, self.high, strict=True)
+        )
+
+
+class Input(Number, base.Input):
+    """Numbers that are read."""
+
+    many: ClassVar[bool] = True
+    by_rows: ClassVar[bool] = True
+
+    def encode(self, cells: Sequence[Sequence[Any]], ids: base.RowIds) -> Arrays:
+        """{"values": (n, C) float32}, NaN where missing."""
+        # a column fits into the processor's cache, a table does not
+        return {"values": np.column_stack([self.encode_column(column, at, ids) for at, column in enumerate(cells)])}
+
+
+class Target(Number, base.Target):
+    """A number that is answered."""
+
+    answer: ClassVar = "value"
+    by_rows: ClassVar[bool] = True
+
+    @classmethod
+    def sniff(cls, facts: Facts) -> base.Guess | None:
+        """As an input; but a few values with a unit are classes: 3 stars are one, as a whole number 3 is."""
+        return None if facts.is_text and facts.notation.unit and facts.distinct <= 20 else super().sniff(facts)
+
+    @classmethod
+    def refuse(cls, name: str, values: pl.Series, *, asked: bool) -> None:
+        """Raise `InputError` where all values are alike."""
+        if base.alike(values):
+            raise InputError(
+                Problem(f"target {name}", f"is always {quoted(values[0])}", fix="give rows whose target differs")
+            )
+
+    @classmethod
+    def doubt(cls, column: pl.Series, ids: base.RowIds) -> None:
+        """Say which value is so far from the others that, on a common scale, float32 hardly parts them."""
+        from netwright.kinds import parse
+
+        values = parse.numbers(column)
+        usual = values.filter(values.is_finite() & (values.abs() <= LARGEST))
+        low, high = usual.quantile(0.1), usual.quantile(0.9)
+        spread: Any = usual.std()
+        if low is None or high is None or high <= low or spread < FAR * (high - low):
+            return
+        row = ((values - low).abs() * (values.abs() <= LARGEST)).fill_nan(None).arg_max() or 0
+        text = f"{column.name}: {values[row]:g} is so far from the other values, mostly {low:g} to {high:g}, that they can hardly be told apart: "
+        say_rows("target.far", text + "leave its row out if it is no true value", ids([row]), column=column.name)
+
+    @classmethod
+    def fit(cls, frame: pl.DataFrame, options: Any) -> Self:
+        """Learn centre and spread. Raises `InputError` for a scale that cannot be undone."""
+        if options.scale not in ("standard", "none"):
+            where, what = f"columns.{frame.columns[0]}.scale", f"{options.scale} cannot be undone, as a target's must"
+            raise InputError(Problem(where, what, allowed="standard, none"))
+        return super().fit(frame, options)
 
     def encode(self, frame: pl.DataFrame, ids: base.RowIds) -> Arrays:
-        """{"values": (n, C) float32}, NaN where missing."""
-        out = np.empty((len(self.columns), frame.height), np.float32)
-        for index, name in enumerate(self.columns):  # a column fits into the processor's cache, a table does not
-            column = _floats(frame[name], self._notation(index), ids=ids)[:, None]
-            out[index] = self._scaled(column, slice(index, index + 1))[:, 0]
-        return {"values": np.ascontiguousarray(out.T)}
-
-    def encode_values(self, values: Sequence[Sequence[Any]], ids: base.RowIds) -> Arrays:
-        """The same of numbers, None where missing."""
-        out = np.array(values, np.float64).T  # None becomes NaN
-        lost = np.abs(out) > LARGEST
-        if lost.any():
-            for index, name in enumerate(self.columns):
-                _say_infinite(name, np.flatnonzero(lost[:, index]), ids)
-            out = np.where(lost, np.nan, out)
-        return {"values": self._scaled(out).astype(np.float32)}
-
-    def form(self, column: str) -> dict[str, Any]:
-        """A number, with the range that training saw."""
-        at = self.columns.index(column)
-        whole = bool(self.whole and self.whole[at])
-        held = {"low": self.low[at], "high": self.high[at], "whole": whole}
-        return {"form": "number", **held, **self.notation(column)._asdict()}
-
-    @cached_property
-    def _fit(self) -> tuple[np.ndarray, np.ndarray]:
-        return np.array(self.center), np.array(self.spread)
-
-    def _scaled(self, values: np.ndarray, columns: slice = _ALL) -> np.ndarray:
-        """Return values (n, k) of these columns on the network's scale."""
-        if self.scale == "quantile":
-            from scipy.special import ndtri
-
-            levels = np.linspace(0, 1, QUANTILES)
-            pairs = zip(values.T, self.knots[columns], strict=True)
-            ranks = np.column_stack([np.interp(column, knots, levels) for column, knots in pairs])
-            return np.where(np.isfinite(values), ndtri(np.clip(ranks, 1e-4, 1 - 1e-4)), np.nan)
-        center, spread = self._fit[0][columns], self._fit[1][columns]
-        out = (values - center) / spread
-        np.maximum(out, -LARGEST, out=out)  # a third of clip's time on one row
-        np.minimum(out, LARGEST, out=out)
-        if self.scale == "robust":
-            out = out / np.sqrt(1 + (out / 3) ** 2)
-        return out
+        """{"values": (n, 1) float32}, NaN where missing."""
+        return {"values": self.encode_column(base.cells(frame[self.columns[0]]), 0, ids)[:, None]}
 
     def absent(self, arrays: Arrays) -> np.ndarray:
-        """(n,) rows of a target without a value."""
-        values = arrays["values"]
-        assert isinstance(values, np.ndarray)
-        return np.asarray(np.isnan(values).any(1))
+        """(n,) rows without a value."""
+        return np.isnan(self.scaled_truth(arrays))
 
     def truth(self, arrays: Arrays) -> np.ndarray:
         """(n,) float64 in the target's own unit."""
+        return self.unscaled(self.scaled_truth(arrays))
+
+    def scaled_truth(self, arrays: Arrays) -> np.ndarray:
+        """(n,) float32 on the network's scale."""
         values = arrays["values"]
         assert isinstance(values, np.ndarray)
-        return self.unscaled(values[:, 0])
+        return values[:, 0]
+
+    @property
+    def deviation(self) -> float:
+        """That of the training rows."""
+        return self.spread[0]
 
     def in_unit(self, found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Every array of a number's answer is on its scale."""
@@ -201,79 +227,40 @@ class Number(base.Kind):
         truth as often as the recipe's `trust.coverage` says."""
         import polars as pl
 
-        name = self.columns[0]
-        columns = {"predicted": "value", "low": "low", "high": "high"}
-        return pl.DataFrame({f"{name}_{to}": self.unscaled(arrays[of]) for to, of in columns.items() if of in arrays})
+        return pl.DataFrame({f"{self.columns[0]}_{to}": values for to, values in self._named(arrays).items()})
 
     def plain(self, arrays: dict[str, Any]) -> list[dict[str, Any]]:
         """{"predicted", "low", "high"}."""
-        columns = {"predicted": "value", "low": "low", "high": "high"}
-        held = {to: self.unscaled(arrays[of]).tolist() for to, of in columns.items() if of in arrays}
+        held = {to: values.tolist() for to, values in self._named(arrays).items()}
         return [dict(zip(held, row, strict=True)) for row in zip(*held.values(), strict=True)]
 
+    def _named(self, arrays: dict[str, Any]) -> dict[str, np.ndarray]:
+        columns = {"predicted": "value", "low": "low", "high": "high"}
+        return {to: self.unscaled(arrays[of]) for to, of in columns.items() if of in arrays}
+
     def unscaled(self, values: np.ndarray) -> np.ndarray:
-        """Return scaled values of a target in its own unit (float64)."""
+        """Return scaled values in the target's own unit (float64)."""
         assert self.scale in ("standard", "none"), "a target's scale can be undone"
         return np.asarray(values, np.float64) * self.spread[0] + self.center[0]
 
-    def show(self) -> str:
-        """Columns with their ranges."""
-        return ", ".join(
-            f"{name} [{low:g}, {high:g}]" for name, low, high in zip(self.columns, self.low, self.high, strict=True)
-        )
+    def about_itself(self) -> dict[str, Any]:
+        """The range that training saw."""
+        return {"low": self.low[0], "high": self.high[0]}
 
 
-def _floats(column: pl.Series, written: Notation | None = None, ids: base.RowIds | None = None) -> np.ndarray:
-    import polars as pl
-
-    from netwright.kinds import parse
-
-    if column.dtype.is_integer() or column.dtype.is_float():  # nothing to be read, and nothing to be said of it
-        values = column.cast(pl.Float64).to_numpy()
-        lost = np.abs(values) > LARGEST
-        if not lost.any():
-            return values
-        if ids is not None:
-            _say_infinite(column.name, np.flatnonzero(lost), ids)
-        return np.where(lost, np.nan, values)
-    read, coerced = parse.numbers(column, written)
-    values = read.to_numpy().astype(np.float64)
-    if ids is not None:
-        lost = np.flatnonzero(np.isnan(values) & column.is_not_null().to_numpy() & ~_is_nan(column))
-        if len(lost):
-            first = column[int(lost[0])]
-            say_rows(
-                "number.unreadable",
-                f"{column.name}: not numbers, such as {quoted(first)}; taken as missing",
-                ids(lost.tolist()),
-                column=column.name,
-            )
-        elif coerced:
-            _say_read(column, read)
-        _say_infinite(column.name, np.flatnonzero(np.abs(values) > LARGEST), ids)
-    return np.where(np.abs(values) <= LARGEST, values, np.nan)
+def _finite(values: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        return np.where(np.abs(values) <= LARGEST, values, np.nan)
 
 
-def _say_read(column: pl.Series, read: pl.Series) -> None:
+def _say_read(name: str, cells: Sequence[Any], values: np.ndarray) -> None:
     """Say what was made of numbers written as text, by the first one that plain reading leaves."""
-    import polars as pl
-
-    odd = column.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False).is_null() & read.is_not_null()
-    row = odd.arg_max() or 0
-    text = f"{column.name}: numbers written as text were read as numbers, such as {quoted(column[row])} as {read[row]:,.10g}"
-    say("notice", "number.text", text, column=column.name)
-
-
-def _say_infinite(name: str, rows: np.ndarray, ids: base.RowIds) -> None:
-    if len(rows):
-        text = f"{name}: values that are infinite or beyond {LARGEST:.0e}, taken as missing"
-        say_rows("number.infinite", text, ids(rows.tolist()), column=name)
-
-
-def _is_nan(column: pl.Series) -> np.ndarray:
-    if column.dtype.is_float():
-        return column.is_nan().fill_null(False).to_numpy()
-    return np.zeros(len(column), bool)
+    row = next((row for row, cell in enumerate(cells) if isinstance(cell, str) and plain(cell) is None), None)
+    if row is not None:
+        text = (
+            f"{name}: numbers written as text were read as numbers, such as {quoted(cells[row])} as {values[row]:,.10g}"
+        )
+        say("notice", "number.text", text, column=name)
 
 
 def _scale(column: np.ndarray, scale: Scale) -> tuple[float, float]:
@@ -287,6 +274,19 @@ def _scale(column: np.ndarray, scale: Scale) -> tuple[float, float]:
     return float(middle), spread
 
 
+def _scaled(values: np.ndarray, scale: Scale, center: float, spread: float, knots: Sequence[float]) -> np.ndarray:
+    """(n,) values of a column on the network's scale."""
+    if scale == "quantile":
+        from scipy.special import ndtri
+
+        ranks = np.interp(values, knots, np.linspace(0, 1, QUANTILES))
+        return np.where(np.isfinite(values), ndtri(np.clip(ranks, 1e-4, 1 - 1e-4)), np.nan)
+    out = (values - center) / spread
+    np.maximum(out, -LARGEST, out=out)  # a third of clip's time on one row
+    np.minimum(out, LARGEST, out=out)
+    return out / np.sqrt(1 + (out / 3) ** 2) if scale == "robust" else out
+
+
 def _knots(present: np.ndarray) -> tuple[float, ...]:
     if not len(present):
         return (0.0,) * QUANTILES
@@ -297,7 +297,7 @@ def _edges(scaled: np.ndarray, bins: int) -> tuple[float, ...]:
     """Cut points of a column, at least two and all different.
 
     By quantile of the rows (Gorishniy et al. 2022, section 3.2), and as many by quantile of the distinct values: where
-    nine rows in ten are 0, the rows' own quantiles leave no cut for the rest (Adult's capital gain: docs/log.md).
+    nine rows in ten are 0, the rows' own quantiles leave no cut for the rest (Adult's capital gain: docs/dev/log.md).
     """
     levels = np.linspace(0, 1, bins // 2 + 1)
     # in float32, as the network holds them: cut points that differ in float64 alone would make a bin of no size

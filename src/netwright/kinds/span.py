@@ -7,7 +7,7 @@ is looked for. Characters are counted as Python counts them (Unicode code points
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from pydantic import Field
@@ -16,9 +16,12 @@ from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
 from netwright.kinds import base, words
 from netwright.kinds.tags import LOOK, listed, misfits
+from netwright.kinds.values.text import whole
 from netwright.runtime.arrays import Arrays
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import polars as pl
 
     from netwright.kinds.facts import Facts
@@ -48,17 +51,15 @@ class Options(base.Options):
     """Settings of a span column."""
 
     kind: Literal["span"] = "span"
-    about: str | None = Field(
-        default=None, description="the text input that it is a piece of; found by looking if not given"
-    )
+    about: str | None = Field(default=None, description="the text input it is a span of; default: detected")
 
 
-class Span(base.Kind):
+class Target(base.Target):
     """A fitted span column. `longest`: characters of the longest piece; `unanswerable`: rows that have none."""
 
     nested: ClassVar[bool] = True
-    answerable: ClassVar[bool] = True
-    elementwise: ClassVar[bool] = True
+    needs: ClassVar = "elements"
+    places: ClassVar[tuple[str, ...]] = ("begin", "end")
     compares: ClassVar[bool] = True  # a word of the question is to be known again in the text
     missing_is_a_value: ClassVar[bool] = True
     asks: ClassVar[dict[str, Any]] = {"tokens": "bpe", "lowercase": True, "windows": True}
@@ -75,10 +76,8 @@ class Span(base.Kind):
         return (self.about,)
 
     @classmethod
-    def sniff(cls, facts: Facts, role: base.Role) -> base.Guess | None:
+    def sniff(cls, facts: Facts) -> base.Guess | None:
         """Objects with a text and its start; texts that mostly stand in another column's."""
-        if role != "target":
-            return None
         if _objects(facts.values):
             return base.Guess(sure=0.95, reason="its values have a text and its start")
         if not facts.is_text or not facts.sample or facts.distinct_share < 0.3:
@@ -112,14 +111,16 @@ class Span(base.Kind):
     def wrong(cls, column: pl.Series, text: pl.Series) -> dict[int, str]:
         """Return, by row, what is wrong with its pieces."""
         out = {}
-        for row, (value, whole) in enumerate(zip(column.to_list(), words.whole(text), strict=True)):
-            lost = next((answer for answer, start in answers_of(value) if _placed(answer, start, whole) is None), None)
+        for row, (value, all_of_it) in enumerate(zip(column.to_list(), words.whole(text), strict=True)):
+            lost = next(
+                (answer for answer, start in answers_of(value) if _placed(answer, start, all_of_it) is None), None
+            )
             if lost is not None:
                 out[row] = f"{_cut(lost)} does not stand in {text.name}"
         return out
 
     @classmethod
-    def fit(cls, frame: pl.DataFrame, options: Any, role: base.Role) -> Span:
+    def fit(cls, frame: pl.DataFrame, options: Any) -> Self:
         """Learn how long pieces are; `frame` holds the column and the one that it is about."""
         column, about = frame.columns
         rows = list(map(answers_of, frame[column].to_list()))
@@ -155,13 +156,13 @@ class Span(base.Kind):
     def _say(self, ids: base.RowIds, several: list[int], moved: list[int], none: int) -> None:
         name, about = self.columns[0], self.about
         if several:
-            text = f"{name}: the answer stands more than once in {about}; the first place is taken"
+            text = f"{name}: the answer occurs more than once in {about}; the first occurrence is used"
             say_rows("span.ambiguous", text, ids(several))
         if moved:
-            text = f"{name}: the answer does not stand where it is said to; the nearest place in {about} is taken"
+            text = f"{name}: the answer is not at its given start; the nearest occurrence in {about} is used"
             say_rows("span.moved", text, ids(moved))
         if none:
-            say("notice", "span.unanswerable", f"{name}: {none:,} rows have no answer: they are taught as such")
+            say("notice", "span.unanswerable", f"{name}: {none:,} rows are unanswerable and trained as such")
 
     def absent(self, arrays: Arrays) -> np.ndarray:
         """(n,) none: a row without an answer is one that cannot be answered."""
@@ -173,9 +174,9 @@ class Span(base.Kind):
         assert isinstance(right, np.ndarray)
         return right
 
-    def located(self, found: dict[str, Any], frame: pl.DataFrame) -> dict[str, Any]:
+    def located(self, found: dict[str, Any], cells: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
         """Add the rows' texts, of which an answer is a piece."""
-        return {**found, "text": listed(words.whole(frame[self.about]))}
+        return {**found, "text": listed(list(map(whole, words.texts(cells[self.about], self.about))))}
 
     def decode(self, arrays: dict[str, Any], *, prefix: str = "") -> pl.DataFrame:
         """`TARGET_predicted`, the piece of the text, `TARGET_start`, its first character, and `TARGET_probability`.

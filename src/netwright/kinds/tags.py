@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -28,16 +28,17 @@ class Options(base.Options):
 
     kind: Literal["tags"] = "tags"
     about: str | None = Field(
-        default=None, description="the text input whose words it tags; found by the number of words if not given"
+        default=None, description="the text input whose words it labels; default: the one with as many words"
     )
 
 
-class Tags(base.Kind):
+class Target(base.Target):
     """A fitted tags column: `tags` in sorted order, with how many training words have each."""
 
     nested: ClassVar[bool] = True
-    answerable: ClassVar[bool] = True
-    elementwise: ClassVar[bool] = True
+    needs: ClassVar = "elements"
+    each: ClassVar[bool] = True
+    places: ClassVar[tuple[str, ...]] = ("word",)
     asks: ClassVar[dict[str, Any]] = {"tokens": "bpe", "lowercase": False, "windows": True}
     Options: ClassVar[type[base.Options]] = Options
 
@@ -53,9 +54,9 @@ class Tags(base.Kind):
         return (self.about,)
 
     @classmethod
-    def sniff(cls, facts: Facts, role: base.Role) -> base.Guess | None:
+    def sniff(cls, facts: Facts) -> base.Guess | None:
         """As many parts as another column has words in nearly every row (the others are mistakes); lists whose items repeat within a row."""
-        if role != "target" or not len(facts.present) or not (facts.is_text or _listed(facts.values)):
+        if not len(facts.present) or not (facts.is_text or _listed(facts.values)):
             return None
         there = facts.values.is_not_null().to_numpy().nonzero()[0][:LOOK]
         own = words.counts(facts.values[there])
@@ -72,7 +73,7 @@ class Tags(base.Kind):
         held = [value for value in words.values(facts.values[there]) if value]
         twice = sum(len(set(value)) < len(value) for value in held)
         if twice > 0.2 * len(held):
-            reason = f"its values are lists, in {twice / len(held):.0%} of which an item stands twice"
+            reason = f"its values are lists, in {twice / len(held):.0%} of which an item occurs twice"
             return base.Guess(sure=0.92, reason=reason)
         return None
 
@@ -97,7 +98,7 @@ class Tags(base.Kind):
         }
 
     @classmethod
-    def fit(cls, frame: pl.DataFrame, options: Any, role: base.Role) -> Tags:
+    def fit(cls, frame: pl.DataFrame, options: Any) -> Self:
         """Learn the list of tags; `frame` holds the column and the one that it is about."""
         column, about = frame.columns
         rows = words.values(frame[column])
@@ -105,7 +106,7 @@ class Tags(base.Kind):
         counts = Counter(tag for row in rows for tag in words.parted(row).words)
         tags = sorted(counts, key=int) if whole else sorted(counts)
         if len(tags) < 2:
-            what = f"has one tag only: {tags[0]!r}" if tags else "has no tag in any training row"
+            what = f"has a single tag: {tags[0]!r}" if tags else "has no tag in any training row"
             raise InputError(Problem(f"target {column}", what, fix="give rows of at least two tags"))
         return cls(
             columns=(column,), about=about, tags=tuple(tags), counts=tuple(counts[tag] for tag in tags), whole=whole
@@ -136,7 +137,9 @@ class Tags(base.Kind):
         if unseen:
             count = sum(int((row == UNSEEN).sum()) for row in rows)
             first = next(iter(unseen.values()))
-            text = f"{column.name}: {count:,} tags not known from training, such as {quoted(first)}; these words do not count"
+            text = (
+                f"{column.name}: {count:,} tags not seen in training, such as {quoted(first)}; these words are ignored"
+            )
             say_rows("tags.unseen", text, ids(list(unseen)))
         counted = np.array([bool((row != UNSEEN).any()) for row in rows], bool)
         return {"tags": Ragged.of(rows, np.int64), "absent": ~counted}
@@ -183,7 +186,7 @@ def misfits(name: str, bad: dict[int, str], ids: base.RowIds) -> InputError:
     """Return the error for rows of a target that do not fit the text that they are about."""
     shown = list(bad)[:5]
     problems = [Problem(where, f"{name}: {bad[row]}") for row, where in zip(shown, ids(shown), strict=True)]
-    fix = "mend these rows, or leave them out with --read.bad_rows leave_out"
+    fix = "fix these rows, or leave them out with --read.bad_rows leave_out"
     return InputError(*problems, Problem(name, f"{len(bad):,} rows do not fit", fix=fix))
 
 

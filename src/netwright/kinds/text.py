@@ -7,9 +7,9 @@ The bag follows fastText's and scikit-learn's practice: words of 1 and 2, charac
 from __future__ import annotations
 
 import json
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -17,7 +17,9 @@ from pydantic import Field
 from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
 from netwright.kinds import base, words
-from netwright.kinds.written import Written
+from netwright.kinds.values import Value, value
+from netwright.kinds.values.text import placed, tokenizer, whole
+from netwright.kinds.written import Target as Target
 from netwright.runtime.arrays import Arrays, Ragged
 from netwright.runtime.run import Run
 
@@ -37,9 +39,6 @@ _APART = rf"(?u)[{_WIDE}]|[^\W{_WIDE}]+|[^\w\s]"
 PATTERNS = {False: _WORDS, True: _APART}  # words of a bag, by whether scripts without blanks are parted
 
 
-Target = Written  # what is written is another thing than what is read
-
-
 class Options(base.Options):
     """Settings of a text column."""
 
@@ -51,9 +50,9 @@ class Options(base.Options):
     tokenizer: str | None = Field(
         default=None, description="with tokens given: a tokenizer.json, or a pretrained checkpoint that has one"
     )
-    vocabulary: int = Field(default=10_000, ge=16, le=2**24, description="tokens, or hash buckets of the bag")
-    length: int = Field(default=256, ge=1, le=2**20, description="tokens a text is cut to, so that memory is bounded")
-    lowercase: bool = Field(default=True, description="whether capitals are read as small letters")
+    vocabulary: int = Field(default=10_000, ge=16, le=2**24, description="vocabulary size, or hash buckets of the bag")
+    length: int = Field(default=256, ge=1, le=2**20, description="maximum length in tokens; longer texts are truncated")
+    lowercase: bool = Field(default=True, description="whether to lower-case texts")
     windows: bool = Field(
         default=False,
         description="whether a longer text is read in windows of `length` tokens that overlap by half, in place of being "
@@ -61,9 +60,10 @@ class Options(base.Options):
     )
 
 
-class Text(base.Kind):
+class Input(base.Input):
     """A fitted text column. A value may be a list of words."""
 
+    signal: ClassVar = "sequence"
     costly: ClassVar[bool] = True
     nested: ClassVar[bool] = True
     Options: ClassVar[type[base.Options]] = Options
@@ -83,7 +83,7 @@ class Text(base.Kind):
     )
 
     @classmethod
-    def sniff(cls, facts: Facts, role: base.Role) -> base.Guess | None:
+    def sniff(cls, facts: Facts) -> base.Guess | None:
         """Strings that mostly differ and are several words long; long lists of words, of which there are many."""
         if facts.many_words:
             return base.Guess(sure=0.92, reason="its values are long lists of words, too many to be labels")
@@ -97,7 +97,7 @@ class Text(base.Kind):
         return base.Guess(sure=0.3 if facts.words > 1.5 else 0.1, reason=reason)
 
     @classmethod
-    def fit(cls, frame: pl.DataFrame, options: Any, role: base.Role) -> Text:
+    def fit(cls, frame: pl.DataFrame, options: Any) -> Self:
         """Learn the vocabulary, or how many rows each hash bucket stands in.
 
         Columns behind the first are those that share its vocabulary.
@@ -105,11 +105,11 @@ class Text(base.Kind):
         column = frame.to_series(0)
         settings = options.model_dump(exclude={"kind", "tokenizer"})
         if options.windows and options.tokens == "ngrams":
-            what = "a bag of n-grams has no places, which windows and targets about words need"
+            what = "a bag of n-grams has no positions, which windows, tags and spans need"
             raise InputError(Problem(f"columns.{column.name}.tokens", what, allowed="bpe, words, characters"))
         if options.tokens == "given":
             content, unknown = _given(options, column.name)
-            size = _known(content).get_vocab_size()
+            size = tokenizer(content).get_vocab_size()
             return cls(
                 columns=(column.name,),
                 tokenizer=content,
@@ -131,7 +131,7 @@ class Text(base.Kind):
         return bare.model_copy(update={"rows": frame.height * frame.width, "rows_with": tuple(seen.tolist())})
 
     @property
-    def tongue(self) -> str:
+    def shared(self) -> str:
         """The tokenizer: texts that share it share their embedding."""
         return self.tokenizer
 
@@ -140,34 +140,42 @@ class Text(base.Kind):
         """How many different tokens there are."""
         return self.vocabulary
 
+    def value(self, column: str) -> Value:
+        """A text, or a list of words."""
+        return value({"form": "text"})
+
+    @property
+    def cut(self) -> dict[str, Any]:
+        """Tokens at most."""
+        return {"length": self.length}
+
+    @classmethod
+    def lengths(cls, arrays: Arrays) -> np.ndarray | None:
+        """(n,) tokens; a bag of n-grams has none."""
+        tokens = arrays["ids"]
+        return tokens.lengths if isinstance(tokens, Ragged) and "weights" not in arrays else None
+
     @cached_property
     def _tokenizer(self) -> Tokenizer:
-        return _known(self.tokenizer)
+        return tokenizer(self.tokenizer)
 
-    def encode(self, frame: pl.DataFrame, ids: base.RowIds) -> Arrays:
+    def encode(self, cells: Sequence[Sequence[Any]], ids: base.RowIds) -> Arrays:
         """{"ids": ragged int32} of tokens, or {"ids", "weights": ragged float32} of a bag.
 
         With windows also {"word", "begin", "end"}, ragged int32: the word and the characters that each token is of.
         """
-        column = frame[self.columns[0]]
+        texts = words.texts(cells[0], self.columns[0])
+        if self.tokens == "ngrams":
+            return self._bags(list(map(whole, texts)))
         if self.windows:
-            found: Arrays = dict(words.placed(self._tokenizer, column, self.unknown or 0))
+            rows = placed(self._tokenizer, texts, self.unknown or 0)
+            names = ("ids", "word", "begin", "end")
+            found: Arrays = {name: Ragged.of([row[k] for row in rows]) for k, name in enumerate(names)}
             tokens = found["ids"]
             assert isinstance(tokens, Ragged)
             self._say(tokens, tokens.lengths > self.length, ids, "read in windows of")
             return found
-        return self._encoded(words.whole(column), ids)
-
-    def encode_values(self, values: Sequence[Sequence[Any]], ids: base.RowIds) -> Arrays:
-        """The same of texts and lists of words, None where missing."""
-        if self.windows:
-            return super().encode_values(values, ids)
-        return self._encoded([v if isinstance(v, str) else words.parted(v).text for v in values[0]], ids)
-
-    def _encoded(self, texts: list[str], ids: base.RowIds) -> Arrays:
-        if self.tokens == "ngrams":
-            return self._bags(texts)
-        encoded = self._tokenizer.encode_batch(texts, add_special_tokens=False)
+        encoded = self._tokenizer.encode_batch(list(map(whole, texts)), add_special_tokens=False)
         tokens = Ragged.of([np.array(item.ids, np.int32) for item in encoded])
         long = tokens.lengths > self.length
         self._say(tokens, long, ids, "cut to")
@@ -232,14 +240,6 @@ class Text(base.Kind):
         return f"{self.columns[0]} ({what})"
 
 
-@lru_cache(8)
-def _known(content: str) -> Tokenizer:
-    """A tokenizer from its JSON."""
-    from tokenizers import Tokenizer
-
-    return Tokenizer.from_str(content)
-
-
 def _given(options: Options, column: str) -> tuple[str, int | None]:
     """A given tokenizer's JSON, and the number of what it does not know."""
     from netwright import pretrained
@@ -258,14 +258,14 @@ def _given(options: Options, column: str) -> tuple[str, int | None]:
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(Problem(where, f"{path} cannot be read: {error}", allowed="a tokenizer.json")) from error
     try:
-        found = _known(content)
+        found = tokenizer(content)
     except Exception as error:  # noqa: BLE001 - the library raises plain Exception
-        raise InputError(Problem(where, f"{path} is no tokenizer: {error}", allowed="a tokenizer.json")) from error
+        raise InputError(Problem(where, f"{path} is not a tokenizer: {error}", allowed="a tokenizer.json")) from error
     found.no_padding()
     found.no_truncation()
     content = found.to_str()
     named = json.loads(content)["model"].get("unk_token")
-    return content, None if named is None else _known(content).token_to_id(named)
+    return content, None if named is None else tokenizer(content).token_to_id(named)
 
 
 def _of_run(file: Path, where: str) -> str:

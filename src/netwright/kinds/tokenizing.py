@@ -72,7 +72,7 @@ def _some(texts: Iterable[str]) -> Iterator[str]:
     total = sum(map(len, held))
     step = -(-total // MOST)
     if step > 1:
-        say("notice", "text.sample", f"the vocabulary is learnt from every {step}th text, {total // step:,} characters")
+        say("notice", "text.sample", f"the vocabulary is trained on every {step}th text, {total // step:,} characters")
     return iter(held[:: max(step, 1)])
 
 

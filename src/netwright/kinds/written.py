@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from netwright.kinds import base, language
 from netwright.kinds.prompting import Piece, filled
@@ -22,15 +22,16 @@ class Options(language.Options):
     kind: Literal["text"] = "text"
 
 
-class Written(language.Language):
+class Target(language.Language):
     """A fitted text target. A document is begin, text, end; with inputs: begin, inputs, answer mark, text, end."""
 
     Options: ClassVar[type[base.Options]] = Options
+    reads_prompt: ClassVar[bool] = True
 
     kind: Literal["text"] = "text"
 
     @classmethod
-    def sniff(cls, facts: Facts, role: base.Role) -> base.Guess | None:
+    def sniff(cls, facts: Facts) -> base.Guess | None:
         """Strings that mostly differ and are several words long."""
         if not facts.is_text or not facts.sample:
             return None
@@ -49,6 +50,6 @@ class Written(language.Language):
         return pieces if answer else [*pieces, Piece(str(row[target]), False, True), Piece(END, True, True)]
 
     @classmethod
-    def fit(cls, frame: pl.DataFrame, options: Any, role: base.Role) -> Written:
+    def fit(cls, frame: pl.DataFrame, options: Any) -> Self:
         """Learn a vocabulary from target and inputs together, and choose the context."""
         return cls(**cls.learnt(frame, options, ""))

@@ -1,4 +1,4 @@
-"""The driver: the one place that answers. It reads once, then steps until each head is done. B rows."""
+"""The driver: the one decoding loop. It reads the inputs once, then steps until each head is done. B rows."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from netwright import registry
 from netwright.errors import InputError, Problem
-from netwright.kinds.base import Kind, kind_name
+from netwright.kinds.base import Input, Target, kind_name
 from netwright.nn.batch import Batch, Block, Goal, Rows
 from netwright.nn.heads.base import Direct, Head
 from netwright.nn.heads.settings import HeadSettings
@@ -149,8 +149,8 @@ def _times(weight: Tensor | None, more: Tensor | None) -> Tensor | None:
 
 def build(
     family: Family,
-    inputs: Mapping[str, Kind],
-    targets: Mapping[str, Kind],
+    inputs: Mapping[str, Input],
+    targets: Mapping[str, Target],
     heads: Mapping[str, HeadSettings],
     module: nn.Module | None = None,
 ) -> Network:
@@ -162,7 +162,7 @@ def build(
     sizes = {key: _head_module(heads[key]).outputs(kind, heads[key]) for key, kind in targets.items()}
     total = sum(sizes.values())
     stems = {
-        key: registry.find("stems", kind_name(kind)).Stem(kind, family.want(kind_name(kind), outputs=total))
+        key: registry.find("stems", kind_name(kind)).Stem(kind, family.want(kind.signal, outputs=total))
         for key, kind in inputs.items()
     }
     alike = _alike(inputs, stems)
@@ -173,7 +173,7 @@ def build(
         else {}
     )
     trunk: Trunk = registry.find("trunks", name, family.builds).Net(family, shapes, total, **extra)
-    trunk.keeps_elements = any(kind.elementwise for kind in targets.values())
+    trunk.keeps_elements = any(kind.needs == "elements" for kind in targets.values())
     ready = trunk.ends_in_target
     plugs, start = {}, 0
     for key, outputs in sizes.items():
@@ -187,12 +187,12 @@ def build(
     return Network(stems, trunk, nets, plugs if ready else None, alike)
 
 
-def _alike(inputs: Mapping[str, Kind], stems: Mapping[str, Stem]) -> list[list[str]]:
+def _alike(inputs: Mapping[str, Input], stems: Mapping[str, Stem]) -> list[list[str]]:
     """The blocks that come as sequences and are read in the same tokens; they get one embedding."""
     groups: dict[str, list[str]] = {}
     for key, kind in inputs.items():
-        if kind.tongue and stems[key].out.layout == "sequence" and stems[key].out.width:
-            groups.setdefault(kind.tongue, []).append(key)
+        if kind.shared and stems[key].out.layout == "sequence" and stems[key].out.width:
+            groups.setdefault(kind.shared, []).append(key)
     alike = [keys for keys in groups.values() if len(keys) > 1]
     for keys in alike:
         for key in keys[1:]:
@@ -200,7 +200,7 @@ def _alike(inputs: Mapping[str, Kind], stems: Mapping[str, Stem]) -> list[list[s
     return alike
 
 
-def describe(network: Network) -> dict[str, int]:
+def sizes_of(network: Network) -> dict[str, int]:
     """Return how many weights each part has."""
     parts: dict[str, nn.Module] = {"stems": network.stems, "trunk": network.trunk, "heads": network.heads}
     return {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items()}

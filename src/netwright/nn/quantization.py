@@ -3,10 +3,10 @@
 int8: each output's weights w ≈ s · q with q from -127 to 127 and s = max|w| / 127; inputs likewise, row by row as they come
 (`int8`), or all by one scale found on some rows (`int8_static`); products are sums of whole numbers (Dettmers et al. 2022,
 arXiv 2208.07339, without its outliers' part). `int8_weights`: weights alone, with inputs and sums rounded to bfloat16, which
-loses less than rounding inputs to 8 bits does (docs/log.md) and is as fast for a few rows, and for many where products of
+loses less than rounding inputs to 8 bits does (docs/dev/log.md) and is as fast for a few rows, and for many where products of
 such floats are fast. int4: groups of 32 weights, w ≈ a · q + b with
 q from 0 to 15, and a and b of a row's groups in 8 bits: 4.5 bits a weight, made floats again when a run is loaded. Tables of
-tokens, to which a language model owes most of what 4 bits cost (docs/log.md), have q from 0 to 31: 5.5 bits.
+tokens, to which a language model owes most of what 4 bits cost (docs/dev/log.md), have q from 0 to 31: 5.5 bits.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What flows through a network, and what a trunk remembers.
+"""Signals, which flow through a network, and the memory that a trunk keeps.
 
 B rows, T elements, D width, K members of an ensemble, h attention heads, P elements remembered.
 """

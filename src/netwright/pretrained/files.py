@@ -23,9 +23,9 @@ def _json(file: Path) -> dict[str, Any]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(Problem(str(file), f"cannot be read: {error}", fix="take the checkpoint from its source again")) from error  # fmt: skip
+        raise InputError(Problem(str(file), f"cannot be read: {error}", fix="download the checkpoint again")) from error  # fmt: skip
     if not isinstance(found, dict):
-        raise InputError(Problem(str(file), "is no JSON object", fix="take the checkpoint from its source again"))
+        raise InputError(Problem(str(file), "is no JSON object", fix="download the checkpoint again"))
     return found
 
 
@@ -37,7 +37,7 @@ def weights(place: Path) -> tuple[Path, ...]:
         gone = [name for name in names if not (place / name).exists()]
         if gone or not names:
             what = f"{len(gone)} of {len(names)} parts of its weights are missing: {', '.join(gone[:5])}"
-            raise InputError(Problem(str(place), what, fix="take them from its source again"))
+            raise InputError(Problem(str(place), what, fix="download them again"))
         return tuple(place / name for name in names)
     whole = place / "model.safetensors"
     if whole.exists():
@@ -46,14 +46,14 @@ def weights(place: Path) -> tuple[Path, ...]:
     if len(other) == 1 and not other[0].name.startswith("adapter"):
         return (other[0],)
     if (place / "adapter_config.json").exists() or other and other[0].name.startswith("adapter"):
-        what = "holds an adapter alone, without the weights that it changes"
+        what = "contains only an adapter, without its base weights"
         raise InputError(Problem(str(place), what, fix="merge it into its checkpoint first"))
     pickled = sorted(file.name for pattern in PICKLED for file in place.glob(pattern))
     if pickled:
         what = (
-            f"holds its weights as pickles alone ({', '.join(pickled[:3])}), which can run any code when they are read"
+            f"stores its weights only as pickles ({', '.join(pickled[:3])}), which can run any code when they are read"
         )
-        raise InputError(Problem(str(place), what, allowed="safetensors", fix="take its safetensors form, or convert it where you trust it"))  # fmt: skip
+        raise InputError(Problem(str(place), what, allowed="safetensors", fix="use its safetensors files, or convert it if you trust it"))  # fmt: skip
     raise InputError(
         Problem(str(place), "holds no weights", allowed="model.safetensors, or its parts with their index")
     )
@@ -74,7 +74,7 @@ def check_sums(place: Path, named: tuple[Path, ...]) -> None:
                 found = hashlib.file_digest(opened, "sha256").hexdigest()
             if found != told[file.name]:
                 what = f"has the SHA-256 {found[:16]}..., and SHA256SUMS says {told[file.name][:16]}..."
-                raise InputError(Problem(str(file), what, fix="take the checkpoint from its source again"))
+                raise InputError(Problem(str(file), what, fix="download the checkpoint again"))
 
 
 def tokenizer(place: Path) -> str:
@@ -169,6 +169,6 @@ def embedding_rows(named: tuple[Path, ...]) -> int | None:
                     if name.endswith(EMBEDDINGS):
                         return opened.get_slice(name).get_shape()[0]
         except (OSError, SafetensorError) as error:
-            fix = "take the checkpoint from its source again"
+            fix = "download the checkpoint again"
             raise InputError(Problem(str(file), f"this file is damaged: {error}", fix=fix)) from error
     return None

@@ -26,7 +26,7 @@ def check(held: Checkpoint, *, learns: float) -> None:
     if trained > read:
         what += f", and {trained / 1e9:.1f} GB to learn them all"
     fix = "take a smaller checkpoint" if read > room else "--adapt lora learns small matrices beside them"
-    raise InputError(Problem(str(held.path), what, allowed=f"{room / 1e9:.1f} GB, which are free here", fix=fix))
+    raise InputError(Problem(str(held.path), what, allowed=f"{room / 1e9:.1f} GB, which are free", fix=fix))
 
 
 def left() -> int | None:

@@ -105,7 +105,7 @@ def weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
         parts = {part.name: torch.from_numpy(dequantize(part.data, part.tensor_type).copy()) for part in GGUFReader(checkpoint.path).tensors}  # fmt: skip
     except (OSError, ValueError, KeyError, IndexError, NotImplementedError) as error:
         what = f"its weights cannot be read: {str(error).splitlines()[0][:160]}"
-        raise InputError(Problem(str(checkpoint.path), what, fix="take the file from its source again")) from error
+        raise InputError(Problem(str(checkpoint.path), what, fix="download the file again")) from error
     out: dict[str, Tensor] = {}
     for name, value in parts.items():
         stem, _, what = name.rpartition(".")
@@ -119,6 +119,6 @@ def weights(checkpoint: Checkpoint) -> dict[str, Tensor]:
             count = heads if part == "attn_q" else keys
             value = value.view(count, -1, 2, value.shape[-1]).transpose(1, 2).reshape(value.shape)
         if part not in LAYER:
-            raise InputError(Problem(str(checkpoint.path), f"its part {name} is none of Llama's layout", fix="give its Hugging Face folder"))  # fmt: skip
+            raise InputError(Problem(str(checkpoint.path), f"its part {name} does not belong to Llama's layout", fix="give its Hugging Face folder"))  # fmt: skip
         out[f"model.layers.{number}.{LAYER[part]}.{what}"] = value
     return {name: value.contiguous() for name, value in out.items()}

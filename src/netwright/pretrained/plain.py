@@ -23,7 +23,7 @@ def opened(place: Path) -> Checkpoint:
         layout = None
     if layout is None:
         first = ", ".join(list(shapes)[:3])
-        what = f"its weights ({first} ...) are of no network that is known here"
+        what = f"its weights ({first} ...) belong to no network known here"
         raise InputError(Problem(str(place), what, allowed="EfficientNet-lite0, ResNet-18, ResNet-50, or a Hugging Face folder"))  # fmt: skip
     sight = Sight(224, *(LITE if layout == "efficientnet_lite0" else IMAGENET))
     return Checkpoint(path=place, layout=layout, role="vision", config={}, files=(place,), sight=sight)

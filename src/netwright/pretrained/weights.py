@@ -41,7 +41,7 @@ def _llama(checkpoint: Checkpoint) -> dict[str, Tensor]:
             try:
                 found |= load_file(file)
             except (OSError, SafetensorError) as error:
-                fix = "take the checkpoint from its source again"
+                fix = "download the checkpoint again"
                 raise InputError(Problem(str(file), f"this file is damaged: {error}", fix=fix)) from error
         # a bare LlamaModel has no `model.` before its names
         found = {name if name.startswith(("model.", "lm_head.")) else f"model.{name}": value for name, value in found.items()}  # fmt: skip
@@ -73,14 +73,14 @@ def _through_transformers(checkpoint: Checkpoint, *, writes: bool) -> dict[str, 
         if "mismatched_sizes" in why:  # transformers' word for its own developers
             why = "they are not of the shapes that config.json tells"
         what = f"its weights cannot be loaded: {why}"
-        raise InputError(Problem(str(path), what, fix="take the checkpoint from its source again")) from error
+        raise InputError(Problem(str(path), what, fix="download the checkpoint again")) from error
     gone = [name for name in info["missing_keys"] if "pooler" not in name]
     if gone:
         what = f"lacks {len(gone)} of its network's weights, such as {sorted(gone)[0]}"
         raise InputError(Problem(str(path), what, allowed="all weights of the architecture that config.json names"))
     inner: Any = model.get_encoder() if checkpoint.role == "encoder_decoder" and not writes else model
     if info["missing_keys"]:
-        say("notice", "pretrained.missing", f"{path}: {', '.join(sorted(info['missing_keys'])[:3])} are not in it and stay as they begin")  # fmt: skip
+        say("notice", "pretrained.missing", f"{path}: {', '.join(sorted(info['missing_keys'])[:3])} are missing and keep their initial values")  # fmt: skip
     return dict(inner.state_dict())
 
 

@@ -283,7 +283,7 @@ def validate(model: type[T], values: dict[str, Any], *, where: str = "") -> T:
     >>> validate(Training, {"epochs": -3, "sed": 1})
     Traceback (most recent call last):
     netwright.errors.InputError: training.epochs: got -3. Allowed: greater than or equal to 1.
-    training.sed: there is no such setting. To mend it: did you mean seed?
+    training.sed: there is no such setting. Fix: did you mean seed?
     """
     try:
         return model.model_validate(values)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from netwright.runtime.run import Run
 
-HELPERS = ("page", "kept", "notebook")
+HELPERS = ("page", "kept", "kinds", "notebook")
 
 
 class _Room(ModuleType):

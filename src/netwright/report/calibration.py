@@ -142,7 +142,7 @@ def _learnt(trust: dict[str, Any]) -> Markup | None:
     """What was learnt on the validation rows: a temperature, a threshold."""
     told = []
     if trust.get("temperature") not in (None, 1.0):
-        text = f"The probabilities were {'softened' if trust['temperature'] > 1 else 'sharpened'} by a temperature of {score(trust['temperature'])}, learnt on the validation rows"
+        text = f"The probabilities were {'softened' if trust['temperature'] > 1 else 'sharpened'} by a temperature of {score(trust['temperature'])}, fitted on the validation rows"
         if trust.get("log_loss_before") is not None:
             text += f": log loss there {score(trust['log_loss_before'])} before, {score(trust['log_loss_after'])} after"
         told.append(text + ".")
@@ -151,7 +151,7 @@ def _learnt(trust: dict[str, Any]) -> Markup | None:
             "The probabilities are as the network gives them: no temperature surely bettered them on the validation rows."
         )
     if trust.get("threshold"):
-        text = f"The second class is answered from a probability of {score(trust['threshold']['value'])} on, which gives the best {trust['threshold']['metric']} on the validation rows."
+        text = f"The second class is predicted from a probability of {score(trust['threshold']['value'])}, which gives the best {trust['threshold']['metric']} on the validation rows."
         told.append(text)
     return note(" ".join(told)) if told else None
 

@@ -34,7 +34,7 @@ def told(found: Found) -> Iterator[tuple[str, Content]]:
 
 def _measured(found: Found) -> Iterator[tuple[str, Content]]:
     if not found.part:
-        yield "Nothing was measured", "No rows were left to measure on: nothing is known of how good the network is."
+        yield "Nothing was measured", "There were no rows to measure on, so the network's quality is unknown."
         return
     for target in found.targets:
         held = verdict(found, target)
@@ -45,13 +45,13 @@ def _measured(found: Found) -> Iterator[tuple[str, Content]]:
             )
     if found.part == "validation":
         yield (
-            "The measuring rows were not unseen",
-            "There are no test rows; the validation rows chose the weights, so that the scores flatter.",
+            "There is no test set",
+            "The scores are those of the validation rows, on which the weights were selected, so they are optimistic.",
         )
     if found.metrics.get("folds"):
         yield (
-            "The kept network was not itself measured",
-            f"{found.metrics['folds']} networks like it were, each on rows it never saw; the one that is kept learnt from all rows.",
+            "The saved network was not measured itself",
+            f"{found.metrics['folds']} networks like it were, each on rows it was not trained on; the saved one was trained on all rows.",
         )
 
 
@@ -60,20 +60,20 @@ def _rows(found: Found) -> Iterator[tuple[str, Content]]:
     if 0 < count < FEW:
         yield (
             "Few rows were measured",
-            f"{rows(count)} decide the scores: the intervals are wide, and a single row moves them.",
+            f"{rows(count)} are few: the intervals are wide, and one row changes the scores.",
         )
     for target, answered in found.answers.items():
         perfect = len(answered) and answered.truth.ndim == 1 and answered.probability is not None
         if perfect and bool((answered.truth == answered.chosen).all()):  # Hanley & Lippman-Hand 1983: the rule of three
             most = share(min(1.0, 3 / len(answered)))
-            text = f"{rows(len(answered)).capitalize()} without a wrong one are no proof: up to {most} of new rows may still be answered wrongly."
+            text = f"{rows(len(answered)).capitalize()} without an error are not proof: up to {most} of new rows may still be wrong."
             yield f"No answer for {cut(target, 60)} was wrong", text
     for event in found.said("rows.repeated"):
-        yield "Some measured rows were learnt", f"{event['text']}."
+        yield "Some test rows are also training rows", f"{event['text']}."
     how = found.said("split")
     divided = how[-1]["text"] if how else ""
     if "at random" in divided or "seeded" in divided:
-        dates = [name for kind in found.kinds.inputs.values() for name in kind.columns if type(kind).__name__ == "Date"]
+        dates = [name for kind in found.kinds.inputs.values() for name in kind.columns if kind.moment]
         late = (
             [
                 f"{cut(dates[0], 60)} is a date: ",
@@ -83,13 +83,13 @@ def _rows(found: Found) -> Iterator[tuple[str, Content]]:
             if dates
             else None
         )
-        yield "The rows were divided at random", joined([
-            "Rows to come may differ more from the training rows than the test rows do. ", late,
-            "Where rows belong together (one patient, one customer), ", tag("code", "--split.group"), " keeps them on one side.",
+        yield "The split is random", joined([
+            "New rows may differ more from the training rows than the test rows do. ", late,
+            "If rows belong together (one patient, one customer), ", tag("code", "--split.group"), " keeps them in one part.",
         ])  # fmt: skip
     lost = sum(event["data"].get("count", 0) for event in found.said("target.missing", "read.bad_rows"))
     if lost:
-        yield "Some rows are not in it", f"{rows(lost)} had no target or could not be read; they are in no score."
+        yield "Some rows are missing", f"{rows(lost)} had no target or could not be read, and do not count."
 
 
 def _targets(found: Found) -> Iterator[tuple[str, Content]]:
@@ -108,18 +108,18 @@ def _targets(found: Found) -> Iterator[tuple[str, Content]]:
             what = "labels" if answered.truth.ndim == 2 else "classes"
             yield (
                 f"Rare {what}{where}",
-                f"Fewer than {RARE} measured rows have {named}: what is said of them alone is little more than chance.",
+                f"Fewer than {RARE} test rows have {named}: their own scores are little more than chance.",
             )
         if answered.truth.ndim == 1 and max(counts) / len(answered) >= LOPSIDED:
             yield (
                 f"One class is most of the rows{where}",
-                f"{share(max(counts) / len(answered))} of them: accuracy says little; look at balanced accuracy and at the confusions.",
+                f"{share(max(counts) / len(answered))} of them: accuracy says little; see balanced accuracy and the confusion matrix.",
             )
         ece = found.measured(target).get("ece") or {}
         if ece.get("low") is not None and ece["low"] > 0.05:
             yield (
                 f"The probabilities are off{where}",
-                f"By {score(ece['value'])} on average (ECE): the order of rows can be trusted more than the percentages.",
+                f"By {score(ece['value'])} on average (ECE): trust the ranking of rows more than the percentages.",
             )
 
 
@@ -130,10 +130,10 @@ def _always(found: Found) -> Iterator[tuple[str, Content]]:
             f"The metrics weigh rows by {cut(found.setting('weight'), 60)}; figures and confusions count each row once.",
         )
     yield (
-        "The intervals tell of these rows",
+        "Intervals cover sampling of test rows only",
         "They say how far another test set of this size would move a score; another training, other data or another time may move it more.",
     )
     yield (
-        "The columns explain nothing",
-        "That a column helps to predict does not mean that it is the cause; and a column that is only known afterwards helps in the report and not in use.",
+        "Prediction is not causation",
+        "A column that helps to predict need not be the cause, and a column that is only known afterwards (leakage) helps here but not in use.",
     )

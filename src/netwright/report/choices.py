@@ -64,9 +64,7 @@ def tried(found: Found) -> Markup | None:
         for one in tries
     ]
     head = ["family", "training rows", "validation score", "time", ""]
-    told = note(
-        "Each was trained on a slice of the training rows and judged on validation rows; the better half went on."
-    )
+    told = note("Each was trained on part of the training rows and validated; the better half continued.")
     whole = table(head, lines, caption="Families that were tried", numbers=(1, 2, 3), class_="fit")
     return joined([tag("h3", "Families tried"), told, whole])
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import date, timedelta
 from typing import Any
 
 from markupsafe import Markup
 
+from netwright.report import kinds
 from netwright.report.page.found import Found
 from netwright.report.page.html import brief, cut, joined, more, note, table, tag
 from netwright.report.page.written import number, rows, share
@@ -21,7 +21,6 @@ LEFT_OUT = 200
 IDS = 20
 ELSEWHERE = ("training.", "validation.", "measure.", "baseline.", "model.", "plan.")
 """Events that tell of the training, not of the rows."""
-_CALLED = {"labels": "Labels", "tags": "Tags"}
 
 
 def section(found: Found) -> Markup | None:
@@ -75,7 +74,8 @@ def _classes(column: dict[str, Any], looked: dict[str, int]) -> Markup:
     shown = column["frequent"][:CLASSES]
     lines = []
     most = max((entry["train"] for entry in shown), default=0) or 1
-    if column["kind"] == "tags":  # shares of the words, not of the rows
+    how = kinds.of(column["kind"])
+    if how.counted != "rows":  # shares of the words
         every = [*column["frequent"], column["others"]]
         looked = {name: sum(entry[name] for entry in every) or 1 for name in parts}
     for entry in shown:
@@ -85,9 +85,9 @@ def _classes(column: dict[str, Any], looked: dict[str, int]) -> Markup:
         ])  # fmt: skip
     more_values = len(column["frequent"]) - len(shown) + column["others"]["values"]
     return joined([
-        tag("h3", f"{_CALLED.get(column['kind'], 'Classes')} of ", tag("q", cut(column["name"], 60))),
+        tag("h3", f"{how.called} of ", tag("q", cut(column["name"], 60))),
         table(
-            [_CALLED.get(column["kind"], "Classes").lower(), f"training {'words' if column['kind'] == 'tags' else 'rows'}", "", *(f"of {name}" for name in parts)], lines,
+            [how.called.lower(), f"training {how.counted}", "", *(f"of {name}" for name in parts)], lines,
             caption=f"How often each value of {cut(column['name'], 60)} occurs",
             numbers=(1, *range(3, 3 + len(parts))),
         ),
@@ -147,7 +147,7 @@ def _told(column: dict[str, Any]) -> Any:
         length = column["length"]
         return f"{number(length['low'])} to {number(length['high'])} characters, half up to {number(length['median'])}"
     if "quartiles" in column:
-        show = _day if column["kind"] == "date" else number
+        show = kinds.of(column["kind"]).amount
         low, middle, high = show(column["low"]), show(column["quartiles"][1]), show(column["high"])
         return joined([f"{low} to {high}", tag("small", f"median {middle}", class_="under")])
     if column.get("frequent"):
@@ -160,13 +160,6 @@ def _told(column: dict[str, Any]) -> Any:
     if "height" in column:
         return f"{column['height']} × {column['wide']} pixels, {'grey' if column['channels'] == 1 else 'colours'}"
     return ""
-
-
-def _day(value: float) -> str:
-    try:
-        return (date(1970, 1, 1) + timedelta(days=int(value))).isoformat()
-    except OverflowError:
-        return number(value)
 
 
 def spark(column: dict[str, Any]) -> Markup | None:

@@ -74,7 +74,7 @@ def best(history: list[dict[str, Any]], name: str, found: Found) -> int:
 def _better(name: str, found: Found) -> str:
     first = name.removeprefix("mean of ").split(", ")[0]
     for target in found.targets:
-        known = metrics_of(found.kind(target), 2)
+        known = metrics_of(found.scored(target), 2)
         if first in known:
             return known[first].better
     return "lower"

@@ -29,7 +29,7 @@ def section(found: Found) -> Markup | None:
             if not found.metrics.get("folds")
             else f"{count}, each answered by the one of {found.metrics['folds']} networks that never saw it"
         )
-        told = note(where, "; brackets are 95 % intervals. The best value of a line is bold.")
+        told = note(where, "; brackets are 95 % intervals. The best value of a row is bold.")
         out.append(
             joined(
                 [
@@ -45,7 +45,7 @@ def section(found: Found) -> Markup | None:
 def beside(found: Found, target: str) -> Markup:
     """Return the table of a target's metrics beside the baselines', and the validation rows' where both were measured."""
     ours, theirs = found.measured(target), found.baselines(target)
-    known = metrics_of(found.kind(target), 2)
+    known = metrics_of(found.scored(target), 2)
     lines = []
     for name, value in ours.items():
         rivals = {rival: values.get(name) or {} for rival, values in theirs.items()}
@@ -103,7 +103,7 @@ def _validation(found: Found, target: str) -> Markup | None:
         for name, value in held.items()
     ]
     told = note(
-        "The validation rows chose the weights, so that their scores flatter a little; a large difference is a sign of chance or of unlike rows."
+        "The weights were selected on the validation rows, so these scores are slightly optimistic; a large difference points to chance or to different distributions."
     )
     caption = f"Metrics of {cut(target, 60)} on validation and test rows"
     return more(

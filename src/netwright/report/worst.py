@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from netwright.report import kinds
 from netwright.report.page.found import Found
 from netwright.report.page.html import brief, cut, joined, more, note, tag
 from netwright.report.page.written import number, score, share
@@ -28,16 +29,8 @@ def section(found: Found) -> Markup | None:
 
 
 def _told(found: Found, target: str) -> str:
-    kind = found.kind(target)
-    by = {
-        "category": "the least probability was given to the truth",
-        "labels": "the least probability was given to the true labels",
-        "number": "the answer is furthest from the truth",
-        "tags": "the surest answers are wrong, of the most words",
-        "match": "the cosine of two texts that belong together is least",
-        "span": "the answer has least in common with the right one",
-    }
-    return f"Rows where {by.get(kind, 'the loss is largest')}. Look here first: wrong truths, odd rows and missing columns show."
+    by = kinds.of(found.kind(target)).worst
+    return f"Rows where {by}. Look here first for wrong labels, odd rows and missing columns."
 
 
 def _rows(found: Found, target: str, listed: list[dict[str, Any]]) -> Markup:

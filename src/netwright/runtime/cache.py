@@ -146,7 +146,7 @@ def _found(place: Path) -> bool:
 def _room(size: int, what: str) -> bool:
     if shutil.disk_usage(_made(folder())).free >= 2 * size:
         return True
-    say("notice", "cache.full", f"{size / 2**20:,.0f} MB of {what} are not kept: too little room in {folder()}")
+    say("notice", "cache.full", f"{size / 2**20:,.0f} MB of {what} are not kept: too little space in {folder()}")
     return False
 
 

@@ -23,7 +23,7 @@ HELD = {
     "run.json": ("version", "netwright", "state", "source", "rows"),
     "kinds.json": ("inputs", "targets", "left_out"),
 }
-"""What a run's JSON files hold at least: without it they are damaged."""
+"""Keys that a run's JSON files must have; without them they are damaged."""
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def standing(place: Path) -> Iterator[Path]:
 def unwritable(path: Path, error: OSError) -> InputError:
     """Return the user's error for a place that cannot be written."""
     full = error.errno in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    fix = "free some room, or name another --output" if full else "name another --output"
+    fix = "free some space, or name another --output" if full else "name another --output"
     return InputError(Problem(str(path), f"cannot be written: {error.strerror or error}", fix=fix))
 
 
@@ -152,8 +152,10 @@ class Run:
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    fix = "wait until it has ended, or name another --output"
-                    raise InputError(Problem(str(self.folder), "another process trains this run", fix=fix)) from None
+                    fix = "wait until it ends, or name another --output"
+                    raise InputError(
+                        Problem(str(self.folder), "another process is training this run", fix=fix)
+                    ) from None
             yield
         finally:
             os.close(handle)
@@ -177,7 +179,7 @@ class Run:
             if run.folder.is_file():
                 what = "this is a file, and a run is a folder"
             elif run.folder.exists():
-                what = "this folder is no run (it has no run.json)"
+                what = "this folder is not a run (no run.json)"
             else:
                 what = "there is no such folder"
             raise InputError(Problem(str(folder), what, fix="name the folder that netwright train wrote"))
@@ -202,13 +204,13 @@ class Run:
                 fix = "load the run before its folder is removed, or from where it was moved to"
                 raise InputError(Problem(str(self.folder), "this run folder is gone", fix=fix)) from None
             if self.weights.exists():
-                fix = "take it from a copy, or train again"
+                fix = "restore it from a copy, or train again"
                 raise InputError(Problem(str(path), "this file is missing from the run", fix=fix)) from None
             fix = f"netwright train --resume {self.folder}"
-            raise InputError(Problem(str(path), "this run was not finished", fix=fix)) from None
+            raise InputError(Problem(str(path), "this run is not complete", fix=fix)) from None
         except (OSError, ValueError) as error:
             raise InputError(
-                Problem(str(path), f"this file is damaged: {error}", fix="take it from a copy, or train again")
+                Problem(str(path), f"this file is damaged: {error}", fix="restore it from a copy, or train again")
             ) from error
 
     def said(self) -> list[dict[str, Any]]:

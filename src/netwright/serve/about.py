@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import PurePath
 from typing import Any
 
 from netwright.inference.model import Model
 from netwright.kinds.base import kind_name
+from netwright.kinds.values import Value
 from netwright.runtime.run import Run
 from netwright.serve.served import Served
 from netwright.serve.settings import Settings
@@ -26,10 +26,10 @@ def about(served: Served, settings: Settings) -> dict[str, Any]:
         "name": served.name, "version": served.version, "loaded": served.made.isoformat(), "writes": served.writes,
         "family": model.recipe.model.get("family"),
         "inputs": [
-            {"name": column.name, "kind": column.kind, **column.form} for column in served.reader.columns
+            {"name": column.name, "kind": column.kind, **column.value.form} for column in served.reader.columns
         ],
         "targets": [_target(kind) for kind in model.fitted.targets.values()],
-        "context": served.writer.scribe.kind.length if served.writer is not None else None,
+        "context": served.writer.generator.kind.length if served.writer is not None else None,
         "typical": served.reader.typical(),
         "examples": _examples(served, run),
         "scores": _scores(model),
@@ -44,12 +44,7 @@ def about(served: Served, settings: Settings) -> dict[str, Any]:
 
 
 def _target(kind: Any) -> dict[str, Any]:
-    told: dict[str, Any] = {"name": kind.columns[0], "kind": kind_name(kind)}
-    if told["kind"] in ("category", "labels"):
-        told["classes"] = len(kind.values[0] if told["kind"] == "category" else kind.values)
-    if told["kind"] == "number":
-        told |= {"low": kind.low[0], "high": kind.high[0]}
-    return told
+    return {"name": kind.columns[0], "kind": kind_name(kind), **kind.about_itself()}
 
 
 def _scores(model: Model) -> dict[str, Any]:
@@ -67,7 +62,7 @@ def _examples(served: Served, run: Run) -> list[dict[str, Any]]:
     for target, rows in run.read(run.worst).get("targets", {}).items():
         for row in rows:
             held = {**row.get("inputs", {}), **row.get("images", {})}
-            values = {column.name: _typed(held.get(column.name), column.form) for column in columns}
+            values = {column.name: _typed(held.get(column.name), column.value) for column in columns}
             if all(value is not _CUT for value in values.values()) and len(out) < EXAMPLES:
                 out.append({"row": values, "truth": {target: row.get("truth")}})
     return out
@@ -84,7 +79,7 @@ def _prompts(served: Served, run: Run) -> list[dict[str, Any]]:
     with run.rows.open(encoding="utf-8") as file:
         for line, _ in zip(file, range(EXAMPLES), strict=False):
             row = json.loads(line)
-            if served.writes == "messages":
+            if served.chats:
                 said = [turn for turn in row[target] or [] if turn.get("role") == "user"]
                 out += [{"prompt": said[0]["content"]}] if said else []
             elif served.reader.columns:
@@ -97,22 +92,13 @@ def _prompts(served: Served, run: Run) -> list[dict[str, Any]]:
 _CUT = object()
 
 
-def _typed(value: Any, form: dict[str, Any]) -> Any:
+def _typed(text: Any, value: Value) -> Any:
     """A kept value, which is a text, as it is sent; `_CUT` where it was kept in part."""
-    if value is None:
-        return _CUT if form["form"] == "image" else None
-    if isinstance(value, str) and value.endswith("…"):
-        return _CUT
-    if form["form"] == "number":
-        try:
-            return float(value)
-        except ValueError:
-            return None
-    if form["form"] == "list" and value not in form["values"] and value.lower() in form["values"]:
-        return value.lower()  # true and false
-    if form["form"] == "labels":
-        return re.findall(r"'([^']*)'", value) if value.startswith("[") else value
-    return value
+    if text is None:
+        return _CUT if value.required else None
+    if not isinstance(text, str):
+        return text
+    return _CUT if text.endswith("…") else value.kept(text)
 
 
 def without_places(value: Any) -> Any:

@@ -31,7 +31,7 @@ class Embedding(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     input: str | list[str] = Field(description="a text, or several")
-    model: str | None = Field(default=None, description="a model's name; left out where there is one only")
+    model: str | None = Field(default=None, description="model name; optional if there is only one")
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = None
     user: str | None = None
@@ -39,8 +39,8 @@ class Embedding(BaseModel):
 
 def able(served: Served) -> bool:
     """Whether a run reads one text and nothing else, or the two of a pair."""
-    forms = [column.form["form"] for column in served.reader.columns]
-    return not served.writes and forms == ["text"] * (1 + served.model.network.paired)
+    texts = [column.value.text for column in served.reader.columns]
+    return not served.writes and texts == [True] * (1 + served.model.network.paired)
 
 
 def add(app: FastAPI, shelf: Shelf, settings: Settings) -> None:
@@ -56,7 +56,7 @@ def add(app: FastAPI, shelf: Shelf, settings: Settings) -> None:
             raise Refusal(400, f"Give a text, or up to {MOST:,} texts.", param="input")
         own, *other = [column.name for column in served.reader.columns]
         rows = [{own: text, **dict.fromkeys(other)} for text in texts]
-        work = asyncio.get_running_loop().run_in_executor(served.rooms.caller, _vectors, served, rows)
+        work = asyncio.get_running_loop().run_in_executor(served.threads.caller, _vectors, served, rows)
         found, tokens = await waited(work, request.receive, settings.time_limit)
         if asked.dimensions not in (None, found.shape[1]):
             raise Refusal(400, f"dimensions: this model's vectors have {found.shape[1]:,}.", param="dimensions")

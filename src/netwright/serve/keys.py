@@ -44,7 +44,7 @@ class Keys:
             reason = error.strerror if isinstance(error, OSError) else "it is no text"
             raise InputError(Problem("key_file", f"{path} cannot be read: {reason}", fix=f"netwright key {path} NAME makes one")) from None  # fmt: skip
         if os.name == "posix" and mode & 0o077:
-            what = f"{path} may be read by others than its owner (mode {mode & 0o777:o})"
+            what = f"{path} is readable by others (mode {mode & 0o777:o})"
             raise InputError(Problem("key_file", what, fix=f"chmod 600 {path}"))
         held: dict[str, str] = {}
         for number, line in enumerate(lines, 1):
@@ -52,7 +52,7 @@ class Keys:
                 continue
             found = _LINE.fullmatch(line.strip())
             if found is None:
-                what = f"line {number} of {path} is no hash of a key"
+                what = f"line {number} of {path} is not a key hash"
                 raise InputError(Problem("key_file", what, allowed="NAME sha256:HEX", fix=f"netwright key {path} NAME adds one"))  # fmt: skip
             held[found[1]] = found[2]
         if not held:
@@ -75,7 +75,7 @@ def made(path: str | Path, name: str) -> str:
     """
     path = Path(path)
     if not re.fullmatch(r"[\w.@-]{1,64}", name):
-        raise InputError(Problem("name", f"{name!r} is no name of a key", allowed="letters, digits and . @ - _, 64 at most"))  # fmt: skip
+        raise InputError(Problem("name", f"{name!r} is not a valid key name", allowed="letters, digits and . @ - _, 64 at most"))  # fmt: skip
     if path.exists() and path.stat().st_size and name in Keys.read(path).held:
         raise InputError(Problem("name", f"{path} already has a key {name!r}", fix="name another, or delete its line"))
     key = START + secrets.token_urlsafe(32)

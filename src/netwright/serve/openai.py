@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from netwright.errors import InputError
 from netwright.inference.generation import Text
 from netwright.kinds.prompting import Unfit, turns
-from netwright.nn.heads.text.settings import Manner
+from netwright.nn.heads.text.settings import SamplingParams
 from netwright.serve import metrics
 from netwright.serve.predict import waited
 from netwright.serve.refusal import Refusal, of_input
@@ -121,14 +121,14 @@ def add(app: FastAPI, shelf: Shelf, settings: Settings) -> None:
         prompts = [asked.prompt] if isinstance(asked.prompt, str) else asked.prompt
         if not prompts or len(prompts) > settings.waiting:
             raise Refusal(400, f"Give a text, or up to {settings.waiting} texts.", param="prompt")
-        told = _manner(served, asked, logprobs=(asked.logprobs or 0) + 1 if asked.logprobs is not None else 0)
+        told = _sampling(served, asked, logprobs=(asked.logprobs or 0) + 1 if asked.logprobs is not None else 0)
         form = _Completion(served, asked)
         return await _answered(form, prompts, told, request, settings)
 
     @app.post("/v1/chat/completions", summary="Answer a conversation", tags=["openai"])
     async def chat(asked: Chat, request: Request) -> Response:
         served = _writes(shelf.get(asked.model))
-        if served.writes != "messages":
+        if not served.chats:
             raise Refusal(400, f"{served.name} was not trained on conversations: POST /v1/completions.", code="not_chat", param="model")  # fmt: skip
         try:
             said = turns(
@@ -138,7 +138,7 @@ def add(app: FastAPI, shelf: Shelf, settings: Settings) -> None:
             raise Refusal(400, f"messages: {error}.", param="messages") from None
         if asked.top_logprobs and not asked.logprobs:
             raise Refusal(400, "top_logprobs needs logprobs: true.", param="top_logprobs")
-        told = _manner(served, asked, logprobs=(asked.top_logprobs or 0) + 1 if asked.logprobs else 0)
+        told = _sampling(served, asked, logprobs=(asked.top_logprobs or 0) + 1 if asked.logprobs else 0)
         if asked.max_completion_tokens is not None:
             told = told.model_copy(update={"max_tokens": asked.max_completion_tokens})
         return await _answered(_Chat(served, asked), [said], told, request, settings)
@@ -156,7 +156,7 @@ def _writes(served: Served) -> Served:
     return served
 
 
-def _manner(served: Served, asked: Asked, *, logprobs: int) -> Manner:
+def _sampling(served: Served, asked: Asked, *, logprobs: int) -> SamplingParams:
     """Return how it is to be written. Raises `Refusal` for what is not offered."""
     unable = asked.unable()
     if unable:
@@ -166,8 +166,8 @@ def _manner(served: Served, asked: Asked, *, logprobs: int) -> Manner:
     if not all(stops) or len(stops) > 16 or any(len(stop) > 1000 for stop in stops):
         raise Refusal(400, "stop: up to 16 texts that are not empty, of at most 1,000 characters.", param="stop")
     assert served.writer is not None
-    return Manner(
-        max_tokens=asked.max_tokens or served.writer.scribe.kind.length, temperature=1.0 if asked.temperature is None else asked.temperature,
+    return SamplingParams(
+        max_tokens=asked.max_tokens or served.writer.generator.kind.length, temperature=1.0 if asked.temperature is None else asked.temperature,
         top_p=1.0 if asked.top_p is None else asked.top_p, top_k=asked.top_k, min_p=asked.min_p,
         repetition_penalty=asked.repetition_penalty, stop=stops, logprobs=logprobs,
         seed=secrets.randbits(62) if asked.seed is None else asked.seed % 2**63,
@@ -277,7 +277,9 @@ class _Chat(_Form):
         return {"content": content, "refusal": None}
 
 
-async def _answered(form: _Form, prompts: list[Any], manner: Manner, request: Request, settings: Settings) -> Response:
+async def _answered(
+    form: _Form, prompts: list[Any], sampling: SamplingParams, request: Request, settings: Settings
+) -> Response:
     """Ask the writer, and answer at once or as a stream."""
     writer = form.served.writer
     assert writer is not None
@@ -285,7 +287,7 @@ async def _answered(form: _Form, prompts: list[Any], manner: Manner, request: Re
         texts = [prompt] if isinstance(prompt, str) else [turn["content"] for turn in prompt]
         if sum(map(len, texts)) > settings.characters:
             raise Refusal(413, f"The prompt has more than {settings.characters:,} characters.", code="too_long")
-    jobs = writer.ask(prompts, manner, choices=form.asked.n or 1)
+    jobs = writer.ask(prompts, sampling, choices=form.asked.n or 1)
     stream = False
     try:
         coming = _together(form.served, jobs)

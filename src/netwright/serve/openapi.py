@@ -49,7 +49,7 @@ def _way(served: Served, row: str, name: str) -> dict[str, Any]:
     many = {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
     form = {
         "type": "object", "properties": {
-            column.name: {"type": "string", "contentMediaType": "application/octet-stream"} if column.form["form"] == "image" else {"type": "string"}
+            column.name: {"type": "string", "contentMediaType": "application/octet-stream"} if column.value.files else {"type": "string"}
             for column in served.reader.columns
         },
     }  # fmt: skip

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope
 
 from netwright.errors import InputError
 from netwright.inference.generation import Text
-from netwright.nn.heads.text.settings import Manner
+from netwright.nn.heads.text.settings import SamplingParams
 from netwright.serve import metrics
 from netwright.serve.columns import Reader
 from netwright.serve.refusal import Refusal, of_input
@@ -39,7 +39,7 @@ async def predict(served: Served, settings: Settings, scope: Scope, receive: Rec
         value = (
             parsed(content)
             if len(content) < LARGE
-            else await loop.run_in_executor(served.rooms.encoder, parsed, content)
+            else await loop.run_in_executor(served.threads.encoder, parsed, content)
         )
         many = isinstance(value, list)
         rows = value if many else [value]
@@ -67,7 +67,7 @@ async def _encoded(served: Served, rows: list[Any]) -> Encoded:
     try:
         if served.reader.light and len(rows) <= FEW:
             return work()
-        return await asyncio.get_running_loop().run_in_executor(served.rooms.encoder, work)
+        return await asyncio.get_running_loop().run_in_executor(served.threads.encoder, work)
     except InputError as error:
         raise of_input(error) from None
 
@@ -111,12 +111,12 @@ async def _write(served: Served, settings: Settings, rows: list[Any], receive: R
     """Let a run that writes answer rows, greedily."""
     assert served.writer is not None
     if not served.reader.columns:
-        way = "chat/completions" if served.writes == "messages" else "completions"
+        way = "chat/completions" if served.chats else "completions"
         raise Refusal(400, f"This model writes after a prompt: POST /v1/{way}.", code="writes")
     columns = served.reader.read(rows)
     prompts = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    kind: Any = served.writer.scribe.kind
-    jobs = served.writer.ask(prompts, Manner(max_tokens=kind.longest))
+    kind: Any = served.writer.generator.kind
+    jobs = served.writer.ask(prompts, SamplingParams(max_tokens=kind.longest))
     name = served.model.targets[0]
     try:
         texts = await waited(asyncio.gather(*(whole(served, job) for job in jobs)), receive, settings.time_limit)
@@ -148,20 +148,8 @@ async def _form(reader: Reader, settings: Settings, scope: Scope, receive: Recei
     except (MultiPartException, HTTPException) as error:
         what = error.message if isinstance(error, MultiPartException) else error.detail
         raise Refusal(400, f"The form cannot be read: {str(what)[:200]}", code="form") from None
-    forms = {column.name: column.form["form"] for column in reader.columns}
-    if list(held) == list(forms) and list(forms.values()) == ["image"]:
-        name = next(iter(forms))
-        return [{name: value} for value in held[name]]
-    return [{name: _field(values, forms.get(name, "")) for name, values in held.items()}]
-
-
-def _field(values: list[Any], form: str) -> Any:
-    """A form knows only texts: the check of a number's column reads it as one; nothing stands for what is not known."""
-    if form == "labels":
-        return values
-    value = values[0]
-    if isinstance(value, bytes) and form != "image":
-        return value.decode("utf-8", "replace")
-    if form == "number" and isinstance(value, str):
-        return value if value.strip() else None
-    return value if value != "" or form in ("text", "any") else None
+    values = {column.name: column.value for column in reader.columns}
+    if list(held) == list(values) and len(values) == 1 and values[next(iter(values))].files:
+        name = next(iter(values))
+        return [{name: part} for part in held[name]]
+    return [{name: values[name].field(parts) if name in values else parts[0] for name, parts in held.items()}]

@@ -12,8 +12,7 @@ from typing import Any
 
 from netwright.events import quiet
 from netwright.inference.model import Model, load
-from netwright.kinds.language import Language
-from netwright.kinds.messages import Messages
+from netwright.kinds.language import written
 from netwright.runtime.run import Run
 from netwright.serve import metrics
 from netwright.serve.batches import LIGHT, Batcher
@@ -51,7 +50,7 @@ def version(folder: Path) -> str:
 
 
 @dataclass(frozen=True)
-class Rooms:
+class Threads:
     """The threads that versions of all runs share: one encodes rows that take long, one makes calls that take long."""
 
     encoder: ThreadPoolExecutor
@@ -61,13 +60,14 @@ class Rooms:
 class Served:
     """A loaded run under its name. Whoever holds it may ask it, also after a newer version has taken its place."""
 
-    def __init__(self, name: str, model: Model, settings: Settings, rooms: Rooms, *, version: str) -> None:
+    def __init__(self, name: str, model: Model, settings: Settings, threads: Threads, *, version: str) -> None:
         self.name, self.model, self.version = name, model, version
         self.made = datetime.now(UTC).replace(microsecond=0)
         self.reader = Reader(model.fitted, settings)
-        texts = [kind for kind in model.fitted.targets.values() if isinstance(kind, Language)]
-        self.writes = "" if not texts else "messages" if isinstance(texts[0], Messages) else "text"
-        self.rooms = rooms
+        text = written(model.fitted.targets.values())
+        self.writes = "" if text is None else "messages" if text.conversation else "text"
+        self.chats = text is not None and text.conversation
+        self.threads = threads
         self.writer = Writer(name, model, settings) if self.writes else None
         self.batcher = None if self.writes else self._batcher(settings)
         metrics.loaded.labels(name).set(time.time())
@@ -83,7 +83,7 @@ class Served:
             return answered(self.model, parts)
 
         return Batcher(
-            answer, self.rooms.caller, gather=settings.gather / 1000, most=settings.queue,
+            answer, self.threads.caller, gather=settings.gather / 1000, most=settings.queue,
             light=self._seconds() < LIGHT, told=told,
         )  # fmt: skip
 
@@ -104,7 +104,7 @@ class Served:
             self.writer.retire()
 
 
-def opened(name: str, folder: Path, settings: Settings, rooms: Rooms) -> tuple[Served, Signature]:
+def opened(name: str, folder: Path, settings: Settings, threads: Threads) -> tuple[Served, Signature]:
     """Load a run. Raises `InputError` where it is none, is half written, or was changed while it was read."""
     from netwright.errors import InputError, Problem
 
@@ -112,9 +112,9 @@ def opened(name: str, folder: Path, settings: Settings, rooms: Rooms) -> tuple[S
     state = Run.open(folder).read(folder / "run.json").get("state", "done")
     if state != "done":
         fix = f"netwright train --resume {folder}"
-        raise InputError(Problem(str(folder), "this run was not finished", fix=fix))
+        raise InputError(Problem(str(folder), "this run is not complete", fix=fix))
     with quiet():
-        served = Served(name, load(folder), settings, rooms, version=version(folder))
+        served = Served(name, load(folder), settings, threads, version=version(folder))
     if signature(folder) != before:
         served.retire()
         raise InputError(Problem(str(folder), "this run changed while it was read", fix="try again"))

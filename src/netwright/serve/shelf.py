@@ -13,7 +13,7 @@ from netwright.errors import InputError, Problem
 from netwright.serve import metrics
 from netwright.serve.logs import Log
 from netwright.serve.refusal import Refusal
-from netwright.serve.served import Rooms, Served, Signature, opened, signature
+from netwright.serve.served import Served, Signature, Threads, opened, signature
 from netwright.serve.settings import Settings
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -36,7 +36,7 @@ def named(runs: list[str]) -> dict[str, Path]:
             what = f"{name!r} cannot be a model's name in an address"
             raise InputError(Problem(run, what, allowed="letters, digits and . _ -", fix=f"name it: NAME={run}"))
         if name in out:
-            raise InputError(Problem(run, f"the name {name!r} stands twice", fix=f"name one: OTHER={run}"))
+            raise InputError(Problem(run, f"the name {name!r} occurs twice", fix=f"name one: OTHER={run}"))
         out[name] = folder
     return out
 
@@ -55,14 +55,14 @@ class Shelf:
         one = settings.threads or 1
         begin(one)
         encoder = ThreadPoolExecutor(1, "encoder", begin, (one,))
-        self.rooms = Rooms(encoder, ThreadPoolExecutor(1, "caller", begin, (settings.share(),)))
+        self.threads = Threads(encoder, ThreadPoolExecutor(1, "caller", begin, (settings.share(),)))
         self.current: dict[str, Served] = {}
         self.seen: dict[str, Signature] = {}
         for name, folder in runs.items():
-            self.current[name], self.seen[name] = opened(name, folder, settings, self.rooms)
+            self.current[name], self.seen[name] = opened(name, folder, settings, self.threads)
         if "float64" in (kinds := {served.model.plan.precision for served in self.current.values()}):
             if len(kinds) > 1:
-                what = "runs of double and of single precision do not go together in one process"
+                what = "float64 and float32 runs cannot be served by one process"
                 raise InputError(Problem("runs", what, fix="serve each by itself, on a port of its own"))
             torch.set_default_dtype(torch.float64)
         self.stopping = False
@@ -105,7 +105,7 @@ class Shelf:
         loop, old = asyncio.get_running_loop(), self.current[name]
         try:
             new, self.seen[name] = await loop.run_in_executor(
-                self.rooms.encoder, opened, name, folder, self.settings, self.rooms
+                self.threads.encoder, opened, name, folder, self.settings, self.threads
             )
         except InputError as error:
             metrics.reloads.labels(name, "refused").inc()

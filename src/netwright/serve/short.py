@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import polars as pl
 import torch
 
 from netwright.events import Event, listening
@@ -34,12 +33,12 @@ def encode(model: Model, columns: dict[str, list[Any]]) -> Encoded:
     count = len(next(iter(columns.values())))
     with listening(heard):
         blocks = {
-            key: kind.encode_values([columns[name] for name in kind.columns], _rows)
+            key: kind.encode([columns[name] for name in kind.columns], _rows)
             for key, kind in model.fitted.inputs.items()
         }
         for key, kind in model.fitted.targets.items():
-            if kind.paired:
-                blocks[key] = kind.prompt_values([columns[name] for name in kind.columns], _rows)
+            if kind.needs == "pair":
+                blocks[key] = kind.prompt_cells([columns[name] for name in kind.columns], _rows)
     about = {name: columns[name] for kind in model.fitted.targets.values() for name in kind.beside if name in columns}
     return Encoded(count, blocks, [event.text for event in heard], about)
 
@@ -60,7 +59,7 @@ def answered(model: Model, parts: list[Encoded]) -> list[list[dict[str, Any]]]:
             texts = {
                 name: [v for part in parts for v in part.about[name]] for name in kind.beside if name in parts[0].about
             }
-            arrays = kind.located(arrays, pl.DataFrame(texts, strict=False))
+            arrays = kind.located(arrays, texts)
         told[kind.columns[0]] = kind.plain(arrays)
     rows = [dict(zip(told, each, strict=True)) for each in zip(*told.values(), strict=True)]
     out, at = [], 0

@@ -13,10 +13,10 @@ import torch
 
 from netwright.errors import InputError
 from netwright.events import quiet
-from netwright.inference.generation import Held, Running, Scribe, Text
+from netwright.inference.generation import Generator, Held, Running, Text
 from netwright.inference.model import Model, precisely
 from netwright.kinds import tokenizing
-from netwright.nn.heads.text.settings import Manner
+from netwright.nn.heads.text.settings import SamplingParams
 from netwright.nn.heads.text.state import Single
 from netwright.serve import metrics
 from netwright.serve.refusal import busy
@@ -48,7 +48,7 @@ class Job:
     """
 
     prompt: Any
-    manner: Manner
+    sampling: SamplingParams
     number: int
     loop: asyncio.AbstractEventLoop
     pieces: asyncio.Queue[Piece | Text | BaseException]
@@ -65,7 +65,7 @@ class Writer:
 
     def __init__(self, name: str, model: Model, settings: Settings) -> None:
         self.name, self.model, self.settings = name, model, settings
-        self.scribe = Scribe(model.network, model.fitted, model.plan.device)
+        self.generator = Generator(model.network, model.fitted, model.plan.device, files=False)
         self.joining: deque[Job] = deque()
         self.work, self.retired = threading.Condition(), False
         self.thread: threading.Thread | None = self._begun()
@@ -75,12 +75,12 @@ class Writer:
         thread.start()
         return thread
 
-    def ask(self, prompts: list[Any], manner: Manner, *, choices: int = 1) -> list[Job]:
+    def ask(self, prompts: list[Any], sampling: SamplingParams, *, choices: int = 1) -> list[Job]:
         """Accept texts to be written: `choices` after each prompt. Raises `Refusal` where too many wait."""
         loop = asyncio.get_running_loop()
         jobs = [
             Job(
-                prompt, manner, number, loop, asyncio.Queue(), Held(manner.stop), tokenizing.Writer(self.scribe.kind.reader)
+                prompt, sampling, number, loop, asyncio.Queue(), Held(sampling.stop), tokenizing.Writer(self.generator.kind.reader)
             )
             for prompt in prompts
             for number in range(choices)
@@ -113,7 +113,7 @@ class Writer:
 
     def word(self, token: int) -> str:
         """Return a token as text."""
-        return self.scribe.kind.reader.decode([token], skip_special_tokens=False)
+        return self.generator.kind.reader.decode([token], skip_special_tokens=False)
 
     def retire(self) -> None:
         """End once what was accepted is written."""
@@ -123,7 +123,7 @@ class Writer:
 
     def _run(self) -> None:
         torch.set_num_threads(self.settings.share())
-        running, jobs = Running(self.scribe), dict[int, tuple[Job, Single]]()
+        running, jobs = Running(self.generator), dict[int, tuple[Job, Single]]()
         with quiet(), precisely(self.model.plan), torch.inference_mode():
             while self._turn(running, jobs):
                 pass
@@ -144,7 +144,7 @@ class Writer:
                 del jobs[key]
         try:
             if job is not None and not job.left:
-                state = running.join(job.prompt, job.manner, told=job.fresh.append, number=job.number)
+                state = running.join(job.prompt, job.sampling, told=job.fresh.append, number=job.number)
                 jobs[id(state)] = (job, state)
             elif len(running):
                 running.step()
@@ -183,10 +183,10 @@ class Writer:
 
     def _token(self, job: Job, state: Single, at: int) -> Token:
         number = state.written[0][at]
-        if not job.manner.logprobs:
+        if not job.sampling.logprobs:
             return Token(number, 0.0, [])
         found = state.alternatives[0][at]
-        best = sorted(found.items(), key=lambda pair: -pair[1])[: job.manner.logprobs]
+        best = sorted(found.items(), key=lambda pair: -pair[1])[: job.sampling.logprobs]
         return Token(number, found[number], best)
 
 

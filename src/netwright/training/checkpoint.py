@@ -47,7 +47,11 @@ def load(path: Path) -> dict[str, Any]:
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (it is no dict)
     except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(
-            Problem(str(path), f"this checkpoint is damaged: {error}", fix="delete it and resume again")
+            Problem(
+                str(path),
+                f"this checkpoint is damaged: {error}",
+                fix="delete it and resume again; training starts over",
+            )
         ) from error
     return _unpacked(json.loads(text), tensors)
 

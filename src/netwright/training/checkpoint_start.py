@@ -9,14 +9,14 @@ import polars as pl
 import torch
 
 from netwright import pretrained
-from netwright.data import schema
-from netwright.data.facts import DataFacts
-from netwright.data.schema import Described, Fitted
+from netwright.data import describe, schema
+from netwright.data.describe import Described
+from netwright.data.schema import Fitted
 from netwright.data.table import Table
 from netwright.errors import InputError, Problem
 from netwright.events import quiet
 from netwright.inference.model import Model, assemble, fill
-from netwright.kinds.infer import check_options, infer, kind_class
+from netwright.kinds.infer import check_options, infer, input_class, target_class
 from netwright.nn.network import Network, build, head_settings
 from netwright.nn.trunks.family import Adapt, Family
 from netwright.nn.trunks.pretrained.net import Net as Pretrained
@@ -27,6 +27,8 @@ from netwright.nn.trunks.transformer import llama
 from netwright.pretrained import fits
 from netwright.recipe import Recipe
 from netwright.runtime.plan import Plan
+
+READS = {"vision": "image"}  # the kind of column that a checkpoint reads, by its role; others read text
 
 
 def begin_with(network: Network, held: pretrained.Checkpoint) -> None:
@@ -61,7 +63,7 @@ def untrained(checkpoint: str, table: Table, inputs: tuple[str, ...] | None) -> 
     `inputs`: the columns that it reads; left out, all of the sort that it reads. Raises `InputError` where there are none.
     """
     family = Pretraining(start=checkpoint)
-    kind = "image" if family.checkpoint().role == "vision" else "text"
+    kind = READS.get(family.checkpoint().role, "text")
     names = list(inputs or table.columns)
     table.require(names, setting="--inputs")
     with quiet():
@@ -76,7 +78,7 @@ def untrained(checkpoint: str, table: Table, inputs: tuple[str, ...] | None) -> 
             )
         )
     described = Described(table, tuple(own), (), {})
-    family = family.filled(schema.facts(described, len(table)))
+    family = family.filled(describe.facts(described, len(table)))
     fitted, _ = schema.fit(described, family, np.arange(len(table)))
     fits.check(family.checkpoint(), learns=0.0)
     network = build(family, fitted.inputs, {}, {})
@@ -101,19 +103,18 @@ def writer(checkpoint: str, *, length: int | None = None) -> Model:
     name = "messages" if held.chat and not reads else "text"
     family = _that_writes(held, checkpoint, name, reads=reads)
     most = int(held.config.get("max_position_embeddings") or held.config.get("n_positions") or 2048)
-    given = {**family.brings_target(name), "length": min(length or most, most)}
+    given = {**family.brings_target("stimulus"), "length": min(length or most, most)}
     options = check_options(name, given, f"columns.{name}", "target")
-    value: Any = (
-        [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}] if name == "messages" else "a"
-    )
+    chats = bool(held.chat) and not reads
+    value: Any = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}] if chats else "a"
     with quiet():
-        kind = kind_class(name, "target").fit(pl.DataFrame({"answer" if reads else name: [value]}), options, "target")
+        kind = target_class(name).fit(pl.DataFrame({"answer" if reads else name: [value]}), options)
         inputs = {}
         if reads:
-            brought = check_options("text", schema.known("text", family.brings("text")), "columns.text")
-            inputs["text"] = kind_class("text").fit(pl.DataFrame({"text": ["a"]}), brought, "input")
+            brought = check_options("text", schema.known("text", family.brings("sequence")), "columns.text", "input")
+            inputs["text"] = input_class("text").fit(pl.DataFrame({"text": ["a"]}), brought)
     target = kind.columns[0]
-    head = head_settings(name, family.brings_head(name), where=f"heads.{target}").model_dump(mode="json")
+    head = head_settings(name, family.brings_head("stimulus"), where=f"heads.{target}").model_dump(mode="json")
     recipe = Recipe(target=(target,), heads={target: head}, model=family.model_dump(mode="json"))
     fitted = Fitted(inputs, {"target_1": kind}, {})
     fits.check(held, learns=0.0)
@@ -125,5 +126,5 @@ def writer(checkpoint: str, *, length: int | None = None) -> Model:
 def _that_writes(held: pretrained.Checkpoint, checkpoint: str, target: str, *, reads: bool) -> Family:
     if held.layout == "llama":
         return of_llama(held.config, start=checkpoint, adapt={"how": "full"})
-    facts = DataFacts(rows=1, kinds={"text": 1} if reads else {}, targets=(target,))
+    facts = describe.facts_of(1, ["text"] if reads else [], [target])
     return Pretraining(start=checkpoint, adapt=Adapt(how="full")).filled(facts)

@@ -14,7 +14,7 @@ from netwright.recipe import Recipe, Training, validate
 Reasons = dict[str, str]
 COMMON: dict[str, Choice] = {
     "epochs": Choice(20, "the usual first choice"),
-    "pack": Choice(False, "used by texts that are written alone"),
+    "pack": Choice(False, "only used for text generation"),
     "batch_size": Choice(32, "the usual first choice"),
     "accumulate": Choice(1, "each batch is a step"),
     "optimizer": Choice("adam", "the usual first choice"),
@@ -23,7 +23,7 @@ COMMON: dict[str, Choice] = {
     "beta1": Choice(0.9, "Adam's published default"),
     "beta2": Choice(0.999, "Adam's published default"),
     "epsilon": Choice(1e-8, "Adam's published default"),
-    "schedule": Choice("constant", "nothing else was asked for"),
+    "schedule": Choice("constant", "no schedule was requested"),
     "warmup": Choice(0.0, "no warm-up"),
     "step_every": Choice(10, "used by step and plateau alone"),
     "step_factor": Choice(0.1, "used by step and plateau alone"),
@@ -33,10 +33,10 @@ COMMON: dict[str, Choice] = {
     "gradient_clip": Choice(0.0, "no limit"),
     "average": Choice(0.0, "the weights themselves are kept"),
     "patience": Choice(0, "all epochs are run"),
-    "refit": Choice(False, "the validation rows choose the weights, and are not learnt"),
+    "refit": Choice(False, "validation rows select the weights and are not trained on"),
     "augment": Choice(False, "rows are taken as they are"),
     "seed": Choice(0, "the same run each time"),
-    "checkpoint_every": Choice(60.0, "at most a minute is lost when the machine fails"),
+    "checkpoint_every": Choice(60.0, "at most a minute of work is lost"),
 }
 WHOLE = ("gradient_descent", "lbfgs")  # take all rows a step
 DECAYING = (
@@ -62,7 +62,7 @@ def family_settings(model: dict[str, Any]) -> Family:
     if name not in registry.names("trunks"):
         fix = nearest(str(name), [*registry.names("trunks"), "auto"])
         raise InputError(
-            Problem("model.family", f"there is no family {name!r}, nor a run folder of that name", fix=fix)
+            Problem("model.family", f"there is no family {name!r}, and no run folder of that name", fix=fix)
         )
     return validate(registry.find("trunks", str(name), "settings").Settings, model, where="model")
 
@@ -108,24 +108,23 @@ def fits(name: str, facts: DataFacts) -> bool:
 
 def usual(facts: DataFacts) -> tuple[str, str]:
     """Return the family that is taken where none is named, and why."""
-    kinds = set(facts.kinds)
-    if {"text", "messages"} & set(facts.targets):
+    if "stimulus" in facts.needs:
         return "transformer", "there is text to be written"
-    if {"tags", "span"} & set(facts.targets):
-        return "recurrent", "trained from nothing it answered words better than a transformer (docs/log.md)"
-    if "match" in facts.targets:
+    if "elements" in facts.needs:
+        return "recurrent", "trained from nothing it answered words better than a transformer (docs/dev/log.md)"
+    if "pair" in facts.needs:
         return (
             "mlp",
             "pairs are compared by vectors of their n-grams; --model CHECKPOINT begins with a pretrained one's",
         )
-    if "image" in kinds:
+    if facts.has("grid"):
         return "convnet", "there is an image among the inputs"
-    if kinds == {"text"}:
+    if set(facts.signals) == {"sequence"}:
         return (
             "linear",
             f"on {facts.rows:,} texts a linear model of word and character n-grams is hard to beat from nothing",
         )
-    if "text" in kinds:
+    if facts.has("sequence"):
         return "mlp", "the inputs are a table with text"
     return "mlp", "the inputs are a table"
 
@@ -145,7 +144,7 @@ def training(recipe: Recipe, chosen: Family, facts: DataFacts) -> tuple[Training
         raise InputError(*problems)
     if isinstance(settings.batch_size, int) and settings.batch_size > facts.rows:
         if folded:
-            say("notice", "training.batch_size", f"batches of {facts.rows:,} rows: no more train in a fold")
+            say("notice", "training.batch_size", f"batches of {facts.rows:,} rows: a fold has no more")
         settings = settings.model_copy(update={"batch_size": facts.rows})
     return settings, reasons
 
@@ -177,7 +176,7 @@ def _contradictions(
     if isinstance(size, int) and size > facts.rows and given.batch_size is not None and not folded:
         what = f"{size} is above the {facts.rows:,} training rows"
         found.append(Problem("training.batch_size", what, allowed=f"1 to {facts.rows:,}, or all"))
-    if settings.pack and chosen.writes and not chosen.keeps_apart:
+    if settings.pack and "stimulus" in chosen.gives and not chosen.keeps_apart:
         what = "packed texts stand in one row, and this family cannot keep them apart"
         found.append(Problem("training.pack", what, allowed="false", fix="--model transformer packs"))
     if optimizer in WHOLE and size != "all":

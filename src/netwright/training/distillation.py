@@ -20,8 +20,8 @@ from netwright.data.table import Table
 from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
 from netwright.inference.model import Answers, Model, load, precisely
-from netwright.kinds.base import Kind, kind_name
-from netwright.kinds.text import Text
+from netwright.kinds import infer
+from netwright.kinds.base import Input, Target, kind_name
 from netwright.nn.batch import Batch, Lists
 from netwright.nn.network import Network
 from netwright.nn.stems.text import Stem as TextStem
@@ -36,7 +36,7 @@ from netwright.training import text_augmentation
 SLOWER = 0.25  # what the learning rate of vectors that begin as the teacher's is multiplied by
 NEAR = 15  # words that stand near a word, of which one may take its place
 AT_ONCE = 512  # tokens that are read alone, a call
-ABLE = ("category", "labels", "number")
+ARRAYS = {"one_of": "probability", "some_of": "probability", "value": "value"}  # what is taught of such answers
 
 
 def answered(recipe: Recipe, table: Table) -> Table:
@@ -47,7 +47,7 @@ def answered(recipe: Recipe, table: Table) -> Table:
     """
     if recipe.teacher is None:
         fix = "netwright distill RUN --into mlp --unlabelled FILE"
-        raise InputError(Problem("unlabelled", "these rows have no teacher that answers them", fix=fix))
+        raise InputError(Problem("unlabelled", "there is no teacher to label these rows", fix=fix))
     model = load(recipe.teacher)
     rows = readers.read(recipe.unlabelled, settings=recipe.read)
     rows.require(model.fitted.columns, setting="unlabelled")
@@ -55,13 +55,13 @@ def answered(recipe: Recipe, table: Table) -> Table:
     texts = [pl.col(name).cast(pl.String, strict=False) for name in plain]
     there = rows.frame.select(texts).with_row_index("#").join(table.frame.select(texts), on=plain, how="semi", nulls_equal=True)["#"]  # fmt: skip
     if len(there):
-        text = f"{len(there):,} rows also stand in {table.name}, and are left out"
+        text = f"{len(there):,} rows are also in {table.name} and are left out"
         say_rows("unlabelled.known", text, rows.named(there.to_numpy()))
         rows = rows.take(np.setdiff1d(np.arange(len(rows)), there.to_numpy()))
     if not len(rows):
         raise InputError(Problem(rows.name, "no row is left for the teacher to answer", fix="give rows of its own"))
     frame = _with_answers(rows.frame, model.predict(rows), model, table, recipe.weight)
-    say("step", "unlabelled", f"{rows.name}: {len(rows):,} rows, answered by {recipe.teacher}; they are learnt, and measure nothing", rows=len(rows))  # fmt: skip
+    say("step", "unlabelled", f"{rows.name}: {len(rows):,} rows, answered by {recipe.teacher}; used for training only", rows=len(rows))  # fmt: skip
     return replace(rows, frame=frame, splits=None)
 
 
@@ -97,9 +97,9 @@ def more(recipe: Recipe, table: Table, train: np.ndarray) -> tuple[Table, Answer
     """
     assert recipe.teacher is not None
     model = load(recipe.teacher)
-    texts = [kind.columns[0] for kind in model.fitted.inputs.values() if kind_name(kind) == "text"]
+    texts = [kind.columns[0] for kind in model.fitted.inputs.values() if kind.signal == "sequence"]
     if not texts:
-        raise InputError(Problem("made", f"rows are made by changing texts, and {recipe.teacher} reads none", fix="leave it out"))  # fmt: skip
+        raise InputError(Problem("made", f"augmentation changes texts, and {recipe.teacher} reads none", fix="leave it out"))  # fmt: skip
     frame = table.frame[train]
     alike = _alike(model, text_augmentation.vocabulary(frame, texts))
     made = Table.of(
@@ -126,7 +126,7 @@ def _asked(model: Model, table: Table) -> Answers:
         key, part = both.split(" ")
         out.setdefault(key, {})[part] = np.asarray(array)
     seconds = time.perf_counter() - began
-    text = f"{name} answered {len(table):,} rows in {seconds:.1f} s, to be learnt beside the truth"
+    text = f"{name} predicted {len(table):,} rows in {seconds:.1f} s as distillation targets"
     say("step", "teacher", text, rows=len(table), seconds=seconds)
     return out
 
@@ -142,12 +142,12 @@ def _vectors(model: Model) -> tuple[str, Tensor] | None:
     """The tokenizer that a model reads texts by, and its tokens' vectors (V, D); None where it reads no tokens."""
     for key, kind in model.fitted.inputs.items():
         stem, trunk = model.network.stems[key], model.network.trunk
-        if not isinstance(kind, Text) or not kind.tongue:
+        if not kind.shared:
             continue
         if isinstance(trunk, Pretrained) and isinstance(trunk.inner, Encoder):
-            return kind.tongue, trunk.inner.vectors().detach()[: kind.width]  # some are padded
+            return kind.shared, trunk.inner.vectors().detach()[: kind.width]  # type: ignore[attr-defined]  # some are padded
         if isinstance(stem, TextStem) and stem.form == "sequence":
-            return kind.tongue, stem.table.weight.detach()
+            return kind.shared, stem.table.weight.detach()
     return None
 
 
@@ -188,7 +188,7 @@ def _table(model: Model, seen: np.ndarray, width: int) -> Tensor:
         table = found[1].cpu().double()
         table = (table - table[seen].mean(0)) / table.std()
         texts = list(model.fitted.inputs.values())
-        if len(texts) == 1 and isinstance(texts[0], Text) and not texts[0].windows:
+        if len(texts) == 1 and texts[0].shared and not getattr(texts[0], "windows", False):
             alone = _alone(model, seen).double()
             beside = table.new_zeros(len(table), alone.shape[1])
             beside[seen] = (alone - alone.mean(0)) / alone.std().clamp(min=1e-7)
@@ -213,18 +213,18 @@ def _alone(model: Model, seen: np.ndarray) -> Tensor:
         ])  # fmt: skip
 
 
-def begin(network: Network, kinds: Mapping[str, Kind], inputs: Mapping[str, Arrays], teacher: str) -> None:
+def begin(network: Network, kinds: Mapping[str, Input], inputs: Mapping[str, Arrays], teacher: str) -> None:
     """Give a network that reads the teacher's tokens the teacher's vectors of them, at the scale of its own.
 
     `inputs`: the encoded rows, whose tokens are seen.
     """
     for key, kind in kinds.items():
         stem = network.stems[key]
-        if not kind.tongue or not isinstance(stem, TextStem) or stem.form not in ("sequence", "vector"):
+        if not kind.shared or not isinstance(stem, TextStem) or stem.form not in ("sequence", "vector"):
             continue
         name, model = "table" if stem.form == "sequence" else "bag", load(teacher)
         own, ids, found = getattr(stem, name).weight.data, inputs[key]["ids"], _vectors(model)
-        if found is None or found[0] != kind.tongue:
+        if found is None or found[0] != kind.shared:
             continue
         assert isinstance(ids, Ragged)
         table = _table(model, np.unique(ids.values), own.shape[1])
@@ -232,11 +232,11 @@ def begin(network: Network, kinds: Mapping[str, Kind], inputs: Mapping[str, Arra
         say(
             "choice",
             "teacher.vectors",
-            f"{kind.columns[0]}: its tokens begin with the vectors that {teacher} has learnt",
+            f"{kind.columns[0]}: its token embeddings start from {teacher}'s",
         )
 
 
-def taught(kinds: Mapping[str, Kind], targets: dict[str, Arrays], teacher: str, found: Answers) -> dict[str, Arrays]:
+def taught(kinds: Mapping[str, Target], targets: dict[str, Arrays], teacher: str, found: Answers) -> dict[str, Arrays]:
     """Return the encoded targets with what the teacher `found` for the same rows beside them, as `teacher` (n, ...).
 
     Raises `InputError` where the teacher answers other targets, or of another kind.
@@ -252,11 +252,11 @@ def taught(kinds: Mapping[str, Kind], targets: dict[str, Arrays], teacher: str, 
         if kind_name(their_kind) != kind_name(kind):
             what = f"{teacher} answers {column} as a {kind_name(their_kind)}, and here it is a {kind_name(kind)}"
             raise InputError(Problem("teacher", what, fix=f"--columns.{column}.kind {kind_name(their_kind)}"))
-        if kind_name(kind) not in ABLE:
-            raise InputError(
-                Problem("teacher", f"a {kind_name(kind)} is not taught by another network", allowed=", ".join(ABLE))
-            )
-        name = "value" if kind_name(kind) == "number" else "probability"
+        if kind.answer not in ARRAYS:
+            able = [name for name in infer.able("target") if infer.target_class(name).answer in ARRAYS]
+            what = f"a {kind_name(kind)} cannot be distilled"
+            raise InputError(Problem("teacher", what, allowed=", ".join(able)))
+        name = ARRAYS[kind.answer]
         answer = their_kind.rebased({name: np.asarray(found[their_key][name])}, kind)[name]
         out[key] = {**targets[key], "teacher": answer.astype(np.float32)}
     return out

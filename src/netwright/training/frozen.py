@@ -22,21 +22,29 @@ def known(work: Any, network: Callable[[], Network]) -> Any:
     """
     family = work.family
     how = family.adapt.how if isinstance(family, Settings) and family.adapt else ""
-    if how not in ("frozen", "head") or any(kind.elementwise or kind.paired for kind in work.fitted.targets.values()):
+    if how not in ("frozen", "head") or any(
+        kind.needs == "elements" or kind.needs == "pair" for kind in work.fitted.targets.values()
+    ):
         return None
     assert isinstance(family, Settings) and family.adapt is not None
-    own = [key for key, kind in work.fitted.inputs.items() if family.want(kind.kind, outputs=1).form in ("ids", "grid")]  # type: ignore[attr-defined]
+    own = [
+        key for key, kind in work.fitted.inputs.items() if family.want(kind.signal, outputs=1).form in ("ids", "grid")
+    ]
     held = {key: work.inputs[key] for key in own}
     name = f"features {family.digest} {family.pooling} {family.length} {cache.content(held)}"
 
     def tell(done: int) -> None:
-        say("progress", "features.rows", "reading rows with the pretrained network", step=done, steps=_count(held))
+        say(
+            "progress", "features.rows", "computing features with the pretrained network", step=done, steps=_count(held)
+        )
 
     def encode() -> Arrays:
         began = time.perf_counter()
         net = network()
         values = by_length(net, net.known, work.inputs, own, _count(held), tell=tell)
-        text = f"{len(values):,} rows went through the pretrained network once, in {time.perf_counter() - began:.0f} s"
+        text = (
+            f"{len(values):,} rows: features of the pretrained network computed, in {time.perf_counter() - began:.0f} s"
+        )
         say("step", "features", text, rows=len(values))
         return {"values": values}
 

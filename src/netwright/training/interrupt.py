@@ -1,4 +1,4 @@
-"""Stopping in good order: Ctrl-C and SIGTERM are noted, and obeyed after the step under way is saved."""
+"""Interrupts: Ctrl-C and SIGTERM take effect after the current step is saved."""
 
 from __future__ import annotations
 

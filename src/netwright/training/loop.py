@@ -54,7 +54,7 @@ class Loop:
         self.said = 0.0
 
     def run(self) -> list[dict[str, float]]:
-        """Train until the epochs are over or the score no longer improves; load the best weights."""
+        """Train until the epochs end or the score stops improving; load the best weights."""
         if self.kept is not None and self.kept.exists():
             self._restore(checkpoint.load(self.kept))
         saved = time.monotonic()
@@ -188,7 +188,7 @@ class Loop:
         self.average.steps = kept["steps"]
         self.average.mean = {name: value.to(self.take.device) for name, value in kept["mean"].items()}
         self.at, self.random = Progress(**tree["progress"]), tree["random"]
-        say("step", "training.resumed", f"goes on at epoch {self.at.epoch + 1}, step {self.at.step + 1}")
+        say("step", "training.resumed", f"resuming at epoch {self.at.epoch + 1}, step {self.at.step + 1}")
 
     def _check_weights(self) -> None:
         """A step can spoil the weights after a loss that was still finite: a checkpoint must not keep them."""
@@ -196,7 +196,9 @@ class Loop:
             raise self._diverged()
 
     def _undefined(self) -> InputError:
-        what = f"{self.settings.metric} has no value on the validation rows, which are all of one class, say"
+        what = (
+            f"{self.settings.metric} is undefined on the validation rows, for example because they are all of one class"
+        )
         fix = "name another, or give more validation rows (split.validation)"
         return InputError(Problem("training.metric", what, fix=fix))
 
@@ -206,4 +208,4 @@ class Loop:
         where = f"; the last good checkpoint is kept in {self.kept}" if good else ""
         place = f"epoch {self.at.epoch + 1}, step {min(self.at.step + 1, self.steps_an_epoch)}"
         fix = f"lower training.learning_rate (now {rate:g}), or set training.gradient_clip 1"
-        return InputError(Problem(place, f"the {what} is no longer a finite number{where}", fix=fix))
+        return InputError(Problem(place, f"the {what} is not finite any more{where}", fix=fix))

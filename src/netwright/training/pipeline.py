@@ -13,9 +13,10 @@ import polars as pl
 import torch
 
 from netwright import pretrained
-from netwright.data import readers, schema, splits
+from netwright.data import describe, readers, schema, splits
+from netwright.data.describe import Described
 from netwright.data.encode import SLICE
-from netwright.data.schema import Described, Fitted
+from netwright.data.schema import Fitted
 from netwright.data.splits import Parts
 from netwright.data.table import Table
 from netwright.errors import InputError, Problem, counted
@@ -23,16 +24,16 @@ from netwright.evaluation import calibration
 from netwright.evaluation import metrics as measure
 from netwright.events import quiet, say, say_rows
 from netwright.inference.model import Answers, assemble, compared, fill, judged, precisely, stored
-from netwright.kinds.base import kind_name
-from netwright.kinds.category import Category
-from netwright.kinds.language import Language
+from netwright.kinds.base import Input, kind_name, scored_as
+from netwright.kinds.infer import target_class
+from netwright.kinds.language import Language, written
 from netwright.nn import lora
 from netwright.nn.batch import Block, Lists, Rows, tensors
-from netwright.nn.network import KNOWN, Network, describe, head_settings
+from netwright.nn.network import KNOWN, Network, head_settings, sizes_of
 from netwright.nn.trunks.family import Family
 from netwright.pretrained import fits
 from netwright.recipe import Recipe, Split
-from netwright.runtime.arrays import Arrays, Ragged, take
+from netwright.runtime.arrays import Arrays, take
 from netwright.runtime.plan import Plan
 from netwright.runtime.run import Run
 from netwright.runtime.seeds import generator, seed_for
@@ -147,9 +148,11 @@ def _joined(table: Table, other: Table, name: str) -> Table:
 
 def describe_rows(recipe: Recipe, table: Table) -> Project:
     """Decide the columns' kinds."""
-    described = schema.describe(table, recipe)
-    weight = schema.weights(described.table, recipe)
-    category = next((column.name for column in described.targets if column.kind == "category"), None)
+    described = describe.describe(table, recipe)
+    weight = describe.weights(described.table, recipe)
+    category = next(
+        (column.name for column in described.targets if target_class(column.kind or "").answer == "one_of"), None
+    )
     classes = None
     if category is not None:
         classes = _numbered(described.table.frame[category])
@@ -186,7 +189,7 @@ def with_lessons(project: Project, parts: Parts) -> tuple[Project, Parts]:
     table = _joined(project.table, made, splits.UNLABELLED)
     described = replace(project.described, table=table)
     parts = replace(parts, train=np.concatenate([parts.train, np.arange(n, len(table))]))
-    return replace(project, described=described, weight=schema.weights(table, recipe), answers=found), parts
+    return replace(project, described=described, weight=describe.weights(table, recipe), answers=found), parts
 
 
 def prepare_rows(project: Project, parts: Parts, *, start: Run | None = None) -> Work:
@@ -195,7 +198,7 @@ def prepare_rows(project: Project, parts: Parts, *, start: Run | None = None) ->
     `start`: a run to go on from, whose kinds and family are taken over.
     """
     recipe = project.recipe
-    facts = schema.facts(project.described, len(parts.train))
+    facts = describe.facts(project.described, len(parts.train))
     family, reasons = defaults.family(recipe, facts)
     training, why = defaults.training(recipe, family, facts)
     reasons |= why
@@ -204,17 +207,17 @@ def prepare_rows(project: Project, parts: Parts, *, start: Run | None = None) ->
     else:
         fitted, settings = Fitted.from_json(start.read(start.kinds)), recipe.columns
     for kind in fitted.targets.values():
-        calibration.check(kind_name(kind), class_count(kind), recipe.trust)
+        calibration.check(kind, recipe.trust)
         if training.metric is not None:  # named wrongly, it is refused before anything is encoded
-            measure.metric(kind_name(kind), training.metric, classes=class_count(kind))
+            measure.metric(scored_as(kind), training.metric, classes=kind.class_count)
     inputs, targets = fitted.encode(project.table), fitted.encode_targets(project.table)
-    _say_cuts(project.table, family, {key: inputs[key] for key in fitted.inputs})
+    _say_cuts(project.table, family, fitted.inputs, {key: inputs[key] for key in fitted.inputs})
     parts = _without_unknown(project.table, fitted, targets, parts)
     if recipe.teacher is not None:
         found = distillation.answers(recipe, project.table) if project.answers is None else project.answers
         targets = distillation.taught(fitted.targets, targets, recipe.teacher, found)
     heads = {
-        kind.columns[0]: head_settings(kind_name(kind), {**family.brings_head(kind_name(kind)), **recipe.heads.get(kind.columns[0], {})}, where=f"heads.{kind.columns[0]}").model_dump(mode="json")
+        kind.columns[0]: head_settings(kind_name(kind), {**family.brings_head(kind.needs), **recipe.heads.get(kind.columns[0], {})}, where=f"heads.{kind.columns[0]}").model_dump(mode="json")
         for kind in fitted.targets.values()
     }  # fmt: skip
     split, more = _filled(recipe, splits.own(project.table))
@@ -226,10 +229,10 @@ def prepare_rows(project: Project, parts: Parts, *, start: Run | None = None) ->
     return Work(full, reasons, family, fitted, parts, inputs, targets, project.weight)
 
 
-def _say_cuts(table: Table, family: Family, inputs: dict[str, Arrays]) -> None:
+def _say_cuts(table: Table, family: Family, kinds: dict[str, Input], inputs: dict[str, Arrays]) -> None:
     """Say which rows a family cuts because several of its columns enter it together."""
-    lists = {key: arrays["ids"] for key, arrays in inputs.items() if "ids" in arrays and "weights" not in arrays}
-    lost, text = family.cuts({key: ids.lengths for key, ids in lists.items() if isinstance(ids, Ragged)})
+    found = {key: kinds[key].lengths(arrays) for key, arrays in inputs.items()}
+    lost, text = family.cuts({key: lengths for key, lengths in found.items() if lengths is not None})
     if lost is not None and lost.any():
         say_rows("text.cut", text, table.named(np.flatnonzero(lost)), kind="warning")
 
@@ -288,7 +291,7 @@ def _begun(work: Work, plan: Plan, module: torch.nn.Module | None) -> Network:
 
 def _rows(work: Work, network: Network, plan: Plan) -> Data:
     """The rows that a network learns from, as tensors on the plan's device, what its heads are taught among them."""
-    paired = [key for key, kind in work.fitted.targets.items() if kind.paired]
+    paired = [key for key, kind in work.fitted.targets.items() if kind.needs == "pair"]
     there = [key for key in (KNOWN, *work.fitted.inputs, *paired) if key in work.inputs]
     blocks = {key: tensors(work.inputs[key], plan.device) for key in there}
     targets = {key: tensors(arrays, plan.device) for key, arrays in work.targets.items()}
@@ -298,8 +301,9 @@ def _rows(work: Work, network: Network, plan: Plan) -> Data:
     }
     train = torch.from_numpy(work.parts.train)
     (key, kind), *more = work.fitted.targets.items()
-    if isinstance(kind, Language) and not work.fitted.inputs and not more and not kind.whole:
-        return _texts(work, key, kind, targets[key], weight, train)
+    text = written(work.fitted.targets.values())
+    if text is not None and text is kind and not work.fitted.inputs and not more and not text.whole:
+        return _texts(work, key, text, targets[key], weight, train)
     rows = Rows(blocks, targets, weight, count=_count(work.targets))
     network.teach(rows, train.to(plan.device))
     return Data(rows, train, shares)
@@ -384,7 +388,7 @@ def train(
         network, data = make(plan)
         if fixed is not None:
             _led(fixed, network, plan, world)
-        sizes = describe(network)
+        sizes = sizes_of(network)
         say(
             "step",
             "network",
@@ -454,9 +458,9 @@ def _score(work: Work, network: Network, plan: Plan) -> Score | None:
         return None
     truths = {key: compared_later(work, key, rows) for key in work.fitted.targets}
     asked = work.recipe.training.metric
-    names = {key: asked or measure.selects(kind_name(kind)) for key, kind in work.fitted.targets.items()}
+    names = {key: asked or measure.selects(scored_as(kind)) for key, kind in work.fitted.targets.items()}
     metrics = {
-        key: measure.metric(kind_name(kind), names[key], classes=class_count(kind))
+        key: measure.metric(scored_as(kind), names[key], classes=kind.class_count)
         for key, kind in work.fitted.targets.items()
     }
     single = len(metrics) == 1
@@ -470,9 +474,9 @@ def _score(work: Work, network: Network, plan: Plan) -> Score | None:
             truth, answered, weight = truths[key](found[key])
             if not len(truth):  # of several targets, one may have no value on these rows
                 continue
-            value = measure.score(kind_name(kind), names[key], truth, answered, weight)
+            value = measure.score(scored_as(kind), names[key], truth, answered, weight)
             # targets in unlike units are compared in deviations
-            scale = 1.0 if single or kind_name(kind) != "number" or names[key] == "r2" else kind.spread[0]  # type: ignore[attr-defined]
+            scale = 1.0 if single or metrics[key].relative else kind.deviation
             scores.append(value / scale if metrics[key].better == first.better else -value / scale)
         return float(np.mean(scores))
 
@@ -481,7 +485,7 @@ def _score(work: Work, network: Network, plan: Plan) -> Score | None:
 
 def _fixed(rows: np.ndarray, fitted: Fitted) -> np.ndarray:
     """The validation rows; of texts that are written at most JUDGED, always the same, which is said."""
-    if len(rows) <= JUDGED or not any(isinstance(kind, Language) for kind in fitted.targets.values()):
+    if len(rows) <= JUDGED or not any(kind.needs == "stimulus" for kind in fitted.targets.values()):
         return rows
     text = f"the best weights are chosen by {JUDGED:,} of the {len(rows):,} validation rows, always the same"
     say("notice", "validation.some", text, rows=JUDGED, of=len(rows))
@@ -493,8 +497,3 @@ def compared_later(work: Work, key: str, rows: np.ndarray) -> Any:
     kind, target = work.fitted.targets[key], take(work.targets[key], rows)
     weight = None if work.weight is None else work.weight[rows]
     return lambda found: compared(kind, target, found, weight)
-
-
-def class_count(kind: Any) -> int:
-    """Return how many classes a target has (0: it has none)."""
-    return len(kind.classes) if isinstance(kind, Category) else 0

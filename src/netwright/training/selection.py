@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 
 from netwright import registry
-from netwright.data import schema
-from netwright.data.facts import TABLE
+from netwright.data import describe
 from netwright.data.splits import Parts
 from netwright.errors import InputError
 from netwright.evaluation import metrics
 from netwright.events import quiet, say
+from netwright.kinds.base import scored_as
+from netwright.kinds.infer import target_class
 from netwright.recipe import Recipe
 from netwright.runtime.seeds import generator
 from netwright.training import defaults, pipeline
@@ -62,15 +63,15 @@ class _Enough(Exception):
 def called(described: Project) -> bool:
     """Whether families are tried: where that is asked for, and for numbers of a table divided by time (then it is said).
 
-    What grows with time a linear model follows beyond the last row that it learnt, and hidden layers do not (docs/log.md).
+    What grows with time a linear model follows beyond the last row that it learnt, and hidden layers do not (docs/dev/log.md).
     """
     recipe, columns = described.recipe, described.described
     if "family" in recipe.model or not recipe.split.time:
         return recipe.model.get("family") == NAME
-    table = {str(column.kind) for column in columns.inputs} <= set(TABLE)
-    if not table or {str(column.kind) for column in columns.targets} != {"number"}:
+    facts = describe.facts(columns, len(described.table))
+    if not facts.table or any(target_class(column.kind or "").answer != "value" for column in columns.targets):
         return False
-    why = "rows are divided by time, and what grows with it is best followed by another family than what bends"
+    why = "rows are split by time: families differ in how they extrapolate trends"
     say("choice", "model.family", f"family: {NAME}, because {why}; --model names another")
     return True
 
@@ -78,7 +79,7 @@ def called(described: Project) -> bool:
 def pick(described: Project, parts: Parts, world: World) -> tuple[Recipe, list[Try]]:
     """Return the recipe with the family that did best, and all tries. Raises `InputError` where no family fits."""
     recipe = described.recipe
-    facts = schema.facts(described.described, len(parts.train))
+    facts = describe.facts(described.described, len(parts.train))
     alive = [name for name in registry.names("trunks") if name not in OWN and defaults.fits(name, facts)]
     judged = len(parts.validation) or len(parts.train) // 5
     if judged < FEW and len(alive) > 2:
@@ -86,13 +87,13 @@ def pick(described: Project, parts: Parts, world: World) -> tuple[Recipe, list[T
         say(
             "notice",
             "auto.few",
-            f"{NAME}: {judged} rows to judge by cannot tell many families apart: {' and '.join(usual)} are tried",
+            f"{NAME}: {judged} validation rows are too few to compare many families: trying {' and '.join(usual)}",
         )
         alive = usual
     first, _ = defaults.usual(facts)
     alive.sort(key=lambda name: name != first)  # its time is what the others are given
-    kinds = {str(column.kind) for column in described.described.targets}
-    name = recipe.training.metric or metrics.selects(next(iter(kinds))) if len(kinds) == 1 else "score"
+    scored = {scored_as(target_class(column.kind or "")) for column in described.described.targets}
+    name = recipe.training.metric or metrics.selects(next(iter(scored))) if len(scored) == 1 else "score"
     n, tries = len(parts.train), []
     most = MOST_OF_TABLE if facts.table else MOST
     rows = n if len(alive) == 1 else min(n, max(LEAST, min(most, n // SHARE)))

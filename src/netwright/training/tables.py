@@ -1,7 +1,7 @@
 """Large tables of vectors: what a step's gradient says of them are the rows that were read.
 
 torch's gradient of a table is as large as the table: of BERT's 30,522 rows a step reads some hundred, and zeros were written,
-measured and clipped for all others, a tenth of its time (docs/log.md). Here the rows alone are summed and clipped, then laid
+measured and clipped for all others, a tenth of its time (docs/dev/log.md). Here the rows alone are summed and clipped, then laid
 into zeros that are kept, so that any optimizer takes the same step as ever. V rows of a table, D width, n rows that were read.
 """
 

@@ -12,8 +12,7 @@ from netwright.errors import InputError, Problem
 from netwright.events import quiet, say
 from netwright.export.parity import rows as rows_of
 from netwright.inference.model import Model, load
-from netwright.kinds.base import Kind, kind_name
-from netwright.kinds.text import Text
+from netwright.kinds.base import Input
 from netwright.recipe.files import read_recipe
 from netwright.runtime.run import Run, write_json
 from netwright.training import selection
@@ -45,7 +44,7 @@ def distill(
         say(
             "choice",
             "into",
-            "into: mlp, because it kept most of a teacher's lift at many times its rows a second (docs/log.md); --into names another",
+            "into: mlp, because it keeps most of the teacher's gain at many times its speed (docs/dev/log.md); --into names another",
         )
     opened = Run.open(run)
     recipe = read_recipe(opened.recipe)
@@ -63,17 +62,17 @@ def distill(
     }  # fmt: skip
     if given["made"]:  # what stands as the truth of a made row is the teacher's answer too, without its doubts
         given["heads"] = {name: {"teacher_share": 0.9} for name in recipe.target}
-    told = [kind for kind in kinds if isinstance(kind, Text) and kind.tongue]
+    told = [kind for kind in kinds if kind.shared]
     if told and family in READ_TOKENS:
         model = {**READ_TOKENS[family], **model}
-        why = "what the teacher has learnt of them is more than the rows tell of n-grams"
+        why = "the teacher's embedding is better than n-grams from these rows"
         say(
             "choice",
             "tokens",
-            f"{', '.join(kind.columns[0] for kind in told)}: read by the teacher's tokens, because {why}",
+            f"{', '.join(kind.columns[0] for kind in told)}: read with the teacher's tokenizer, because {why}",
         )
         for kind in told:
-            given["columns"][kind.columns[0]] |= {"tokens": "given", "tokenizer": str(run), "length": kind.length}
+            given["columns"][kind.columns[0]] |= {"tokens": "given", "tokenizer": str(run), **kind.cut}
     place = output or f"{str(run).rstrip('/')}-{family}"
     student = train(source, model=model, output=place, settings={**given, **(settings or {})})
     assert student.run is not None
@@ -100,18 +99,18 @@ READ_TOKENS = {
     "recurrent": {},
     "transformer": {},
 }  # by family that takes the teacher's tokens: how
-ENOUGH = 70_000  # rows, with those that are made (docs/log.md)
+ENOUGH = 70_000  # rows, with those that are made (docs/dev/log.md)
 AGAIN = 20  # rows made of each at most (Tang et al. 2019, section 3.3)
 SIZES = {"tiny": {"width": 32, "depth": 1}, "small": {"width": 64, "depth": 2}}
 
 
-def _made(kinds: Iterable[Kind], run: Run) -> int:
+def _made(kinds: Iterable[Input], run: Run) -> int:
     """How many rows are made of the training rows, which is said."""
-    if not any(kind_name(kind) == "text" for kind in kinds):
+    if not any(kind.signal == "sequence" for kind in kinds):
         return 0
     rows = int(run.read(run.about)["rows"])
     count = min(AGAIN * rows, max(0, ENOUGH - rows))
-    why = f"a teacher says little new of rows that it has learnt, and there are {rows:,}"
+    why = f"a teacher adds little on its own training rows, of which there are {rows:,}"
     say(
         "choice",
         "made",
@@ -143,4 +142,4 @@ def _sentence(found: dict[str, Any]) -> str:
     scores = [
         f"{name} {value:.4g} (teacher {one['metrics'][name]['value']:.4g})" for name, value in list(flat.items())[:2]
     ]
-    return f"{', '.join(scores)} on {found['rows']:,} rows; {faster:.1f} times the teacher's rows a second, {two['weights']:,} weights for {one['weights']:,}"
+    return f"{', '.join(scores)} on {found['rows']:,} rows; {faster:.1f} times the teacher's speed, {two['weights']:,} weights for {one['weights']:,}"

@@ -9,23 +9,23 @@ from typing import Any
 from netwright import pretrained
 from netwright.errors import InputError, Problem
 from netwright.inference.model import Model, load
-from netwright.kinds.base import kind_name
-from netwright.nn.heads.text.settings import Manner
+from netwright.kinds.language import written
+from netwright.nn.heads.text.settings import SamplingParams
 from netwright.recipe import validate
 from netwright.training.checkpoint_start import writer
 
 
 def generate(run: str | Path, prompt: str, *, settings: Mapping[str, Any] | None = None) -> Iterator[str]:
-    """Yield what a run, or a pretrained checkpoint, writes after a prompt, as it comes. `settings`: those of `Manner`.
+    """Yield what a run, or a pretrained checkpoint, writes after a prompt, as it comes. `settings`: those of `SamplingParams`.
 
     Raises `InputError` where the run writes no text, the prompt has no room in its context, or a setting is wrong.
     """
-    manner = validate(Manner, dict(settings or {}), where="generate")
+    sampling = validate(SamplingParams, dict(settings or {}), where="generate")
     model = _opened(run)
-    if manner.beams > 1:
-        yield model.generate(prompt, manner=manner)[0].text
+    if sampling.beams > 1:
+        yield model.generate(prompt, sampling=sampling)[0].text
         return
-    yield from model.stream(prompt, manner=manner)
+    yield from model.stream(prompt, sampling=sampling)
 
 
 def chat(
@@ -37,18 +37,19 @@ def chat(
     Returns all messages. What no longer fits into the context is forgotten, oldest first. Raises `InputError` where the run
     writes no answers to messages.
     """
-    manner = validate(Manner, {"temperature": 0.7, "top_p": 0.95, **dict(settings or {})}, where="chat")
+    sampling = validate(SamplingParams, {"temperature": 0.7, "top_p": 0.95, **dict(settings or {})}, where="chat")
     model = _opened(run)
-    if not any(kind_name(kind) == "messages" for kind in model.fitted.targets.values()):
-        what = f"{run} was not trained on conversations"
+    kind = written(model.fitted.targets.values())
+    if kind is None or not kind.conversation:
+        what = f"{run} was not trained on messages"
         raise InputError(
-            Problem("RUN", what, fix=f'netwright generate {run} "the beginning of a text" goes on with one')
+            Problem("RUN", what, fix=f'netwright generate {run} "the beginning of a text" continues a text')
         )
     said: list[dict[str, str]] = [{"role": "system", "content": system}] if system else []
     while (text := ask()) is not None:
         said.append({"role": "user", "content": text})
         parts = []
-        for part in model.stream(said, manner=manner):
+        for part in model.stream(said, sampling=sampling):
             parts.append(part)
             tell(part)
         tell("\n")

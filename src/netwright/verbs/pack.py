@@ -13,6 +13,7 @@ from netwright.errors import InputError, Problem
 from netwright.events import quiet, say
 from netwright.export.package import pins, wheel
 from netwright.inference.model import Model, load
+from netwright.kinds.language import written
 from netwright.runtime.run import standing
 
 FILES = Path(pins.__file__).parent / "files"
@@ -67,31 +68,10 @@ def pack(run: str | Path, *, output: str | Path | None = None) -> dict[str, Any]
 
 def _smoke(model: Model) -> dict[str, Any]:
     """Made-up rows with their answers, or a beginning that something is written after."""
-    if any(kind.written for kind in model.fitted.targets.values()):
+    if written(model.fitted.targets.values()) is not None:
         return {"prompt": dict.fromkeys(model.fitted.columns, "a") if len(model.fitted.columns) > 1 else "a"}
-    forms = {name: kind.form(name) for kind in model.fitted.inputs.values() for name in kind.columns}
-    rows = [{name: _value(form, at) for name, form in forms.items()} for at in range(2)]
+    values = {name: kind.value(name) for kind in model.fitted.inputs.values() for name in kind.columns}
+    rows = [{name: value.sample(at) for name, value in values.items()} for at in range(2)]
     with quiet():
         found = model.predict(rows).drop("id")
     return {"rows": rows, "answers": json.loads(found.write_json())}
-
-
-def _value(form: dict[str, Any], at: int) -> Any:
-    """A value that training might have seen."""
-    match form["form"]:
-        case "number":
-            low, high = form["low"], form["high"]
-            value = low + (high - low) * (at + 1) / 3
-            return round(value) if form["whole"] else value
-        case "list":
-            return form["values"][at % len(form["values"])] if form["values"] else None
-        case "labels":
-            return form["values"][:at]
-        case "date":
-            return "2024-02-29" if not at else "2023-07-01"
-        case "image":
-            shade = (at + 1) * 80
-            row = [[shade] * form["channels"] if form["channels"] > 1 else shade] * form["wide"]
-            return [row] * form["height"]
-        case _:
-            return "a few words that mean little"

@@ -47,7 +47,7 @@ def _streamed(model: Model, stream: Stream, path: Path, job: dict[str, Any], com
     with out.opened(path, job) as parts:
         before, began = parts.rows, time.monotonic()
         if before:
-            say("notice", "predict.resumed", f"goes on behind row {before:,} of {len(stream):,}", rows=before)
+            say("notice", "predict.resumed", f"continuing after row {before:,} of {len(stream):,}", rows=before)
         try:
             with ThreadPoolExecutor(1) as behind:
                 written = behind.submit(lambda: None)

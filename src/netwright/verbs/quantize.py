@@ -14,7 +14,7 @@ from netwright.events import say
 from netwright.export.parity import ROWS
 from netwright.export.parity import rows as rows_of
 from netwright.inference.model import Model, load
-from netwright.kinds.language import Language
+from netwright.kinds.language import written
 from netwright.nn import quantization
 from netwright.runtime import cpu
 from netwright.runtime.run import Run, standing, write_json
@@ -39,7 +39,7 @@ def quantize(
         raise InputError(
             Problem(
                 "--to",
-                f"there is no form {to!r}",
+                f"there is no format {to!r}",
                 allowed=", ".join(quantization.FORMS),
                 fix=nearest(to, quantization.FORMS),
             )
@@ -78,7 +78,7 @@ def quantize(
 def _form(model: Model) -> str:
     """The form of 8 bits that suits a run, said."""
     form, why = "int8", "it answers many rows at a time"
-    if any(isinstance(kind, Language) for kind in model.fitted.targets.values()):
+    if written(model.fitted.targets.values()) is not None:
         form, why = "int8_weights", "it writes, a few rows at a time"
     elif cpu.fast():
         form, why = "int8_weights", "products of 16-bit floats are fast on this processor"

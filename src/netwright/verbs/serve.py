@@ -30,15 +30,13 @@ def serve(runs: list[str], *, settings: Mapping[str, Any] | None = None) -> None
         if importlib.util.find_spec(package) is None:
             raise absent(package, "serve", where="netwright serve")
     if chosen.host not in LOOPBACK and not chosen.key_file:
-        what = f"{chosen.host} can be reached from other machines, and anyone could ask"
+        what = f"{chosen.host} is reachable from other machines without a key"
         fix = "netwright key keys.txt NAME makes a key; then --key-file keys.txt"
         raise InputError(Problem("host", what, allowed="127.0.0.1 without keys", fix=fix))
     for run in runs:  # before processes are started for it
         folder = Path(run.partition("=")[2] or run)
         if not Run.open(folder).weights.exists():
-            raise InputError(
-                Problem(str(folder), "this run was not finished", fix=f"netwright train --resume {folder}")
-            )
+            raise InputError(Problem(str(folder), "this run is not complete", fix=f"netwright train --resume {folder}"))
     listener = _listener(chosen)
     try:
         _run(runs, chosen, listener)
@@ -75,7 +73,7 @@ def _run(runs: list[str], settings: Settings, listener: socket.socket) -> None:
         from netwright.serve.app import built
 
         app = built(runs, settings)
-        say("result", "serve.ready", f"serves {', '.join(runs)} on {where}; Ctrl-C stops it", address=where)
+        say("result", "serve.ready", f"serving {', '.join(runs)} on {where}; Ctrl-C stops it", address=where)
         Server(Config(app, **common)).run(sockets=[listener])
         return
     from netwright.serve.app import ENVIRONMENT
@@ -87,5 +85,5 @@ def _run(runs: list[str], settings: Settings, listener: socket.socket) -> None:
             "netwright.serve.app:from_environment", factory=True, workers=settings.workers, timeout_worker_healthcheck=60,
             **common,
         )  # fmt: skip
-        say("result", "serve.ready", f"serves {', '.join(runs)} on {where} by {settings.workers} processes; Ctrl-C stops it", address=where)  # fmt: skip
+        say("result", "serve.ready", f"serving {', '.join(runs)} on {where} by {settings.workers} processes; Ctrl-C stops it", address=where)  # fmt: skip
         Multiprocess(config, sockets=[listener]).run()

@@ -1,4 +1,4 @@
-"""Show: what a run is, what it scored, and what it said on its way."""
+"""Show a run: settings, scores and events."""
 
 from __future__ import annotations
 

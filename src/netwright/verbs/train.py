@@ -23,8 +23,7 @@ from netwright.errors import InputError, Interrupted, Problem
 from netwright.evaluation.evaluate import cross_validated, learnt, measured
 from netwright.events import Event, listening, say
 from netwright.inference.model import Model, flat, load
-from netwright.kinds.category import Category
-from netwright.kinds.language import Language
+from netwright.kinds.language import written
 from netwright.nn import lora
 from netwright.nn.trunks.module.settings import Settings as Module
 from netwright.recipe import Recipe
@@ -84,9 +83,7 @@ def train(
         chosen = family_settings(declared.model)  # before any row is read
         if isinstance(chosen, Module) and module is None:
             fix = "netwright.train(data, model=your_module), or name a family, as in --model mlp"
-            raise InputError(
-                Problem("model.family", "module is your own network, which Python alone can give", fix=fix)
-            )
+            raise InputError(Problem("model.family", "a module of your own can only be given in Python", fix=fix))
     source = declared.data if data is None else data
     _free_folder(source, output)
     clock = Clock()
@@ -104,7 +101,7 @@ def train(
 
 @contextmanager
 def _left(run: Run, *, fresh: bool) -> Iterator[None]:
-    """What is left where a training ends early: the command to go on; nothing where no step of a fresh run was kept."""
+    """When training ends early: print the command to resume, or delete a new run without a checkpoint."""
     try:
         yield
     except KeyboardInterrupt:
@@ -125,8 +122,8 @@ def _alone(folder: Path, given: Mapping[str, Any]) -> None:
     ]
     named = list(dict.fromkeys(flat))
     if named:
-        what = f"{', '.join(named)} cannot change while a run is resumed"
-        fix = f"leave it out, or begin a new run from its weights: netwright train DATA --model {folder}"
+        what = f"{', '.join(named)} cannot change when a run is resumed"
+        fix = f"leave it out, or start a new run from its weights: netwright train DATA --model {folder}"
         raise InputError(Problem("--resume", what, fix=fix))
 
 
@@ -188,8 +185,8 @@ def _gone_on(run: Run, data: Any, module: torch.nn.Module | None, world: World) 
     table = pipeline.read(recipe, source)
     clock.lap("reading")
     if table.fingerprint != about["fingerprint"]:
-        fix = f"put it back, or begin anew, or go on from its weights: netwright train DATA --model {folder}"
-        what = f"has changed since {folder} was begun"
+        fix = f"restore it, start over, or start from its weights: netwright train DATA --model {folder}"
+        what = f"has changed since {folder} was started"
         place = shown(source) if isinstance(source, str | Path) else "data"
         raise InputError(Problem(place, what, allowed="the same content, byte for byte", fix=fix))
     plan = Plan.model_validate(run.read(run.plan)) if run.plan.exists() else None
@@ -214,7 +211,7 @@ def _prepared(recipe: Recipe, table: Table, clock: Clock) -> Ready:
     start = Run.open(named) if named and not pretrained.is_one(named) else None
     if start is not None and (form := start.read(start.about).get("weights")):
         fix = "name the run that it was made of"
-        raise InputError(Problem("model", f"the weights of {named} are {form}, and nothing learns in them", fix=fix))
+        raise InputError(Problem("model", f"the weights of {named} are {form} and cannot be trained", fix=fix))
     if start is not None and (words := _goes_on_writing(recipe, start)) is not None:
         recipe, start = words, None
     elif start is not None:
@@ -225,8 +222,10 @@ def _prepared(recipe: Recipe, table: Table, clock: Clock) -> Ready:
     own = parts
     if recipe.split.folds:  # the folds test; the network that is kept learns from those rows too
         own = Parts(np.sort(np.concatenate([parts.train, parts.test])), parts.validation, np.zeros(0, np.int64))
-        text = f"{recipe.split.folds} folds test every row once; the network that is kept learns from {len(own.train):,} rows"
-        say("choice", "split.folds", f"{text}, and {len(own.validation):,} choose its weights")
+        text = (
+            f"{recipe.split.folds} folds test every row once; the saved network is trained on {len(own.train):,} rows"
+        )
+        say("choice", "split.folds", f"{text}, with {len(own.validation):,} validation rows")
     tried: list[selection.Try] = []
     if selection.called(described):
         chosen, tried = selection.pick(described, own, World.joined())
@@ -236,13 +235,13 @@ def _prepared(recipe: Recipe, table: Table, clock: Clock) -> Ready:
     work = pipeline.prepare_rows(described, own, start=start)
     clock.lap("fitting the kinds, encoding the rows")
     for kind in work.fitted.targets.values():
-        if isinstance(kind, Category) and len(kind.classes) < 2:
+        if kind.answer == "one_of" and len(kind.classes) < 2:
             held = (
                 f"all {len(own.train):,} training rows are {kind.classes[0]!r}"
                 if kind.classes
                 else "no training row has a value"
             )
-            fix = "give more rows, or divide them otherwise: --split.column, --split.test 0 --split.validation 0"
+            fix = "give more rows, or split them differently: --split.column, --split.test 0 --split.validation 0"
             raise InputError(Problem(f"target {kind.columns[0]}", held, allowed="at least two classes", fix=fix))
     return Ready(described, parts, work, clock, tried)
 
@@ -294,13 +293,13 @@ def _finished(ready: Ready, run: Run | None, plan: Plan | None, module: torch.nn
 
 def _keep_texts(run: Run, ready: Ready, work: Work) -> None:
     """Of a run that writes: its tokenizer, and some rows that it never learnt, by which exports are proven."""
-    texts = [kind for kind in work.fitted.targets.values() if isinstance(kind, Language)]
+    text = written(work.fitted.targets.values())
     held = work.parts.test if len(work.parts.test) else work.parts.validation
-    if texts and len(held):
+    if text is not None and len(held):
         names = [*work.fitted.columns, *(kind.columns[0] for kind in work.fitted.targets.values())]
         with replacing(run.rows) as temporary:
             ready.described.table.frame[held[:KEPT]].select(names).write_ndjson(temporary)
-        write_text(run.tokenizer, texts[0].tokenizer)
+        write_text(run.tokenizer, text.tokenizer)
 
 
 def _keep_plan(run: Run | None, clock: Clock) -> Any:
@@ -319,11 +318,10 @@ def _goes_on_writing(recipe: Recipe, start: Run) -> Recipe | None:
 
     None where the target is the same, or the run writes no text.
     """
-    kinds = Fitted.from_json(start.read(start.kinds)).targets.values()
-    ours = next((kind for kind in kinds if isinstance(kind, Language)), None)
+    ours = written(Fitted.from_json(start.read(start.kinds)).targets.values())
     if ours is None or len(recipe.target) != 1 or recipe.target == (ours.columns[0],):
         return None
-    say("choice", "model.start", f"goes on from {start.folder}: its tokenizer, context and weights are taken over")
+    say("choice", "model.start", f"starting from {start.folder}: using its tokenizer, context length and weights")
     own = {"tokenizer": str(start.tokenizer), "tokens": ours.tokens, "length": ours.length}
     (name,) = recipe.target
     return recipe.model_copy(update={"columns": {**recipe.columns, name: {**own, **recipe.columns.get(name, {})}}})
@@ -335,7 +333,7 @@ def _taken_over(recipe: Recipe, start: Run) -> Recipe:
     if theirs.target != recipe.target:
         what = f"{', '.join(recipe.target) or 'none is named'}, but {start.folder} predicts {', '.join(theirs.target)}"
         raise InputError(Problem("target", what, fix=f"--target {','.join(theirs.target)}"))
-    say("choice", "model.start", f"goes on from {start.folder}: its kinds, vocabularies and weights are taken over")
+    say("choice", "model.start", f"starting from {start.folder}: using its kinds, vocabularies and weights")
     split, heads = recipe.split, {**theirs.heads, **recipe.heads}
     if split.seed is None:  # what it learnt is not to measure now
         split = split.model_copy(update={"seed": theirs.split_seed})

@@ -48,7 +48,7 @@ class Address:
         ('shop.db', '/data/shop.db')
         """
         if not self.rest.startswith("/"):
-            fix = f"three slashes before the path: {self.scheme}:///{self.rest}"
+            fix = f"write three slashes before the path: {self.scheme}:///{self.rest}"
             raise InputError(Problem(self.plain, "names no file", fix=fix))
         return self.rest[1:]
 
@@ -108,7 +108,7 @@ def address(text: str) -> Address | None:
     scheme = match[1].lower().partition("+")[0]  # postgresql+psycopg, as SQLAlchemy writes it
     if scheme not in _NAMES:
         fix = "write the rows to a CSV or Parquet file, or give a frame from Python"
-        raise InputError(Problem(f"{scheme}://...", "no source reads such an address", allowed=FORMS, fix=fix))
+        raise InputError(Problem(f"{scheme}://...", "no source reads such a URL", allowed=FORMS, fix=fix))
     return Address(_NAMES[scheme], text[match.end() :])
 
 
@@ -130,4 +130,4 @@ def refuse_password(text: str | None, *, setting: str) -> None:
     found = None if text is None else address(text)
     if found is not None and found.has_password:
         fix = "leave it out and set PGPASSWORD, or put it into ~/.pgpass"
-        raise InputError(Problem(setting, f"{found.plain} is written with a password, which a run would keep", fix=fix))
+        raise InputError(Problem(setting, f"{found.plain} contains a password, which the run would store", fix=fix))

@@ -126,7 +126,7 @@ def say_mended(mended: Mended, columns: list[str], name: str) -> None:
     """Say where blanks were stripped, and which texts were read as missing, empty cells aside."""
     touched = [column for column in columns if column in mended.blanks]
     if touched:
-        text = f"{name}: blanks round the cells of {counted(len(touched), 'column')} were stripped ({_few(touched)})"
+        text = f"{name}: spaces around the cells of {counted(len(touched), 'column')} were stripped ({_few(touched)})"
         say("notice", "read.blanks", text, columns=touched)
     found: dict[str, dict[str, int]] = {}
     for column in columns:

@@ -44,7 +44,7 @@ def readable(path: Path) -> Iterator[None]:
         yield
     except PermissionError as error:
         raise InputError(
-            Problem(str(path), "may not be read by this user", fix=f"change its permissions: chmod u+r {path.name}")
+            Problem(str(path), "is not readable by this user", fix=f"change its permissions: chmod u+r {path.name}")
         ) from error
     except OSError as error:
         raise InputError(Problem(str(path), f"could not be read: {error.strerror or error}")) from error
@@ -78,7 +78,7 @@ def load(path: Path) -> tuple[bytes, str]:
             raw = gzip.decompress(raw)
         except (OSError, EOFError, zlib.error) as error:
             raise InputError(
-                Problem(path.name, f"the gzip file is broken: {error}", fix="download or pack it again")
+                Problem(path.name, f"the gzip file is damaged: {error}", fix="download or pack it again")
             ) from error
     elif path.suffix.lower() == ".gz" and raw:
         raise InputError(Problem(path.name, "is named .gz but is not gzip", fix="drop .gz from its name"))
@@ -96,7 +96,7 @@ def to_utf8(raw: bytes, encoding: str | None, *, name: str) -> bytes:
     if encoding is None or is_utf8(encoding):
         raw = raw.removeprefix(codecs.BOM_UTF8)
         if b"\0" in raw[:4096]:
-            what = "holds null bytes, as UTF-16 without its mark does, or a file that is not text"
+            what = "holds null bytes, like UTF-16 without a byte order mark, or a file that is not text"
             raise InputError(Problem(name, what, fix="--read.encoding utf-16-le, if it is text"))
         if not raw.isascii():
             check_utf8(raw, name)
@@ -173,5 +173,5 @@ def _near(line: bytes, place: int, encoding: str) -> str:
 
 def say_blank_lines(ids: Sequence[str]) -> None:
     """Say which blank lines between rows are no rows."""
-    text = f"{counted(len(ids), 'blank line')} {'is no row' if len(ids) == 1 else 'are no rows'}"
+    text = f"{counted(len(ids), 'blank line')} skipped"
     say_rows("read.blank_lines", text, ids, kind="notice")

@@ -105,7 +105,7 @@ def found_delimiter(raw: bytes, path: Path) -> str:
         return promised
     if guess.delimiter != promised:
         shown = "a tab" if guess.delimiter == "\t" else repr(guess.delimiter)
-        reason = f"it parts {guess.share:.0%} of the first {guess.lines} lines into {guess.cells} cells"
+        reason = f"it splits {guess.share:.0%} of the first {guess.lines} lines into {guess.cells} cells"
         say("choice", "read.delimiter", f"{path.name}: {shown}, because {reason}", value=guess.delimiter)
     return guess.delimiter
 
@@ -126,7 +126,7 @@ def _rows(raw: bytes, delimiter: str, quotes: bool | None, name: str) -> tuple[b
         plain = scan(raw, delimiter, quotes=False)
         assert plain is not None
         if len(np.unique(plain.cells[plain.end - plain.start > 1])) == 1:
-            text = f"{name}: quote marks are plain characters, because they do not enclose whole cells"
+            text = f"{name}: quote marks are ordinary characters, because they do not enclose whole cells"
             say("choice", "read.quotes", text, value=False)
             return raw, plain, False
     text, lines = regular(raw.decode(), delimiter, name=name)
@@ -247,8 +247,8 @@ def _mending(lines: np.ndarray, cells: np.ndarray, count: int, width: int, setti
     usual = int(np.bincount(cells).argmax())
     alike = lines[cells == usual]
     if settings.header and width == 1 and len(alike) >= 0.9 * count:
-        return f"line 1 is no header but a title or a remark, where the header is line {alike[0]}: delete the lines above it"
-    return "mend these lines, name another --read.delimiter, or leave them out with --read.bad_rows leave_out"
+        return f"line 1 is a title, not the header, if the header is line {alike[0]}: delete the lines above it"
+    return "fix these lines, name another --read.delimiter, or leave them out with --read.bad_rows leave_out"
 
 
 def _parse(raw: bytes, rows: Rows, names: list[str], delimiter: str, quotes: bool) -> pl.DataFrame:
@@ -282,5 +282,5 @@ def doubt_header(frame: pl.DataFrame, name: str) -> None:
     """Warn where the header looks like a row: a name that is a number, above numbers."""
     numbers = [c for c in frame.columns if frame[c].dtype.is_numeric() and c.replace(".", "", 1).lstrip("+-").isdigit()]
     if numbers:
-        text = f"{name}: the header's {', '.join(numbers[:5])} look like a row's cells; if so, --read.header false"
+        text = f"{name}: the header's {', '.join(numbers[:5])} look like data; if so, --read.header false"
         say("warning", "read.header", text, columns=numbers)

@@ -119,7 +119,7 @@ def _opened(data: Path) -> Any:
             return openpyxl.load_workbook(data, data_only=True)
     except (BadZipFile, KeyError, ValueError, OSError) as error:
         text = str(error).partition("\n")[0]
-        raise InputError(Problem(data.name, f"is not a whole .xlsx file: {text}", fix="save it again")) from error
+        raise InputError(Problem(data.name, f"is not a complete .xlsx file: {text}", fix="save it again")) from error
 
 
 def _asked(book: Any, asked: str | None, file: str) -> tuple[str, str]:
@@ -134,9 +134,7 @@ def _asked(book: Any, asked: str | None, file: str) -> tuple[str, str]:
         return name, part if name != part else ""
     full = [name for name, sheet in sheets.items() if sheet.sheet_state == "visible" and _any(sheet)]
     if not full:
-        raise InputError(
-            Problem(file, "no sheet that is shown holds values", fix=f"--read.sheet; {nearest('', sheets)}")
-        )
+        raise InputError(Problem(file, "no visible sheet has values", fix=f"--read.sheet; {nearest('', sheets)}"))
     if len(full) > 1:
         others = ", ".join(full[1:6]) + (", ..." if len(full) > 6 else "")
         text = f"{file}: the sheet {full[0]!r}, because it is the first with values; --read.sheet for {others}"
@@ -158,7 +156,7 @@ def _cells(sheet: Any, part: str, where: str) -> Cells:
             bounds = range_boundaries(part.replace("$", ""))
         except ValueError as error:
             raise InputError(
-                Problem("read.sheet", f"{part!r} is no part of a sheet", allowed="such as A3:F100")
+                Problem("read.sheet", f"{part!r} is not a range of a sheet", allowed="such as A3:F100")
             ) from error
         left, top, right, bottom = (
             given or known for given, known in zip(bounds, (left, top, right, bottom), strict=True)
@@ -186,7 +184,7 @@ def _fill_merged(sheet: Any, cells: Cells, where: str) -> None:
             row[left : right + 1] = [cells.rows[top][left]] * len(row[left : right + 1])
         filled.append(str(area))
     if filled:
-        text = f"{where}: {len(filled):,} merged ranges hold their value in each of their cells"
+        text = f"{where}: {len(filled):,} merged ranges: their value is repeated in each cell"
         say_rows("read.merged", text, filled, kind="notice")
 
 
@@ -242,7 +240,7 @@ def _header(cells: Cells, lines: list[int], settings: Read, where: str) -> tuple
     blank = [row for row in range(top, lines[-1]) if row not in counts]
     if blank:
         ids = [f"{where}:{cells.first_row + row}" for row in blank]
-        say_rows("read.blank_lines", f"{len(ids):,} blank rows are no rows", ids, kind="notice")
+        say_rows("read.blank_lines", f"{len(ids):,} blank rows are skipped", ids, kind="notice")
     return cells.rows[top], [row for row in lines if row > top]
 
 

@@ -87,7 +87,7 @@ def _file(path: Path, settings: Read) -> Table:
     table = csv.read(path, settings.model_copy(update=given))
     if not bare:
         return table
-    text = "it has no header, as CoLA's have none; its source and its mark are left out: the mark says the label"
+    text = "it has no header, as CoLA's have none; its source and its mark are left out: they repeat the label"
     say("choice", "read.header", f"{path.name}: {text}")
     frame = table.frame.rename(dict(zip(table.columns, _COLA, strict=True))).select("sentence", "label")
     return replace(table, frame=frame)
@@ -105,11 +105,11 @@ def _test(data: Path, settings: Read, columns: list[str]) -> Table | None:
         with path.open("rb") as stream:
             header = stream.readline(1 << 16).decode(errors="replace").rstrip("\r\n").split("\t")
         if not set(columns) - set(header):
-            text = f"{_dev(data)} chooses the best weights and test.tsv measures, because test.tsv has all columns"
+            text = f"{_dev(data)} is the validation set and test.tsv the test set, because test.tsv has all columns"
             say("choice", "read.splits", f"{data}: {text}")
             return _file(path, settings)
-    why = "test.tsv is not read, because it lacks labels" if path.is_file() else "there is no test.tsv"
-    text = f"{_dev(data)} measures ({why}); the rows that choose the best weights are drawn from train.tsv"
+    why = "test.tsv is not read, because it has no labels" if path.is_file() else "there is no test.tsv"
+    text = f"{_dev(data)} is the test set ({why}); validation rows are drawn from train.tsv"
     say("choice", "read.splits", f"{data}: {text}")
     return None
 
@@ -124,7 +124,7 @@ def _shared(parts: dict[str, Table], data: Path) -> list[str]:
     lost = [name for part in parts.values() for name in part.columns if name not in shared]
     if lost:
         names = ", ".join(dict.fromkeys(lost))
-        say("warning", "read.columns", f"{data}: columns that not all files have are left out: {names}")
+        say("warning", "read.columns", f"{data}: columns missing in some files are left out: {names}")
     return shared
 
 

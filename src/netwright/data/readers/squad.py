@@ -71,7 +71,7 @@ def read(data: Path, settings: Read) -> Table:
     rows, bad = _questions(whole, data.name)
     if bad and (settings.bad_rows == "refuse" or len(bad) == len(rows)):
         shown = [Problem(f"{data.name}:{number}", why, allowed=_ALLOWED) for number, why in list(bad.items())[:5]]
-        fix = "mend them, or leave them out with --read.bad_rows leave_out"
+        fix = "fix them, or leave them out with --read.bad_rows leave_out"
         raise InputError(*shown, Problem(data.name, f"{len(bad):,} of {len(rows):,} questions cannot be read", fix=fix))
     if bad:
         ids = [f"{data.name}:{number}" for number in bad]
@@ -101,7 +101,7 @@ def _questions(whole: Any, name: str) -> tuple[list[tuple[Any, ...]], dict[int, 
                     if why:
                         bad[len(rows)] = why
     except (KeyError, TypeError, AttributeError) as error:
-        what = f"is not in SQuAD's form after {len(rows):,} questions: {error!r}"
+        what = f"is not in SQuAD's format after {len(rows):,} questions: {error!r}"
         raise InputError(Problem(name, what, allowed=_ALLOWED)) from error
     return rows, bad
 

@@ -108,7 +108,7 @@ def read(data: Path, settings: Read) -> Table:
     if bad and (settings.bad_rows == "refuse" or len(bad) >= len(texts)):
         allowed = "word/TAG, parted by blanks" if form == "slash" else "a word and as many tags on each line"
         shown = [Problem(f"{data.name}:{line}", why, allowed=allowed) for line, why in list(bad.items())[:5]]
-        fix = "mend them, or leave their texts out with --read.bad_rows leave_out"
+        fix = "fix them, or leave their texts out with --read.bad_rows leave_out"
         raise InputError(*shown, Problem(data.name, f"{len(bad):,} texts cannot be read", fix=fix))
     if bad:
         ids = [f"{data.name}:{line}" for line in bad]

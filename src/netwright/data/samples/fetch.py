@@ -73,11 +73,11 @@ def check(path: Path, sha256: str, *, what: str) -> None:
     >>> _ = path.write_bytes(b"a")
     >>> check(path, "0" * 64, what="a")
     Traceback (most recent call last):
-    netwright.errors.InputError: a: has the SHA-256 ca978112..., not 00000000.... To mend it: ...
+    netwright.errors.InputError: a: has the SHA-256 ca978112..., not 00000000.... Fix: ...
     """
     got = hashlib.sha256(path.read_bytes()).hexdigest()
     if got != sha256:
-        fix = "do not use it: it is not what netwright was made with; pip install --upgrade netwright, or tell us"
+        fix = "do not use it: its content is not the expected one; pip install --upgrade netwright, or report it"
         raise InputError(Problem(what, f"has the SHA-256 {got[:8]}..., not {sha256[:8]}...", fix=fix))
 
 
@@ -110,6 +110,6 @@ def _downloaded(archive: Archive, folder: Path) -> Path:
     if done.returncode or len(found) != 1:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()
         said = lines[-1].removeprefix("ERROR: ") if lines else f"exit status {done.returncode}"
-        fix = "look whether pip reaches its index; the samples of scikit-learn (such as iris) need no network"
+        fix = "check that pip reaches its index; the samples of scikit-learn (such as iris) need no network"
         raise InputError(Problem(str(archive), f"pip could not download it: {said}", fix=fix))
     return found[0]

@@ -1,8 +1,10 @@
 """Baselines: what one would pick instead of a network, fitted on the same training rows. One file each. No torch.
 
-The folder is the registry: a module gives `NAME`, `suits(columns, target)` (columns: name → kind) and
-`answer(train, test, *, validation, columns, target, classes, seed)`, whose result has the form that
-`netwright.evaluation.metrics` takes. What the user must know of a fit is said as an event (`rows.note`) and ends in its note.
+The folder is the registry: a module gives `NAME`, `TARGETS` (what it answers), `READS` (kinds of columns it looks at) of which
+there are to be at least `LEAST`, and `answer(train, test, *, validation, columns, target, classes, seed)`, whose result has
+the form that `netwright.evaluation.metrics` takes. A target is what its head gives (`value`, `one_of`, `some_of`), or where
+that is of its own whose metrics measure it (`text`, `tags`). What the user must know of a fit is said as an event
+(`rows.note`) and ends in its note.
 """
 
 from __future__ import annotations
@@ -23,14 +25,17 @@ __all__ = ["Rows", "compare", "suitable"]
 
 
 def suitable(columns: Mapping[str, str], target: str) -> tuple[str, ...]:
-    """Return the baselines that can answer this kind of target from columns of these kinds.
+    """Return the baselines that can answer such a target from columns of these kinds.
 
-    >>> suitable({"age": "number", "review": "text"}, "category")
+    >>> suitable({"age": "number", "review": "text"}, "one_of")
     ('boosting', 'constant', 'linear', 'tfidf')
     """
-    return tuple(
-        name for name in registry.names("baselines") if registry.find("baselines", name).suits(columns, target)
-    )
+
+    def suits(name: str) -> bool:
+        module = registry.find("baselines", name)
+        return target in module.TARGETS and sum(kind in module.READS for kind in columns.values()) >= module.LEAST
+
+    return tuple(name for name in registry.names("baselines") if suits(name))
 
 
 def compare(
@@ -39,7 +44,7 @@ def compare(
 ) -> dict[str, dict[str, Any]]:  # fmt: skip
     """Fit every baseline that suits on `train`, and return {name: {"answer", "seconds", "note"}} for the test rows.
 
-    `columns` names the input columns with their kinds, `target` is the target's kind, and `classes` counts the classes
+    `columns` names the input columns with their kinds, `target` says what is answered (see above), and `classes` counts the classes
     or labels. The validation rows only choose between variants. A baseline that cannot be fitted on these rows (it
     raises ValueError) has the answer None and says why in its note.
     """

@@ -11,11 +11,7 @@ import numpy as np
 from netwright.evaluation.baselines.rows import Rows
 
 NAME = "constant"
-
-
-def suits(columns: dict[str, str], target: str) -> bool:
-    """It needs no column."""
-    return target in ("category", "number", "labels")
+TARGETS, READS, LEAST = ("one_of", "value", "some_of"), (), 0
 
 
 def answer(
@@ -26,9 +22,9 @@ def answer(
     weight = np.ones(len(train)) if train.weight is None else train.weight
     if not weight.sum() > 0:
         raise ValueError("there are no training rows")
-    if target == "number":
+    if target == "value":
         return {"value": np.full(len(test), np.average(train.truth, weights=weight))}
-    if target == "labels":
+    if target == "some_of":
         shares = np.average(train.truth, axis=0, weights=weight)
     else:
         shares = np.bincount(train.truth, weights=weight, minlength=classes) / weight.sum()

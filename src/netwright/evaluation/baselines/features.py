@@ -10,6 +10,8 @@ import polars as pl
 
 from netwright.evaluation.baselines.rows import columns_of
 from netwright.kinds import parse
+from netwright.kinds.base import cells
+from netwright.kinds.values.category import text_of
 
 
 def numbers(frames: list[pl.DataFrame], columns: Mapping[str, str]) -> list[np.ndarray]:
@@ -24,7 +26,7 @@ def numbers(frames: list[pl.DataFrame], columns: Mapping[str, str]) -> list[np.n
         if columns[name] == "date":
             read = parse.dates(joined).cast(pl.Int64).cast(pl.Float64) / 1e6
         else:
-            read = parse.numbers(joined)[0]
+            read = parse.numbers(joined)
         values = read.to_numpy()
         out[:, place] = np.where(np.isfinite(values), values, np.nan)
     return np.split(out, np.cumsum([frame.height for frame in frames])[:-1])
@@ -32,7 +34,7 @@ def numbers(frames: list[pl.DataFrame], columns: Mapping[str, str]) -> list[np.n
 
 def categories(frame: pl.DataFrame, columns: Mapping[str, str]) -> np.ndarray:
     """(n, k) objects: category columns as texts, None where missing."""
-    found = [_text(frame[name]).to_list() for name in columns_of(columns, "category")]
+    found = [list(map(text_of, cells(frame[name]))) for name in columns_of(columns, "category")]
     out = np.empty((frame.height, len(found)), object)
     for index, values in enumerate(found):
         out[:, index] = values
@@ -44,13 +46,6 @@ def texts(frame: pl.DataFrame, columns: Mapping[str, str]) -> list[str]:
     names = columns_of(columns, "text")
     joined = frame.select(pl.concat_str([pl.col(name).cast(pl.String).fill_null("") for name in names], separator="\n"))
     return joined.to_series().to_list()
-
-
-def _text(column: pl.Series) -> pl.Series:
-    if column.dtype.is_float():
-        column = column.fill_nan(None)
-    text = column.cast(pl.String).str.strip_chars()
-    return text.set(text == "", None)
 
 
 def bags(variant: str, most: int) -> Any:

@@ -10,12 +10,8 @@ from netwright.evaluation.baselines.nearest import joined
 from netwright.evaluation.baselines.rows import Rows, columns_of
 
 NAME = "lead"
+TARGETS, READS, LEAST = ("text",), ("text",), 1
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\s\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
-
-
-def suits(columns: dict[str, str], target: str) -> bool:
-    """Whether a text is to be written after a text."""
-    return target == "text" and bool(columns_of(columns, "text"))
 
 
 def answer(

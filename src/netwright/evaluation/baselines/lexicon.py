@@ -16,11 +16,7 @@ from netwright.evaluation.baselines.rows import Rows, columns_of
 from netwright.kinds import words
 
 NAME = "lexicon"
-
-
-def suits(columns: dict[str, str], target: str) -> bool:
-    """It takes tags of a text's words."""
-    return target == "tags" and bool(columns_of(columns, "text"))
+TARGETS, READS, LEAST = ("tags",), ("text",), 1
 
 
 def answer(

@@ -17,14 +17,10 @@ from netwright.evaluation.baselines.models import fitted_answer
 from netwright.evaluation.baselines.rows import Rows, check, columns_of
 
 NAME = "linear"
+TARGETS, READS, LEAST = ("one_of", "value", "some_of"), ("number", "category", "date"), 1
 ROWS = 100_000  # a linear model has long seen enough by then (assumed), and takes under a minute
 STEPS = 1_000
 DENSE = 0.3  # share of values other than 0 from which a full matrix is faster, as in scikit-learn's ColumnTransformer
-
-
-def suits(columns: dict[str, str], target: str) -> bool:
-    """It takes a table's columns."""
-    return target in ("category", "number", "labels") and bool(columns_of(columns, "number", "category", "date"))
 
 
 def answer(

@@ -29,9 +29,9 @@ def fitted_answer(
     Labels are fitted one by one, each against the rest. A class without training rows has the probability 0. Raises
     ValueError where scikit-learn cannot fit these rows.
     """
-    if target == "number":
+    if target == "value":
         return {"value": _fit(regressor(), train, truth, weight).predict(test).astype(np.float64).reshape(-1)}
-    if target == "labels":
+    if target == "some_of":
         labels = [_label(classifier, train, test, truth[:, c], weight) for c in range(truth.shape[1])]
         return {"probability": np.column_stack(labels)}
     model = _fit(classifier(), train, truth, weight)

@@ -12,13 +12,9 @@ import numpy as np
 from netwright.evaluation.baselines.rows import Rows, columns_of, note
 
 NAME = "nearest"
+TARGETS, READS, LEAST = ("text",), ("text",), 1
 MOST = 100_000  # training rows that are looked through
 SLICE = 256  # rows that are looked up at once
-
-
-def suits(columns: dict[str, str], target: str) -> bool:
-    """Whether a text is to be written after a text."""
-    return target == "text" and bool(columns_of(columns, "text"))
 
 
 def answer(

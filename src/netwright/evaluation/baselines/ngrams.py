@@ -16,13 +16,9 @@ import numpy as np
 from netwright.evaluation.baselines.rows import Rows, note
 
 NAME = "ngrams"
+TARGETS, READS, LEAST = ("text",), (), 0
 ORDER, BYTES = 5, 257  # the last symbol, 256, begins and ends a text
 MOST = 8_000_000  # bytes that are counted: bounds time (about 15 s) and memory
-
-
-def suits(columns: dict[str, str], target: str) -> bool:
-    """Whether the target is text that is written."""
-    return target in ("text", "messages")
 
 
 def answer(

@@ -22,6 +22,7 @@ from netwright.kinds import words
 from netwright.kinds.span import Right
 
 NAME = "overlap"
+TARGETS, READS, LEAST = ("span",), ("text",), 2
 LOOK = 2000  # training rows by which the limit is chosen
 _TOKEN = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]|[^\W_]+")
 _SENTENCE = re.compile(r"[^.!?。！？；;\n]+[.!?。！？；;\n]*(?=\s|$|[^\x00-\x7f])|[^\n]+")
@@ -34,11 +35,6 @@ class Word:
     text: str
     begin: int
     end: int
-
-
-def suits(columns: dict[str, str], target: str) -> bool:
-    """It takes a text and what is asked of it."""
-    return target == "span" and len(columns_of(columns, "text")) > 1
 
 
 def answer(

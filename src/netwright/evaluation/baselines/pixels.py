@@ -13,15 +13,11 @@ from netwright.evaluation.baselines.models import fitted_answer
 from netwright.evaluation.baselines.rows import Rows, check, columns_of, note
 
 NAME = "pixels"
+TARGETS, READS, LEAST = ("one_of", "value", "some_of"), ("image",), 1
 ROWS = 20_000
 SIDE = 32
 STEPS = 200
 AT_A_TIME = 1_000  # images made into floats at a time
-
-
-def suits(columns: dict[str, str], target: str) -> bool:
-    """It takes images."""
-    return target in ("category", "number", "labels") and bool(columns_of(columns, "image"))
 
 
 def answer(

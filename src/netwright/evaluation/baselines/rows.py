@@ -11,6 +11,7 @@ import polars as pl
 from netwright.events import say
 
 NOTE = "baseline.note"
+SCORED = {"one_of": "category", "value": "number", "some_of": "labels"}  # whose metrics measure such answers
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def check(train: Rows, target: str) -> None:
     """Raise ValueError where there are no training rows, or all are of one class."""
     if not len(train):
         raise ValueError("there are no training rows")
-    if target == "category" and len(np.unique(train.truth)) < 2:
+    if target == "one_of" and len(np.unique(train.truth)) < 2:
         raise ValueError("all training rows are of one class")
 
 

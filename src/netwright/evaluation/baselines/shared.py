@@ -17,13 +17,9 @@ from netwright.evaluation.baselines.rows import Rows, columns_of, note
 from netwright.kinds import words
 
 NAME = "shared"
+TARGETS, READS, LEAST = ("match",), ("text",), 2
 TEXTS = 100_000
 WEIGHTS = 1_000_000
-
-
-def suits(columns: dict[str, str], target: str) -> bool:
-    """It compares two texts."""
-    return target == "match" and len(columns_of(columns, "text")) > 1
 
 
 def answer(

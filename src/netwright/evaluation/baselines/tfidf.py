@@ -15,20 +15,16 @@ import numpy as np
 from netwright.evaluation import metrics
 from netwright.evaluation.baselines import features
 from netwright.evaluation.baselines.models import fitted_answer
-from netwright.evaluation.baselines.rows import Rows, check, columns_of, note
+from netwright.evaluation.baselines.rows import SCORED, Rows, check, note
 
 NAME = "tfidf"
+TARGETS, READS, LEAST = ("one_of", "value", "some_of"), ("text",), 1
 ROWS = 50_000
 WORD_LETTERS = 50_000_000  # in the training texts: about 20 s (measured); more: fewer rows
 CHARACTER_LETTERS = 10_000_000  # about 30 s (measured); more: words only
 WEIGHTS = 5_000_000  # of a classifier: its optimizer keeps about 22 copies, 1 GB; the rarest n-grams are left out
 STEPS = 1_000
 HELD_OUT = 0.2  # of the training rows, where there are no validation rows
-
-
-def suits(columns: dict[str, str], target: str) -> bool:
-    """It takes text."""
-    return target in ("category", "number", "labels") and bool(columns_of(columns, "text"))
 
 
 def answer(
@@ -46,11 +42,11 @@ def answer(
         cut = int(len(train) * HELD_OUT)
         held, fitting = train.take(order[:cut]), train.take(order[cut:])
     settled = partial(_fitted, columns=columns, target=target, classes=classes)
-    name = metrics.selects(target)
+    name = metrics.selects(SCORED[target])
     found: dict[str, tuple[float, dict[str, np.ndarray]]] = {}
     for variant in _variants(train, columns):
         judged, answered = settled(variant, fitting, [held, test])
-        value = metrics.score(target, name, held.truth, judged, held.weight)
+        value = metrics.score(SCORED[target], name, held.truth, judged, held.weight)
         found[variant] = (np.inf if np.isnan(value) else value, answered)
     chosen = min(found, key=lambda variant: found[variant][0])
     if len(found) > 1:
@@ -84,7 +80,7 @@ def _fitted(
     from scipy.sparse import vstack
     from sklearn.linear_model import LogisticRegression, Ridge
 
-    vectorizer = features.bags(variant, WEIGHTS // (classes if target == "category" and classes > 2 else 1))
+    vectorizer = features.bags(variant, WEIGHTS // (classes if target == "one_of" and classes > 2 else 1))
     known = vectorizer.fit_transform(features.texts(train.frame, columns))
     parts = vstack([vectorizer.transform(features.texts(rows.frame, columns)) for rows in asked], format="csr")
     both = fitted_answer(

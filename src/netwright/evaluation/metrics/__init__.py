@@ -71,7 +71,7 @@ def metric(kind: str, name: str, classes: int = 0, *, setting: str = "training.m
     """
     known = metrics_of(kind, classes)
     if name not in known:
-        what = f"{name!r} does not measure a {kind} target" + (f" of {classes} classes" if classes else "")
+        what = f"{name!r} is not a metric for a {kind} target" + (f" of {classes} classes" if classes else "")
         raise InputError(Problem(setting, what, allowed=", ".join(known), fix=nearest(name, known)))
     return known[name]
 

@@ -27,7 +27,8 @@ class Metric:
     a function of the weights. `formula` is for people; `undefined` says when there is no value; `sorts` tells that it
     goes through the rows in order, once for each class, so that its interval costs more. `decides`: it looks at the
     class that is answered alone, which a threshold may move. `needs`: the answer's array without which it is left out.
-    `share`: it is a share of rows, or a mean of shares, and has at least Wilson's interval.
+    `share`: it is a share of rows, or a mean of shares, and has at least Wilson's interval. `relative`: it has no unit, though
+    the target has one.
 
     >>> from netwright.evaluation.metrics import metric
     >>> metric("number", "mae").value(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
@@ -43,6 +44,7 @@ class Metric:
     decides: bool = False
     needs: str = ""
     share: bool = False
+    relative: bool = False
 
     def value(self, truth: Any, answer: Any, weight: np.ndarray | None = None) -> float:
         """Return the measure over all rows, NaN where it is undefined."""
@@ -73,7 +75,7 @@ def checked(truth: np.ndarray, given: np.ndarray, *, fits: bool, kind: str) -> s
         raise ValueError(f"{shapes}, of a {kind} target")
     if np.isfinite(given).all():
         return ""
-    return f"{int((~np.isfinite(given)).reshape(len(given), -1).any(1).sum()):,} answers are not finite numbers"
+    return f"{int((~np.isfinite(given)).reshape(len(given), -1).any(1).sum()):,} predictions are not finite"
 
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:

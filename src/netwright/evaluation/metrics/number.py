@@ -43,7 +43,7 @@ def median_absolute_error(truth: np.ndarray, answer: np.ndarray) -> Weighted:
 
 EQUAL = "the true values are all equal"
 METRICS = (
-    Metric("r2", "higher", "share of the target's variance that the answers explain", r2, EQUAL),
+    Metric("r2", "higher", "share of the target's variance that the answers explain", r2, EQUAL, relative=True),
     Metric("mae", "lower", "mean absolute error, in the target's unit", mae),
     Metric("rmse", "lower", "root of the mean squared error, in the target's unit", rmse),
     Metric("median_absolute_error", "lower", "median absolute error, in its unit", median_absolute_error, sorts=True),

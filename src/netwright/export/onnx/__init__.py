@@ -1,7 +1,7 @@
 """A graph in ONNX from the user's raw columns to answers in the target's own unit, with all that is needed to run it.
 
-`model.onnx`; `model.json`, which says what each input and output is; `run.py`, which reads rows with onnxruntime and numpy
-alone, and by which the parity gate reads them too; `tokenizer.json` where texts come as tokens; a README.
+`model.onnx`; `model.json`, which says what each input and output is; `run.py` and `values`, which read rows with onnxruntime
+and numpy alone by the same rule as training, and by which the parity gate reads them too; `tokenizer.json` where texts come as tokens; a README.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from netwright.data.schema import located
+from netwright import registry
+from netwright.data import media
 from netwright.data.table import Table
 from netwright.errors import InputError, Problem, absent
 from netwright.export.answers import Answer
 from netwright.inference.model import Model
+from netwright.kinds import values
 from netwright.kinds.base import kind_name
 from netwright.kinds.tags import listed
 from netwright.nn.heads.base import Plain
@@ -26,21 +28,23 @@ from netwright.nn.heads.base import Plain
 EXTRA = "export"
 TYPES = ("f32",)
 FILE = "model.onnx"
+BESIDE = "sys.path.insert(0, str(Path(__file__).resolve().parent))\nfrom values import"  # where run.py finds them
 LARGE = 2**30  # bytes from which weights lie in a file of their own: a graph holds two gigabytes at most
-RUN = Path(__file__).with_name("run.py")
+RUN, VALUES = Path(__file__).with_name("run.py"), Path(values.__file__).parent
 
 
 def refuse(model: Model) -> str | None:
     """What is written step by step, and what no column of a graph can be."""
-    from netwright.export.onnx.columns import columns
-
+    known = registry.names("onnx")
     for key, kind in model.fitted.targets.items():
-        if not isinstance(model.network.heads[key], Plain) and not kind.elementwise:
-            what = "a text that is written token by token" if kind.written else f"a {kind_name(kind)} target"
-            other = "--to transformers or --to gguf holds it" if kind.written else "netwright serve answers it"
+        able = isinstance(model.network.heads[key], Plain) or kind.needs == "elements"
+        if not able or kind_name(kind) not in known:
+            written = kind.needs == "stimulus"
+            what = "a text that is written token by token" if written else f"a {kind_name(kind)} target"
+            other = "--to transformers or --to gguf holds it" if written else "netwright serve answers it"
             return f"{kind.columns[0]} is {what}, which one pass through a graph does not give; {other}"
     for kind in model.fitted.inputs.values():
-        if columns(kind) is None:
+        if kind_name(kind) not in known:
             return (
                 f"the column {kind.columns[0]} ({kind_name(kind)}) has no form in a graph; netwright serve answers it"
             )
@@ -58,20 +62,19 @@ def write(model: Model, folder: Path, stored: str) -> None:
     except ImportError as error:
         raise absent(error.name or "onnx", EXTRA, where="netwright export --to onnx") from error
     from netwright.export.onnx import graph, readme
-    from netwright.export.onnx.columns import Tokens
-    from netwright.export.onnx.network import OPSET, Answering, outputs, traced
+    from netwright.export.onnx.network import OPSET, Answering, traced
 
     answering = Answering(model)
     found = traced(model, answering)
     inputs, texts, files = [], dict[str, dict[str, int]](), dict[str, str]()
     for part in answering.inputs:
         own = [dict(item) for item in part.inputs]
-        if isinstance(part, Tokens):
-            own[0]["tokenizer"] = name = f"tokenizer{len(files) + 1 if files else ''}.json"
-            files[name] = part.tokenizer
+        for what, content in part.files.items():
+            own[0][what] = name = f"{what}{len(files) + 1 if files else ''}.json"
+            files[name] = content
         inputs += own
         texts |= part.texts
-    answers = [item for key, (kind, trust) in answering.ends.items() for item in outputs(kind, trust)]
+    answers = answering.outputs
     twice = {item["name"] for item in inputs} & {item["name"] for item in answers}
     if twice:
         raise InputError(
@@ -93,7 +96,9 @@ def write(model: Model, folder: Path, stored: str) -> None:
     (folder / "model.json").write_text(json.dumps(about, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     for name, content in files.items():
         (folder / name).write_text(content, encoding="utf-8")
-    shutil.copyfile(RUN, folder / "run.py")
+    own = RUN.read_text(encoding="utf-8").replace("from netwright.kinds.values import", BESIDE)
+    (folder / "run.py").write_text(own, encoding="utf-8")
+    shutil.copytree(VALUES, folder / "values", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "README.md").write_text(readme.text(about), encoding="utf-8")
 
 
@@ -137,36 +142,15 @@ class Runtime:
     def able(self, table: Table) -> np.ndarray:
         """(n,) which rows it takes: texts that it reads at once are not to be longer than that, and what training would take
         as missing because it is no number or date is refused."""
-        from netwright.export.onnx.run import Wrong
-
         out = np.ones(len(table), bool)
-        for item, reader in self.folder.readers:
-            if item["form"] in ("number", "date") and item["column"] in table.columns:
-                values = table.frame[item["column"]].to_list()
-                for _ in values:
-                    try:
-                        reader(values)
-                        break
-                    except Wrong as error:
-                        values[error.row - 1], out[error.row - 1] = None, False
-            if item.get("windows") and item["column"] in table.columns:
-                rows = reader.rows(table.frame[item["column"]].to_list())
-                out &= np.array([row.shape[1] <= item["length"] for row in rows], bool)
+        for bad in self.folder.read(self._rows(table))[1].values():
+            out[list(bad)] = False
         return out
 
     def answers(self, table: Table) -> dict[str, Answer]:
         """Answer a table's rows as run.py does, from their raw values."""
-        frame = table.frame
-        for item in self.folder.about["inputs"]:
-            if item["form"] == "image":  # its cells may name files
-                frame = frame.with_columns(located(frame[item["column"]], table.folder))
-        names = list(dict.fromkeys(item["column"] for item in self.folder.about["inputs"]))
-        lacking = [name for name in names if name not in frame.columns]
-        if lacking:
-            what = f"lacks the columns {', '.join(lacking)}, which the graph takes"
-            raise InputError(Problem(table.name, what, fix="name the run that it was made of"))
         try:
-            feed = self.folder.feed(frame.select(names).to_dicts())
+            feed = self.folder.feed(self._rows(table))
             found = self.folder.run(feed)
         except ValueError as error:
             raise InputError(Problem(table.name, f"cannot be given to the graph: {error}")) from error
@@ -174,6 +158,17 @@ class Runtime:
             what = f"the graph does not take {len(table)} rows: {str(error).strip().partition(chr(10))[0]}"
             raise InputError(Problem(table.name, what, fix="report this as a bug")) from error
         return {target: self._shown(target, found, feed) for target in self.folder.about["targets"]}
+
+    def _rows(self, table: Table) -> list[dict[str, Any]]:
+        names = list(dict.fromkeys(item["column"] for item in self.folder.about["inputs"]))
+        lacking = [name for name in names if name not in table.columns]
+        if lacking:
+            what = f"lacks the columns {', '.join(lacking)}, which the graph takes"
+            raise InputError(Problem(table.name, what, fix="name the run that it was made of"))
+        frame = table.frame.select(names)
+        named = [item["column"] for item, value in self.folder.values if value.files]
+        frame = frame.with_columns(media.absolute(frame[name], table.folder or "") for name in named)
+        return frame.to_dicts()
 
     def _shown(self, target: str, found: dict[str, np.ndarray], feed: dict[str, np.ndarray]) -> Answer:
         if f"{target}_start" in found:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from netwright.export.onnx.columns import Input
-from netwright.export.onnx.network import OPSET, Output
+from netwright.export.onnx.base import Input, Output
+from netwright.export.onnx.network import OPSET
 
 ML = 3  # of the operators for tables (ai.onnx.ml), which look texts up
 

@@ -9,6 +9,7 @@ _HOW = {
     "date": "seconds since 1970-01-01 00:00, without a zone; NaN where missing",
     "labels": "a row's labels, blanks round them stripped; empty texts fill shorter rows",
     "image": "pixels 0 to 255, as they are: scaling to this size is yours (run.py does it by Pillow)",
+    "placed": "the text's token numbers by {tokenizer}, words parted by blanks, without special tokens, at most {length} of them; -1 behind the end",
     "tokens": "the text's token numbers by {tokenizer}, without special tokens, the first {length} of them; -1 behind the end",
     "grams": "the buckets of its hashed n-grams, each once; -1 behind the end (run.py shows how they are hashed)",
     "place": "of each of these tokens, which word it is of, or its first character, or that behind its last; -1 behind the end",
@@ -20,7 +21,7 @@ def text(about: dict[str, Any]) -> str:
     """Return the README of what `model.json` holds."""
     inputs = "\n".join(f"| `{i['name']}` | {i['type']} {_shape(i)} | {_meaning(i)} |" for i in about["inputs"])
     outputs = "\n".join(f"| `{o['name']}` | {o['type']} {_shape(o)} | {_given(o)} |" for o in about["outputs"])
-    needs = " tokenizers" if any(item["form"] == "tokens" for item in about["inputs"]) else ""
+    needs = " tokenizers" if any("tokenizer" in item for item in about["inputs"]) else ""
     made = ", ".join(f"{name} {number}" for name, number in about["made_with"].items())
     return f"""# {", ".join(about["targets"])}: a network in ONNX
 
@@ -57,7 +58,7 @@ def _shape(item: dict[str, Any]) -> str:
 
 
 def _meaning(item: dict[str, Any]) -> str:
-    if item["form"] != "category":
+    if item["form"] != "list":
         return _HOW[item["form"]].format(**item)
     if item["type"] == "string":
         return f"one of {len(item['values'])} texts, blanks round it stripped; empty where missing; others are read as unknown"

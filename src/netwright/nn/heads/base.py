@@ -113,7 +113,7 @@ def about(column: str, target: str, coming: Shape, *, ready: bool) -> tuple[int,
     """
     width = coming.width if coming.layout == "sequence" else coming.elements
     if ready or not width:
-        what = f"gives one answer for a whole row, and {target} asks for one of each word of {column}"
+        what = f"gives one output per row, and {target} needs one per word of {column}"
         raise InputError(Problem("model.family", what, allowed="recurrent, transformer"))
     return next(number for number, names in enumerate(coming.columns) if column in names), width
 

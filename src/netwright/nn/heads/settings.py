@@ -18,5 +18,5 @@ class HeadSettings(Settings):
         default=0.7,
         ge=0,
         le=1,
-        description="share of the loss that follows a teacher's answers, where there is a teacher",
+        description="weight of the distillation loss, if there is a teacher",
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from torch import nn
+from torch import Tensor, nn
 
 from netwright.errors import InputError, Problem
 from netwright.nn.batch import Block
@@ -25,6 +25,15 @@ class Stem(nn.Module):
         """Take over the table of a stem whose block is read in the same tokens."""
         return
 
+    def whole(self) -> None:
+        """Read each row at once, however long it is."""
+        return
+
+    @property
+    def summed(self) -> Tensor | None:
+        """The table (V, D) of which a bag's weighted rows are summed; None where a row is no bag."""
+        return None
+
     @abstractmethod
     def forward(self, block: Block, draw: Draw | None = None) -> Signal:
         """Return the signal of a block's rows. `draw` is given where inputs are to be augmented."""
@@ -32,4 +41,4 @@ class Stem(nn.Module):
 
 def refuse(kind: str, want: Want) -> InputError:
     """Return the error for a form that a stem does not give."""
-    return InputError(Problem("model.family", f"columns of kind {kind} do not come as a {want.form}"))
+    return InputError(Problem("model.family", f"columns of kind {kind} cannot be read as a {want.form}"))

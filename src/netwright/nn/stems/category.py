@@ -8,7 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from netwright.kinds.category import FIRST, Category
+from netwright.kinds.category import FIRST
+from netwright.kinds.category import Input as Category
 from netwright.nn.batch import Block
 from netwright.nn.randomness import Draw
 from netwright.nn.shapes import Shape, Want

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netwright.kinds.image import Image
+from netwright.kinds.image import Input as Image
 from netwright.nn.batch import Block
 from netwright.nn.randomness import Draw
 from netwright.nn.shapes import Shape, Want

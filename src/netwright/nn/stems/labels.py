@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from netwright.kinds.labels import Labels
+from netwright.kinds.labels import Input as Labels
 from netwright.nn.batch import Block
 from netwright.nn.randomness import Draw
 from netwright.nn.shapes import Shape, Want

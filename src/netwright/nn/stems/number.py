@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netwright.kinds.date import Date
-from netwright.kinds.number import Number
+from netwright.kinds.date import Input as Date
+from netwright.kinds.number import Input as Number
 from netwright.nn.batch import Block
 from netwright.nn.randomness import Draw
 from netwright.nn.shapes import Shape, Want
@@ -111,17 +111,18 @@ class _Piecewise(nn.Module):
     """Σ_t fill_t(x) W_t + b, with the bins before x's own full, those behind it empty, and its own filled in part.
 
     So only two rows of a table are read for a value: the sum of the W before its bin, and its bin's own W. That is as
-    fast with 256 bins as with 4 (docs/log.md).
+    fast with 256 bins as with 4 (docs/dev/log.md).
     """
 
     def __init__(self, kind: Number | Date, width: int) -> None:
         super().__init__()
-        assert isinstance(kind, Number) and kind.edges, "the family asks for bins when it asks for this embedding"
-        C, self.width, E = kind.width, width, max(len(edges) for edges in kind.edges) - 1
+        edges = getattr(kind, "edges", ())
+        assert edges, "the family asks for bins when it asks for this embedding"
+        C, self.width, E = kind.width, width, max(map(len, edges)) - 1
         inner = torch.full((C, E - 1), torch.inf)  # where one bin ends and the next begins
         start, size = torch.zeros(C, E), torch.ones(C, E)
-        for column, edges in enumerate(kind.edges):
-            cuts = torch.tensor(edges)
+        for column, own in enumerate(edges):
+            cuts = torch.tensor(own)
             bins = len(cuts) - 1
             inner[column, : bins - 1] = cuts[1:-1]
             start[column, :bins], size[column, :bins] = cuts[:-1], cuts.diff()

@@ -11,6 +11,12 @@ from netwright.data.facts import DataFacts
 from netwright.nn.shapes import Want
 from netwright.recipe import Settings
 
+LACKING = {
+    "stimulus": "it does not write text; transformer does",
+    "elements": "it makes one answer of a whole row, and {} asks for one of each word; recurrent gives them",
+    "pair": "it makes no vector of a row, and a match compares vectors; mlp does",
+}  # why a family that does not give what a head needs is refused
+
 
 class Choice(NamedTuple):
     """A value that was chosen, and why."""
@@ -31,12 +37,12 @@ class Adapt(Settings):
     """
 
     how: str = Field(default="lora", description="frozen, head, top:NUMBER, full or lora")
-    rank: int = Field(default=8, ge=1, le=4096, description="columns of LoRA's matrices")
-    alpha: float = Field(default=16.0, gt=0, description="LoRA's matrices count alpha / rank times")
-    maps: Literal["all", "attention", "queries_values"] = Field(default="all", description="which linear maps get LoRA's matrices")  # fmt: skip
-    decay: float = Field(default=1.0, gt=0, le=1, description="what the learning rate is multiplied by from a block to the one before it")  # fmt: skip
-    bits: Literal[8] | None = Field(default=None, description="8: with LoRA, the weights that stay are held in 8 bits, a quarter of the memory")  # fmt: skip
-    remember: bool | None = Field(default=None, description="whether a block's inside is computed again for its gradient, which takes a third more time and a fraction of the memory (gradient checkpointing)")  # fmt: skip
+    rank: int = Field(default=8, ge=1, le=4096, description="rank of LoRA's matrices")
+    alpha: float = Field(default=16.0, gt=0, description="LoRA is scaled by alpha / rank")
+    maps: Literal["all", "attention", "queries_values"] = Field(default="all", description="which linear layers get LoRA")  # fmt: skip
+    decay: float = Field(default=1.0, gt=0, le=1, description="layer-wise learning rate decay, from a block to the one before it")  # fmt: skip
+    bits: Literal[8] | None = Field(default=None, description="8: with LoRA, frozen weights are held in 8 bits, a quarter of the memory")  # fmt: skip
+    remember: bool | None = Field(default=None, description="gradient checkpointing: a third more time, a fraction of the memory")  # fmt: skip
 
     @field_validator("how")
     @classmethod
@@ -62,17 +68,14 @@ class Adapt(Settings):
 class Family(Settings):
     """A family's settings. None means "choose for me"; `chosen` gives the values and their reasons.
 
-    `takes`: the kinds of inputs it reads. `writes`: whether it can step through a text that it writes. `elements`: whether
-    something comes of each element of a text, so that each of its words may be answered; else all is pooled. `vectors`:
-    whether it makes a vector of a row, not answers at once.
+    `takes`: the forms of signal that it reads. `gives`: what a head may ask of it: a `vector` of a row, its `elements`, a `pair`
+    of vectors to be compared, a `stimulus`, as which what is written is shown to it step by step.
     `keeps_apart`: whether several texts packed into one row do not see each other.
     """
 
-    takes: ClassVar[tuple[str, ...]]
-    writes: ClassVar[bool] = False
+    takes: ClassVar[tuple[str, ...]] = ("vector", "sequence", "grid")
+    gives: ClassVar[tuple[str, ...]] = ("vector", "elements", "pair")
     keeps_apart: ClassVar[bool] = False
-    elements: ClassVar[bool] = True
-    vectors: ClassVar[bool] = True
     start: str | None = Field(
         default=None, description="a run folder, or a pretrained checkpoint, whose weights training starts from"
     )
@@ -80,7 +83,8 @@ class Family(Settings):
         default=None, description="SHA-256 of the pretrained checkpoint that training starts from"
     )
     adapt: Adapt | None = Field(
-        default=None, description="how much of pretrained weights is learnt: frozen, head, top:NUMBER, full or lora"
+        default=None,
+        description="how much of the pretrained network is trained: frozen, head, top:NUMBER, full or lora",
     )
 
     @property
@@ -106,28 +110,28 @@ class Family(Settings):
         """Return this family's values for the recipe's `training` settings."""
         return {}
 
-    def brings(self, kind: str) -> dict[str, Any]:
-        """Return settings that an input column of a kind takes from this family where the user gave none."""
+    def brings(self, signal: str) -> dict[str, Any]:
+        """Return settings that an input column of a form of signal takes from this family, of those that its kind has."""
         return {}
 
-    def brings_target(self, kind: str) -> dict[str, Any]:
-        """Return settings that a target column of a kind takes from this family where the user gave none."""
+    def brings_target(self, need: str) -> dict[str, Any]:
+        """Return settings that a target whose head needs this takes from this family, of those that its kind has."""
         return {}
 
-    def writes_after(self, targets: tuple[str, ...]) -> bool:
+    def writes_after(self, needs: frozenset[str]) -> bool:
         """Say whether inputs become the beginning of a text that is written, rather than blocks with stems."""
         return False
 
-    def want(self, kind: str, *, outputs: int) -> Want:
-        """Return what this family asks of the stem for a kind; `outputs` counts the heads' outputs."""
+    def want(self, signal: str, *, outputs: int) -> Want:
+        """Return what this family asks of the stem of a kind with this form of signal; `outputs` counts the heads' outputs."""
         raise NotImplementedError
 
     def instead(self, facts: DataFacts) -> Family | None:
         """Return another family's settings that these stand for, on such rows."""
         return None
 
-    def brings_head(self, kind: str) -> dict[str, Any]:
-        """Return settings that the head of a target of a kind takes from this family where the user gave none."""
+    def brings_head(self, need: str) -> dict[str, Any]:
+        """Return settings that a head with this need takes from this family where the user gave none."""
         return {}
 
     def cuts(self, lengths: dict[str, Any]) -> tuple[Any, str]:
@@ -138,15 +142,11 @@ class Family(Settings):
         return None, ""
 
     def refuse(self, facts: DataFacts) -> str | None:
-        """Say why this family cannot read these inputs, or None."""
-        if not self.writes and {"text", "messages"} & set(facts.targets):
-            return "it does not write text; transformer does"
-        each = [kind for kind in ("tags", "span") if kind in facts.targets]
-        if each and not self.elements:
-            return f"it makes one answer of a whole row, and {each[0]} asks for one of each word; recurrent gives them"
-        if "match" in facts.targets and not self.vectors:
-            return "it makes no vector of a row, and a match compares vectors; mlp does"
-        foreign = [kind for kind in facts.kinds if kind not in self.takes]
+        """Say why this family cannot read these inputs or answer these targets, or None."""
+        lacking = next((need for need in LACKING if need in facts.needs and need not in self.gives), None)
+        if lacking is not None:
+            return LACKING[lacking].format(", ".join(facts.targets))
+        foreign = [kind for signal, kinds in facts.signals.items() if signal not in self.takes for kind in kinds]
         return f"it does not read columns of kind {', '.join(foreign)}" if foreign else None
 
     @classmethod

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from netwright.nn import driver
 from netwright.nn.batch import Batch
-from netwright.nn.network import Network, describe
+from netwright.nn.network import Network, sizes_of
 from netwright.runtime.run import Run
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def cost(
 ) -> dict[str, Any]:
     """Return what the training cost. `some`: a few rows, to count operations with; `rows`: how many trained."""
     training = history[-1]["seconds"] if history else 0.0
-    weights = describe(network)
+    weights = sizes_of(network)
     return {
         "seconds": {name: round(value, 3) for name, value in clock.seconds.items()},
         "training": {

@@ -11,9 +11,8 @@ from netwright.data.table import Table
 from netwright.errors import InputError
 from netwright.events import Event, listening, quiet, say, say_rows
 from netwright.inference.model import Model
-from netwright.kinds.language import Language
-from netwright.kinds.messages import Messages
-from netwright.nn.heads.text.settings import Manner
+from netwright.kinds.language import Language, written
+from netwright.nn.heads.text.settings import SamplingParams
 from netwright.training.pipeline import Work
 
 SHOWN = 6  # rows
@@ -24,48 +23,47 @@ FREELY = 0.8  # temperature of texts that begin with a part of the truth
 
 def texts(model: Model, work: Work, table: Table, rows: np.ndarray) -> dict[str, Any]:
     """Return, for the only text target, {"target", "freely", "samples": [{"id", "prompt", "truth", "written"}]}."""
-    kinds = [kind for kind in work.fitted.targets.values() if isinstance(kind, Language)]
-    if not kinds or not len(rows):
+    kind, some = written(work.fitted.targets.values()), table.take(rows[:SHOWN])
+    if kind is None or not len(rows):
         return {}
-    kind, some = kinds[0], table.take(rows[:SHOWN])
     asked = bool(work.fitted.columns)
     told = [(name, *_asked(kind, work, some, number)) for number, name in enumerate(some.ids())]
     most = min(WRITTEN, max(1, kind.length - 1)) if not asked else min(LONGEST, max(1, kind.longest))
-    greedy = asked or isinstance(kind, Messages)
-    manner = Manner(max_tokens=most, temperature=0.0 if greedy else FREELY)
-    written = _written(model, [each[1] for each in told], manner, some.ids())
+    greedy = asked or kind.conversation
+    sampling = SamplingParams(max_tokens=most, temperature=0.0 if greedy else FREELY)
+    found = _written(model, [each[1] for each in told], sampling, some.ids())
     samples = [
         {"id": name, "prompt": shown, "truth": truth, "written": text}
-        for (name, _, shown, truth), text in zip(told, written, strict=True)
+        for (name, _, shown, truth), text in zip(told, found, strict=True)
         if text is not None
     ]
     return {"target": kind.columns[0], "freely": not greedy, "samples": samples}
 
 
-def _written(model: Model, prompts: list[Any], manner: Manner, ids: Sequence[str]) -> list[str | None]:
+def _written(model: Model, prompts: list[Any], sampling: SamplingParams, ids: Sequence[str]) -> list[str | None]:
     """What is written after each prompt, side by side; None where there is no room after it."""
     heard: list[Event] = []
     try:
         with quiet(), listening(heard):
-            found: list[str | None] = [text.text for text in model.generate(prompts, manner=manner)]
+            found: list[str | None] = [text.text for text in model.generate(prompts, sampling=sampling)]
     except InputError as error:
         if len(prompts) == 1:
             say_rows("report.no_room", f"the report shows no text for one row: {error}", ids, kind="notice")
             return [None]
-        return [_written(model, [prompt], manner, [name])[0] for prompt, name in zip(prompts, ids, strict=True)]
+        return [_written(model, [prompt], sampling, [name])[0] for prompt, name in zip(prompts, ids, strict=True)]
     for event in heard:
         if event.name != "text.cut":
             say(event.kind, event.name, event.text, **event.data)
             continue
         rows = [ids[int(name.removeprefix("prompt ")) - 1] for name in event.data["rows"]]
-        say_rows("text.cut", "the report's examples: what is asked is cut to leave the answer its room", rows)
+        say_rows("text.cut", "the report's examples: prompts are truncated to leave room for the answer", rows)
     return found
 
 
 def _asked(kind: Language, work: Work, some: Table, number: int) -> tuple[Any, str, str]:
     """What the network is asked of a row, how that is shown, and what is true."""
     value = some.frame[kind.columns[0]][number]
-    if isinstance(kind, Messages):
+    if kind.conversation:
         from netwright.kinds.prompting import turns
 
         said = turns(value.to_list() if hasattr(value, "to_list") else value)

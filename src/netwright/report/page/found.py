@@ -17,12 +17,12 @@ import polars as pl
 
 from netwright.data.schema import Fitted
 from netwright.kinds import parse
-from netwright.kinds.base import Kind
-from netwright.kinds.category import FIRST, Category
-from netwright.kinds.labels import Labels
-from netwright.kinds.number import Number
+from netwright.kinds.base import Target, kind_name, scored_as
+from netwright.kinds.values.category import text_of
+from netwright.kinds.values.number import plain
+from netwright.report import kinds
+from netwright.report.kinds.words import Said
 from netwright.report.page.reasons import Setting, settings
-from netwright.report.page.words import Said, said
 from netwright.runtime.run import Run
 
 
@@ -36,7 +36,7 @@ class Answered:
     """
 
     name: str
-    kind: Kind
+    kind: Target
     rows: np.ndarray
     ids: pl.Series
     truth: np.ndarray
@@ -50,9 +50,7 @@ class Answered:
     @property
     def classes(self) -> tuple[str, ...]:
         """The classes or labels, in the order of the probabilities' columns."""
-        if isinstance(self.kind, Category):
-            return self.kind.classes
-        return self.kind.values if isinstance(self.kind, Labels) else ()
+        return self.kind.classes
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -111,6 +109,10 @@ class Found:
         """The name of a target's kind."""
         return next(kind_name(kind) for kind in self.kinds.targets.values() if kind.columns[0] == target)
 
+    def scored(self, target: str) -> str:
+        """Whose metrics measure a target."""
+        return next(scored_as(kind) for kind in self.kinds.targets.values() if kind.columns[0] == target)
+
     def measured(self, target: str, part: str = "") -> dict[str, Any]:
         """A target's metrics on the rows that measure, or on a named part."""
         found = self.metrics.get(part or self.part or "test") or {}
@@ -141,13 +143,13 @@ class Found:
         return {
             kind.columns[0]: _answered(kind, frame, f"{kind.columns[0]}_" if len(self.targets) > 1 else "")
             for kind in self.kinds.targets.values()
-            if kind.columns[0] in frame.columns and not kind.elementwise and not kind.written and not kind.paired
+            if kind.columns[0] in frame.columns and kind.answer != "other"
         }
 
     @cached_property
     def cosines(self) -> dict[str, np.ndarray]:
         """By target that is the other half of a pair: the cosines (n,) of the rows of the predictions."""
-        path, paired = self.run.predictions, [kind for kind in self.kinds.targets.values() if kind.paired]
+        path, paired = self.run.predictions, [kind for kind in self.kinds.targets.values() if kind.needs == "pair"]
         if not paired or not self.part or not path.exists() or path.stat().st_size < 8:
             return {}
         frame = _predictions(path, self.targets)
@@ -158,11 +160,15 @@ class Found:
     def said_of_words(self) -> dict[str, Said]:
         """By target that is about the words of a text: truth and answer of the rows that have it."""
         path = self.run.predictions
-        elementwise = [kind for kind in self.kinds.targets.values() if kind.elementwise]
+        elementwise = [kind for kind in self.kinds.targets.values() if kind.needs == "elements"]
         if not elementwise or not self.part or not path.exists() or path.stat().st_size < 8:
             return {}
         frame = _predictions(path, self.targets)
-        return {kind.columns[0]: said(kind, frame) for kind in elementwise if kind.columns[0] in frame.columns}
+        return {
+            kind.columns[0]: kinds.of(kind_name(kind)).said(kind, frame)
+            for kind in elementwise
+            if kind.columns[0] in frame.columns
+        }
 
 
 def _predictions(path: Path, targets: list[str]) -> pl.DataFrame:
@@ -177,30 +183,23 @@ def _predictions(path: Path, targets: list[str]) -> pl.DataFrame:
     return frame.rename(dict(zip(frame.columns, names, strict=True)))
 
 
-def kind_name(kind: Kind) -> str:
-    """Return a fitted kind's name."""
-    return type(kind).model_fields["kind"].default
-
-
-def _answered(kind: Kind, frame: pl.DataFrame, prefix: str) -> Answered:
+def _answered(kind: Target, frame: pl.DataFrame, prefix: str) -> Answered:
     name, ids = kind.columns[0], frame["id"]
     truth, chosen = frame[name], frame[f"{name}_predicted"]
-    if isinstance(kind, Number):
-        true, answer = (parse.numbers(column)[0].to_numpy().astype(np.float64) for column in (truth, chosen))
+    if kind.answer == "value":
+        true, answer = (parse.numbers(column).to_numpy().astype(np.float64) for column in (truth, chosen))
         here = np.flatnonzero(np.isfinite(true) & np.isfinite(answer))
         low, high = (
             frame[f"{name}{end}"].to_numpy()[here] if f"{name}{end}" in frame.columns else None
             for end in ("_low", "_high")
         )
         return Answered(name, kind, here, ids[here], true[here], answer[here], low=low, high=high)
-    classes = kind.classes if isinstance(kind, Category) else kind.values  # type: ignore[attr-defined]
-    probability = frame.select(f"p_{prefix}{value}" for value in classes).to_numpy()
-    if isinstance(kind, Labels):
+    probability = frame.select(f"p_{prefix}{one}" for one in kind.classes).to_numpy()
+    if kind.answer == "some_of":
         absent = truth.is_null() | (truth == "null") if _lists(truth) else truth.is_null()
         here = np.flatnonzero(~absent.to_numpy())
         true, answer = (hot(column[here], kind) for column in (truth, chosen))
         return Answered(name, kind, here, ids[here], true, answer, probability[here])
-    assert isinstance(kind, Category)
     true, answer = codes(truth, kind), codes(chosen, kind)
     here = np.flatnonzero(true >= 0)
     sets = covers = None
@@ -208,26 +207,30 @@ def _answered(kind: Kind, frame: pl.DataFrame, prefix: str) -> Answered:
         held = [json.loads(text) if text else [] for text in frame[f"{name}_set"][here]]
         sets = np.array([len(each) for each in held])
         covers = np.array(
-            [classes[code] in map(str, each) for code, each in zip(true[here].tolist(), held, strict=True)]
+            [kind.classes[code] in map(str, each) for code, each in zip(true[here].tolist(), held, strict=True)]
         )
     return Answered(name, kind, here, ids[here], true[here], answer[here], probability[here], sets=sets, covers=covers)
 
 
-def codes(column: pl.Series, kind: Category) -> np.ndarray:
+def codes(column: pl.Series, kind: Target) -> np.ndarray:
     """(n,) class numbers of a target's values as a file holds them, -1 where there is none; 1.0 is the class 1."""
-    found = kind.codes(column) - FIRST
-    if kind.stored[0] in ("whole", "number") and (found < 0).any() and column.dtype == pl.String:
-        found = np.where(found < 0, kind.codes(column.cast(pl.Float64, strict=False)) - FIRST, found)
-    return np.maximum(found, -1)
+    place = {one: number for number, one in enumerate(kind.classes)}
+    known: dict[Any, int] = {}
+    for cell in column.unique():
+        text = text_of(cell)
+        if text is not None and text not in place:
+            text = text_of(plain(text))
+        known[cell] = place.get(text or "", -1)
+    return np.array([known[cell] for cell in column.to_list()], np.int64)
 
 
-def hot(column: pl.Series, kind: Labels) -> np.ndarray:
+def hot(column: pl.Series, kind: Target) -> np.ndarray:
     """(n, C) 0/1 of labels as a file holds them: joined by the separator, or as JSON lists."""
-    place = {label: number for number, label in enumerate(kind.values)}
+    place = {label: number for number, label in enumerate(kind.classes)}
     out = np.zeros((len(column), len(place)), np.int8)
-    lists = _lists(column)
+    lists, separator = _lists(column), getattr(kind, "separator", "|")
     for row, text in enumerate(column.to_list()):
-        held = (json.loads(text) or [] if lists else text.split(kind.separator)) if text else []
+        held = (json.loads(text) or [] if lists else text.split(separator)) if text else []
         for label in map(str, held):
             if label.strip() in place:
                 out[row, place[label.strip()]] = 1

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from netwright.evaluation import metrics
+from netwright.kinds.base import scored_as
+from netwright.kinds.infer import target_class
+from netwright.report import kinds
 from netwright.report.page.found import Found
 from netwright.report.page.html import cut
 from netwright.report.page.written import named, score, share
@@ -65,14 +68,15 @@ def verdict(found: Found, target: str) -> Verdict:
 
 def sign_of(kind: str, metric: str) -> int:
     """Return 1 where more is better, -1 where less is."""
-    known = {**metrics.metrics_of(kind), **metrics.metrics_of(kind, 2)}
+    scored = scored_as(target_class(kind))
+    known = {**metrics.metrics_of(scored), **metrics.metrics_of(scored, 2)}
     return -1 if metric in known and known[metric].better == "lower" else 1
 
 
 def sentence(told: Verdict) -> str:
     """Return the verdict in words."""
     if told.standing == "unknown":
-        reason = told.ours.get("reason") or "no rows were left to measure on"
+        reason = told.ours.get("reason") or "there were no rows to measure on"
         return f"How good the answers for {cut(told.target, 60)} are is not known: {reason}."
     text = _achieved(told)
     theirs = f"{told.rival} ({shown(told.metric, told.theirs)})"
@@ -86,23 +90,11 @@ def sentence(told: Verdict) -> str:
 
 
 def _achieved(told: Verdict) -> str:
-    value, target = told.ours["value"], cut(told.target, 60)
     where = f"{told.count:,} {told.part + ' ' if told.part else ''}row{'' if told.count == 1 else 's'}"
-    if told.kind == "category" and told.metric == "accuracy":
-        return f"The network answers {target} rightly in {share(value)} of {where}"
-    if told.kind == "tags" and told.metric == "accuracy":
-        return f"The network tags {share(value)} of the words of {where} rightly ({target})"
-    if told.kind == "span":
-        return f"The network's answers for {target} agree with the right ones by {share(value)} (F1) on {where}"
-    if told.kind == "match" and told.metric == "mrr":
-        return (
-            f"Among the {target} of {where} the network ranks the right one at {score(value)} (mean of 1 / its place)"
-        )
-    if told.kind == "number":
-        if value <= 0:
-            return f"On {where} the network answers {target} no better than its mean would (R² {score(value)})"
-        return f"The network explains {share(value)} of how {target} varies over {where} (R² {score(value)})"
-    return f"The network reaches {score(value)} for {target} on {where} ({named(told.metric)})"
+    general = (
+        f"The network reaches {score(told.ours['value'])} for {cut(told.target, 60)} on {where} ({named(told.metric)})"
+    )
+    return kinds.of(told.kind).achieved(told, where) or general
 
 
 def shown(metric: str, value: float | None) -> str:

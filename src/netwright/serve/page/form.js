@@ -65,7 +65,7 @@ function list(column, id, changed) {
 }
 
 function text(column, id, changed) {
-  const area = make("textarea", { id, oninput: changed, rows: 4, class: column.form === "any" ? "short" : "" });
+  const area = make("textarea", { id, oninput: changed, rows: 4, class: ["any", "cell"].includes(column.form) ? "short" : "" });
   return { element: framed(column, id, true, area), read: () => area.value, show: (value) => { area.value = value ?? ""; } };
 }
 

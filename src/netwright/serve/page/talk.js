@@ -3,10 +3,10 @@ import { stream } from "./ask.js";
 import { make } from "./dom.js";
 import { say } from "./words.js";
 
-function manner(model, temperature) {
+function sampling(model, temperature) {
   const heat = make("input", { type: "number", min: 0, max: 2, step: 0.1, value: temperature });
   const most = make("input", { type: "number", min: 1, max: model.context, step: 1, value: Math.min(256, model.context) });
-  const element = make("div", { class: "manner" }, make("label", {}, say("temperature"), heat), make("label", {}, say("tokens"), most));
+  const element = make("div", { class: "sampling" }, make("label", {}, say("temperature"), heat), make("label", {}, say("tokens"), most));
   return { element, read: () => ({ temperature: Number(heat.value), top_p: 0.95, max_tokens: Math.max(1, Math.round(Number(most.value))) }) };
 }
 
@@ -20,7 +20,7 @@ export function chat(model) {
   let said = [], stopping = null;
   const thread = make("div", { class: "thread", role: "log" });
   thread.setAttribute("aria-live", "polite");
-  const settings = manner(model, 0.7);
+  const settings = sampling(model, 0.7);
   const area = make("textarea", { id: "form", placeholder: say("say"), rows: 1 });
   area.setAttribute("aria-label", say("say"));
   const send = make("button", { type: "submit", class: "main" }, say("send"));
@@ -64,13 +64,13 @@ export function chat(model) {
   };
   const form = make("form", { class: "say", onsubmit: (event) => { event.preventDefault(); go(); } }, area, send);
   const again = make("button", { type: "button", onclick: () => { said = []; thread.replaceChildren(); area.focus(); } }, say("again"));
-  const below = make("div", { class: "manner" }, settings.element, again);
+  const below = make("div", { class: "sampling" }, settings.element, again);
   return make("div", { class: "sheet talk" }, examples(model, (prompt) => { area.value = prompt; go(); }), thread, form, below);
 }
 
 export function writing(model) {
   let stopping = null;
-  const settings = manner(model, 0.8);
+  const settings = sampling(model, 0.8);
   const area = make("textarea", { id: "form", placeholder: say("prompt"), rows: 4 });
   area.setAttribute("aria-label", say("prompt"));
   const button = make("button", { type: "submit", class: "main" }, say("write"));

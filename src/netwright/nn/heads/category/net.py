@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from netwright.errors import InputError, Problem
-from netwright.kinds.category import FIRST, Category
+from netwright.kinds.category import FIRST
+from netwright.kinds.category import Target as Category
 from netwright.nn.batch import Block, Goal
 from netwright.nn.heads.base import Plain, Readout, over_members, present
 from netwright.nn.heads.category.settings import Settings

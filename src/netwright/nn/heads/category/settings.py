@@ -18,13 +18,13 @@ class Settings(HeadSettings):
         "cross_entropy", description="binary_cross_entropy: one sigmoid for two classes"
     )
     label_smoothing: float = Field(
-        default=0.0, ge=0, lt=1, description="share of each label spread evenly over all classes"
+        default=0.0, ge=0, lt=1, description="label smoothing: share of each label spread over all classes"
     )
     class_weights: Literal["none", "balanced"] = Field(
-        default="none", description="balanced: each class weighs the same in sum"
+        default="none", description="balanced: classes have equal total weight"
     )
     teacher_temperature: float = Field(
         default=2.0,
         gt=0,
-        description="what a teacher's and the network's logits are divided by before they are compared",
+        description="distillation temperature",
     )

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from netwright.kinds.labels import Labels
+from netwright.kinds.labels import Target as Labels
 from netwright.nn.batch import Block, Goal
 from netwright.nn.heads.base import Plain, Readout, over_members, present
 from netwright.nn.heads.labels.settings import Settings

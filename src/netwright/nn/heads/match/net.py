@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from netwright.kinds.match import Match
+from netwright.kinds.match import Target as Match
 from netwright.nn.batch import Batch, Block, Goal
 from netwright.nn.heads.base import Head
 from netwright.nn.heads.match.settings import Settings

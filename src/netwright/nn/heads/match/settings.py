@@ -17,5 +17,5 @@ class Settings(HeadSettings):
     temperature: float = Field(
         default=0.05,
         gt=0,
-        description="by which cosines are divided: the smaller, the more the nearest wrong text counts",
+        description="InfoNCE temperature: smaller values weight hard negatives more",
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from netwright.kinds.number import Number
+from netwright.kinds.number import Target as Number
 from netwright.nn.batch import Block, Goal
 from netwright.nn.heads.base import Plain, Readout, over_members, present
 from netwright.nn.heads.number.settings import Settings

@@ -18,5 +18,7 @@ class Settings(HeadSettings):
         default="mse", description="squared, absolute, or Huber's error, on the scaled target"
     )
     delta: float = Field(
-        default=1.0, gt=0, description="where Huber's error turns from square to line, in deviations of the target"
+        default=1.0,
+        gt=0,
+        description="Huber's threshold between squared and linear error, in standard deviations of the target",
     )

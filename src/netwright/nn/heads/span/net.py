@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from netwright.kinds.span import NONE, Span
+from netwright.kinds.span import NONE
+from netwright.kinds.span import Target as Span
 from netwright.nn.batch import Block, Goal
 from netwright.nn.heads.base import Direct, about
 from netwright.nn.heads.span.settings import Settings

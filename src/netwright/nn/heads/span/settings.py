@@ -15,5 +15,5 @@ class Settings(HeadSettings):
     answers: ClassVar[tuple[str, ...]] = ("span",)
     head: Literal["span"] = "span"
     longest: int | None = Field(
-        default=None, ge=1, description="characters of the longest answer; those of training where not given"
+        default=None, ge=1, description="maximum answer length in characters; default: the longest in training"
     )

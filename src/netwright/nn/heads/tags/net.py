@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from netwright.kinds.tags import Tags, listed
+from netwright.kinds.tags import Target as Tags
+from netwright.kinds.tags import listed
 from netwright.nn.batch import Block, Goal, Lists
 from netwright.nn.heads.base import Direct, about
 from netwright.nn.heads.tags.settings import Settings

@@ -18,8 +18,8 @@ class Beams:
 
     def __init__(self, asked: Asked, kind: Language, device: torch.device) -> None:
         refuse_long(asked.prompts, kind)
-        self.asked, self.manner, self.kind, self.device = asked, asked.manner, kind, device
-        B, k = len(asked.prompts), asked.manner.beams
+        self.asked, self.sampling, self.kind, self.device = asked, asked.sampling, kind, device
+        B, k = len(asked.prompts), asked.sampling.beams
         self.beams: list[list[list[int]]] = [[[]] for _ in range(B)]
         self.scores = torch.zeros(B, 1, device=device)
         self.found: list[list[tuple[float, float, list[int]]]] = [[] for _ in range(B)]
@@ -71,11 +71,11 @@ class Beams:
         self.beams, self.scores, self.kept = beams, scores, torch.tensor(rows, device=self.device)
 
     def _score(self, total: float, length: int) -> float:
-        return total / max(length, 1) ** self.manner.length_penalty
+        return total / max(length, 1) ** self.sampling.length_penalty
 
     def _settled(self, row: int, best: float, length: int) -> bool:
         """Whether no beam can still become better than those found, or there is no room."""
-        if length >= self.manner.max_tokens or len(self.asked.prompts[row]) + length >= self.kind.length:
+        if length >= self.sampling.max_tokens or len(self.asked.prompts[row]) + length >= self.kind.length:
             return True
         found = sorted(self.found[row], reverse=True)[: self.k]
         return len(found) == self.k and found[0][0] >= self._score(best, length)

@@ -19,7 +19,7 @@ from netwright.kinds.language import Language
 from netwright.nn.batch import Batch, Block, Goal, Lists
 from netwright.nn.heads.base import Head
 from netwright.nn.heads.text.beam import Beams
-from netwright.nn.heads.text.settings import Manner, Settings
+from netwright.nn.heads.text.settings import SamplingParams, Settings
 from netwright.nn.heads.text.state import Asked, Single
 from netwright.nn.randomness import Draw
 from netwright.nn.shapes import Shape
@@ -109,8 +109,8 @@ class Net(Head):
                 prompts = [part.tolist() for part in given["ids"].values.split(given["ids"].lengths.tolist())]
             s = self.settings
             most = s.max_tokens or self.kind.longest
-            asked = Asked(prompts, Manner(max_tokens=most, beams=s.beams, length_penalty=s.length_penalty))
-        return (Beams if asked.manner.beams > 1 else Single)(asked, self.kind, self.place.device)
+            asked = Asked(prompts, SamplingParams(max_tokens=most, beams=s.beams, length_penalty=s.length_penalty))
+        return (Beams if asked.sampling.beams > 1 else Single)(asked, self.kind, self.place.device)
 
     def next(self, state: State, signal: Signal | None) -> tuple[Signal | None, bool]:
         if signal is not None:

@@ -15,42 +15,40 @@ class Settings(HeadSettings):
 
     answers: ClassVar[tuple[str, ...]] = ("text", "messages")
     head: Literal["text"] = "text"
-    tied: bool = Field(
-        default=True, description="whether the table that reads tokens is also the one that answers them"
-    )
-    given: bool = Field(default=False, description="whether a pretrained network reads tokens and answers them by tables of its own")  # fmt: skip
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="share of each goal spread over all tokens")
-    prompt_share: float = Field(default=0.0, ge=0, le=1, description="what a token of the prompt counts in training, where one of the answer counts 1")  # fmt: skip
-    max_tokens: int | None = Field(default=None, ge=1, description="tokens of an answer at most; left out, as many as the longest that was learnt")  # fmt: skip
-    beams: int = Field(default=1, ge=1, le=64, description="beginnings followed side by side when rows are answered; 1 is greedy")  # fmt: skip
+    tied: bool = Field(default=True, description="whether input and output embeddings are tied")
+    given: bool = Field(default=False, description="whether the pretrained network's own embeddings are used")  # fmt: skip
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="label smoothing over all tokens")
+    prompt_share: float = Field(default=0.0, ge=0, le=1, description="loss weight of a prompt token; answer tokens have weight 1")  # fmt: skip
+    max_tokens: int | None = Field(default=None, ge=1, description="maximum new tokens when rows are answered; default: the longest training answer")  # fmt: skip
+    beams: int = Field(default=1, ge=1, le=64, description="beam width when rows are answered; 1 is greedy")  # fmt: skip
     length_penalty: float = Field(
-        default=1.0, ge=0, description="power of the length that a beam's score is divided by"
+        default=1.0, ge=0, description="length penalty: exponent of the length that divides a beam's score"
     )
 
 
-class Manner(Frozen):
+class SamplingParams(Frozen):
     """How the next token is chosen, and when to stop.
 
     Greedy at temperature 0. Bounds: top-p after Holtzman et al. 2020 (arXiv 1904.09751), min-p after Nguyen et al. 2024
     (arXiv 2407.01082), the repetition penalty after Keskar et al. 2019 (arXiv 1909.05858).
 
-    >>> Manner(temperature=0.8, top_p=0.9).max_tokens
+    >>> SamplingParams(temperature=0.8, top_p=0.9).max_tokens
     256
     """
 
-    max_tokens: int = Field(default=256, ge=1, description="tokens that are written at most")
-    temperature: float = Field(default=0.0, ge=0, description="0 takes the most probable token; else logits are divided by it")  # fmt: skip
-    top_k: int = Field(default=0, ge=0, description="only so many of the most probable tokens; 0: all")
-    top_p: float = Field(default=1.0, gt=0, le=1, description="only the fewest tokens that hold this share of the probability")  # fmt: skip
-    min_p: float = Field(default=0.0, ge=0, le=1, description="only tokens with at least this share of the most probable one's probability")  # fmt: skip
-    repetition_penalty: float = Field(default=1.0, gt=0, description="makes tokens that are already there less probable; 1 changes nothing")  # fmt: skip
-    stop: tuple[str, ...] = Field(default=(), description="texts before which writing stops")
-    seed: int = Field(default=0, ge=0, lt=2**63, description="start of what is drawn; the same gives the same text")
-    beams: int = Field(default=1, ge=1, le=64, description="beginnings followed side by side, greedily")
+    max_tokens: int = Field(default=256, ge=1, description="maximum new tokens")
+    temperature: float = Field(default=0.0, ge=0, description="sampling temperature; 0 is greedy")  # fmt: skip
+    top_k: int = Field(default=0, ge=0, description="sample from the k most probable tokens; 0: all")
+    top_p: float = Field(default=1.0, gt=0, le=1, description="nucleus sampling: the fewest tokens with this total probability")  # fmt: skip
+    min_p: float = Field(default=0.0, ge=0, le=1, description="only tokens with at least this fraction of the top probability")  # fmt: skip
+    repetition_penalty: float = Field(default=1.0, gt=0, description="penalizes tokens that already occur; 1: off")  # fmt: skip
+    stop: tuple[str, ...] = Field(default=(), description="stop sequences")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="seed for sampling; the same seed gives the same text")
+    beams: int = Field(default=1, ge=1, le=64, description="beam width")
     length_penalty: float = Field(
-        default=1.0, ge=0, description="power of the length that a beam's score is divided by"
+        default=1.0, ge=0, description="length penalty: exponent of the length that divides a beam's score"
     )
-    logprobs: int = Field(default=0, ge=0, le=50, description="how many of the most probable tokens are told beside each token")  # fmt: skip
+    logprobs: int = Field(default=0, ge=0, le=50, description="number of top log-probabilities returned per token")  # fmt: skip
 
     @field_validator("stop", mode="before")
     @classmethod
@@ -65,7 +63,7 @@ class Manner(Frozen):
         return value
 
     @model_validator(mode="after")
-    def _greedy_beams(self) -> Manner:
+    def _greedy_beams(self) -> SamplingParams:
         if self.beams > 1 and self.temperature > 0:
             raise ValueError("beams are followed greedily: temperature 0, or beams 1")
         return self

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from netwright.errors import InputError, Problem
 from netwright.kinds.language import Language
-from netwright.nn.heads.text.manner import chosen, penalised
-from netwright.nn.heads.text.settings import Manner
+from netwright.nn.heads.text.sampling import chosen, penalised
+from netwright.nn.heads.text.settings import SamplingParams
 
 Shown = tuple[Tensor, Tensor | None, Tensor | None]
 Reason = Literal["", "end", "stop", "length", "context"]
@@ -20,10 +20,10 @@ Reason = Literal["", "end", "stop", "length", "context"]
 
 @dataclass
 class Asked:
-    """Prompts as tokens, and the manner in which they are to be gone on with. `told`: called with (row, token)."""
+    """Prompts as tokens, and the sampling parameters of their continuation. `told`: called with (row, token)."""
 
     prompts: list[list[int]]
-    manner: Manner
+    sampling: SamplingParams
     told: Callable[[int, int], None] | None = None
     numbers: list[int] = field(default_factory=list)  # the rows' numbers, by which what is drawn differs
 
@@ -52,7 +52,7 @@ class Single:
 
     def __init__(self, asked: Asked, kind: Language, device: torch.device) -> None:
         refuse_long(asked.prompts, kind)
-        self.asked, self.manner, self.kind, self.device = asked, asked.manner, kind, device
+        self.asked, self.sampling, self.kind, self.device = asked, asked.sampling, kind, device
         B = len(asked.prompts)
         self.written: list[list[int]] = [[] for _ in range(B)]
         self.sums = [0.0] * B
@@ -80,14 +80,14 @@ class Single:
 
     def take(self, logits: Tensor) -> None:
         """Choose a token for each row still being written from its logits (b, V)."""
-        told = [self.asked.prompts[row] + self.written[row] for row in self.alive] if self.manner.repetition_penalty != 1 else []  # fmt: skip
-        logits = penalised(logits, told, self.manner.repetition_penalty)
+        told = [self.asked.prompts[row] + self.written[row] for row in self.alive] if self.sampling.repetition_penalty != 1 else []  # fmt: skip
+        logits = penalised(logits, told, self.sampling.repetition_penalty)
         if len(self.banned):
             logits = logits.index_fill(1, self.banned, -torch.inf)
-        drawn = chosen(self.manner, logits, self.numbers[self.alive], self.steps)
+        drawn = chosen(self.sampling, logits, self.numbers[self.alive], self.steps)
         logs = logits.log_softmax(-1)
         sums = logs.gather(1, drawn[:, None])[:, 0].tolist()
-        best = logs.topk(self.manner.logprobs) if self.manner.logprobs else None
+        best = logs.topk(self.sampling.logprobs) if self.sampling.logprobs else None
         self.steps += 1
         still, places = [], []
         for place, (row, token) in enumerate(zip(self.alive, drawn.tolist(), strict=True)):
@@ -113,10 +113,10 @@ class Single:
     def _full(self, row: int) -> Reason:
         """Why a row is done with its last token, or nothing."""
         count = len(self.written[row])
-        if self.manner.stop:
+        if self.sampling.stop:
             text = self.kind.reader.decode(self.written[row][-64:])
-            if any(stop in text for stop in self.manner.stop):
+            if any(stop in text for stop in self.sampling.stop):
                 return "stop"
-        if count >= self.manner.max_tokens:
+        if count >= self.sampling.max_tokens:
             return "length"
         return "context" if len(self.asked.prompts[row]) + count >= self.kind.length else ""

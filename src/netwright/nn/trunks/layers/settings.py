@@ -53,7 +53,7 @@ class Embedding(Layer):
     main: ClassVar[str | None] = "units"
     units: int = Field(ge=1, description="values of a vector")
     vocabulary: int = Field(default=10_000, ge=16, description="most frequent tokens that have a vector")
-    length: int = Field(default=200, ge=1, description="tokens that a text is cut to")
+    length: int = Field(default=200, ge=1, description="maximum length in tokens")
     tokens: Literal["words", "characters", "bpe"] = Field(default="words", description="what a token is")
 
 
@@ -91,7 +91,7 @@ class Dropout(Layer):
     """Values silenced at random while training."""
 
     main: ClassVar[str | None] = "share"
-    share: float = Field(default=0.5, ge=0, lt=1, description="share of the values silenced")
+    share: float = Field(default=0.5, ge=0, lt=1, description="dropout rate")
 
 
 class BatchNorm(Layer):
@@ -200,9 +200,7 @@ Residual.model_rebuild()
 class Settings(Family):
     """Settings of the user's own stack."""
 
-    takes: ClassVar[tuple[str, ...]] = ("number", "category", "labels", "date", "text", "image")
-    elements: ClassVar[bool] = False
-    vectors: ClassVar[bool] = False
+    gives: ClassVar[tuple[str, ...]] = ("vector",)
     family: Literal["layers"] = "layers"
     layers: Layers = Field(default=(), description="the layers, first to last; the last one is the head")
 
@@ -240,26 +238,25 @@ class Settings(Family):
             "patience": Choice(0, "all epochs are run; the best weights are kept"),
         }
 
-    def brings(self, kind: str) -> dict[str, Any]:
+    def brings(self, signal: str) -> dict[str, Any]:
         """Texts as the embedding layer reads them."""
         first = self.embedding
-        if kind == "text" and first is not None:
+        if signal == "sequence" and first is not None:
             return {"tokens": first.tokens, "vocabulary": first.vocabulary, "length": first.length}
-        return {"text": {"tokens": "ngrams", "vocabulary": 2**17}}.get(kind, {})
+        return {"sequence": {"tokens": "ngrams", "vocabulary": 2**17}}.get(signal, {})
 
-    def want(self, kind: str, *, outputs: int) -> Want:
+    def want(self, signal: str, *, outputs: int) -> Want:
         """Texts as embedded sequences, images as grids, all else as vectors."""
         first = self.embedding
-        if kind == "text" and first is not None:
+        if signal == "sequence" and first is not None:
             return Want("sequence", first.units)
-        return Want("grid") if kind == "image" else Want("vector", 64 if kind == "text" else None)
+        return Want("grid") if signal == "grid" else Want("vector", 64 if signal == "sequence" else None)
 
     def refuse(self, facts: DataFacts) -> str | None:
         """A stack has one way in."""
         if not self.layers:
             return "it has no layers: give model.layers in a recipe, such as [{dense: 16}, {dense: 1}]"
-        own = [kind for kind in ("image", "text") if kind in facts.kinds]
-        if own and (len(facts.kinds) > 1 or facts.kinds[own[0]] > 1):
+        if not facts.table and sum(facts.kinds.values()) > 1:
             return "a stack of layers has one way in: one text, one image, or a table; transformer reads them together"
         return super().refuse(facts)
 

@@ -12,15 +12,13 @@ from netwright.nn.shapes import Want
 from netwright.nn.trunks.family import Choice, Choices, Family
 
 SMALL = 200_000  # rows up to which a full pass a step is affordable (measured: 200,000 × 50 values take 30 ms)
-AGAIN = 20_000  # rows below which it learns from the validation rows too (measured on up to 1,500: docs/log.md)
+AGAIN = 20_000  # rows below which it learns from the validation rows too (measured on up to 1,500: docs/dev/log.md)
 
 
 class Settings(Family):
     """Settings of the linear family: it has none of its own."""
 
-    takes: ClassVar[tuple[str, ...]] = ("number", "category", "labels", "date", "text", "image")
-    elements: ClassVar[bool] = False
-    vectors: ClassVar[bool] = False
+    gives: ClassVar[tuple[str, ...]] = ("vector",)
     family: Literal["linear"] = "linear"
 
     def training(self, facts: DataFacts) -> Choices:
@@ -29,8 +27,8 @@ class Settings(Family):
             1 / max(facts.rows, 1),
             "1 / rows: scikit-learn's LogisticRegression with C = 1 (two classes, two logits: C = 2)",
         )
-        if set(facts.targets) == {"number"} and "text" not in facts.kinds:
-            penalty = Choice(1e-6, "least squares; just enough to settle columns that repeat each other")
+        if facts.answers == {"value"} and not facts.has("sequence"):
+            penalty = Choice(1e-6, "least squares; just enough to settle collinear columns")
         if facts.rows <= SMALL:
             return {
                 "optimizer": Choice(
@@ -39,28 +37,28 @@ class Settings(Family):
                 "batch_size": Choice("all", "L-BFGS measures its direction on all rows"),
                 "learning_rate": Choice(1.0, "the line search scales each step"),
                 "epochs": Choice(60, "each is up to 10 L-BFGS iterations; it stops when the score does"),
-                "patience": Choice(3, "the optimum is convex: three epochs without progress are its end"),
+                "patience": Choice(3, "the optimum is convex: three epochs without progress mean convergence"),
                 "schedule": Choice("constant", "L-BFGS needs none"),
                 "refit": Choice(
                     facts.rows < AGAIN,
-                    f"{facts.rows:,} rows: the validation rows teach {'much' if facts.rows < AGAIN else 'little'} more",
+                    f"{facts.rows:,} rows: refitting on the validation rows adds {'much' if facts.rows < AGAIN else 'little'} more",
                 ),
                 "l2": penalty,
             }
         return {
-            "optimizer": Choice("adam", f"{facts.rows:,} rows: too many for a full pass a step"),
-            "batch_size": Choice(1024, "large batches suit a convex optimum"),
+            "optimizer": Choice("adam", f"{facts.rows:,} rows: too many for full-batch steps"),
+            "batch_size": Choice(1024, "large batches suit a convex problem"),
             "learning_rate": Choice(0.01, "Adam on scaled values"),
             "epochs": Choice(20, "with early stopping"),
             "patience": Choice(3, "the optimum is convex"),
-            "schedule": Choice("cosine", "the noise of batches must die out at the optimum"),
+            "schedule": Choice("cosine", "batch noise must decay near the optimum"),
             "l2": penalty,
         }
 
-    def brings(self, kind: str) -> dict[str, Any]:
+    def brings(self, signal: str) -> dict[str, Any]:
         """Texts come as hashed n-grams."""
-        return {"text": {"tokens": "ngrams", "vocabulary": 2**18}}.get(kind, {})
+        return {"sequence": {"tokens": "ngrams", "vocabulary": 2**18}}.get(signal, {})
 
-    def want(self, kind: str, *, outputs: int) -> Want:
+    def want(self, signal: str, *, outputs: int) -> Want:
         """Each stem maps its raw values straight to the outputs."""
         return Want("affine", outputs)

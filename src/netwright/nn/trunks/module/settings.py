@@ -14,8 +14,7 @@ from netwright.nn.trunks.family import Choice, Choices, Family
 class Settings(Family):
     """Settings of a user's own module: its class's name, so that a run says whose weights it holds."""
 
-    takes: ClassVar[tuple[str, ...]] = ("number", "category", "labels", "date", "text", "image")
-    elements: ClassVar[bool] = False
+    gives: ClassVar[tuple[str, ...]] = ("vector", "pair")
     family: Literal["module"] = "module"
     name: str = Field(default="", description="the module's class")
 
@@ -25,15 +24,15 @@ class Settings(Family):
             "optimizer": Choice("adamw", "the usual first choice"),
             "learning_rate": Choice(0.001, "Adam's published default (Kingma & Ba 2015)"),
             "batch_size": Choice(64 if facts.rows >= 1000 else 32, f"{facts.rows:,} training rows"),
-            "epochs": Choice(30, "an upper end; early stopping decides"),
+            "epochs": Choice(30, "an upper bound; early stopping decides"),
             "patience": Choice(8, "early stopping"),
             "schedule": Choice("constant", "the module says nothing else"),
         }
 
-    def brings(self, kind: str) -> dict[str, Any]:
+    def brings(self, signal: str) -> dict[str, Any]:
         """Texts as word numbers."""
-        return {"text": {"tokens": "words", "vocabulary": 10_000, "length": 256}}.get(kind, {})
+        return {"sequence": {"tokens": "words", "vocabulary": 10_000, "length": 256}}.get(signal, {})
 
-    def want(self, kind: str, *, outputs: int) -> Want:
+    def want(self, signal: str, *, outputs: int) -> Want:
         """Numbers and categories as vectors, images as grids, texts as token numbers."""
-        return {"image": Want("grid"), "text": Want("ids")}.get(kind, Want("vector"))
+        return {"grid": Want("grid"), "sequence": Want("ids")}.get(signal, Want("vector"))

@@ -19,7 +19,6 @@ from netwright.nn.trunks.transformer.settings import adapting, going_on
 from netwright.pretrained import Marks
 from netwright.pretrained.layouts import rotary_base, rotary_scaling
 
-WRITTEN = {"text", "messages"}
 SPEED = 1e11  # multiplications and additions a second of a laptop's processor, about, by which a default is chosen
 PATIENCE = 900.0  # seconds of training on a processor above which all weights are not learnt unless asked
 
@@ -27,7 +26,6 @@ PATIENCE = 900.0  # seconds of training on a processor above which all weights a
 class Settings(Family):
     """Settings of a pretrained network."""
 
-    takes: ClassVar[tuple[str, ...]] = ("number", "category", "labels", "date", "text", "image")
     family: Literal["pretrained"] = "pretrained"
     layout: pretrained.Layout | None = Field(default=None, description="which network the checkpoint is of")
     role: pretrained.Role | None = Field(
@@ -39,21 +37,17 @@ class Settings(Family):
     pooling: Literal["mean", "cls", "last"] | None = Field(
         default=None, description="how the states of a text's tokens become one vector"
     )
-    length: int | None = Field(default=None, ge=4, description="tokens that all texts of a row are cut to together")
-    window: int | None = Field(
-        default=None, ge=4, description="tokens of a text read at once where a target is about its words"
+    length: int | None = Field(
+        default=None, ge=4, description="maximum length in tokens of all texts of a row together"
     )
+    window: int | None = Field(default=None, ge=4, description="tokens of a text read at once for tags and spans")
     width: int | None = Field(
         default=None, ge=1, description="values of the layers that fuse the vector with other columns"
     )
-    dropout: float | None = Field(
-        default=None, ge=0, lt=1, description="share of the vector's values silenced at random while training"
-    )
-    inner_dropout: float | None = Field(
-        default=None, ge=0, lt=1, description="share of values silenced inside the checkpoint's network while training"
-    )
+    dropout: float | None = Field(default=None, ge=0, lt=1, description="dropout before the head")
+    inner_dropout: float | None = Field(default=None, ge=0, lt=1, description="dropout inside the checkpoint's network")
 
-    writes: ClassVar[bool] = True
+    gives: ClassVar[tuple[str, ...]] = ("vector", "elements", "pair", "stimulus")
 
     @property
     def builds(self) -> str:
@@ -70,18 +64,18 @@ class Settings(Family):
             return {}
         held = self.checkpoint()
         own = "the checkpoint's own"
-        if WRITTEN & set(facts.targets):
+        if "stimulus" in facts.needs:
             return self._for_writing(held, facts)
         pooled = held.pooling or ("last" if held.role == "decoder" else "mean")
-        words = bool({"tags", "span"} & set(facts.targets))
+        words = "elements" in facts.needs
         length = self.length or self._length(held, facts, whole=words)
         return {
             **self._own(held), "purpose": Choice("answers", "no target is a text that is written"),
             "pooling": Choice(pooled, own if held.pooling else "the last token has seen all others" if pooled == "last" else "robust for encoders"),
             "length": Choice(length, "as many as it can read" if words else f"texts are {facts.words:.0f} words long on average"),
-            "window": Choice(max(4, (length - 4) // max(facts.kinds.get("text", 1), 1)) if words else None, "all texts of a row together fill what it can read" if words else "no target is about words"),
-            "width": Choice(128, "the usual first choice"), "dropout": Choice(0.1, "a little, before the head"),
-            "inner_dropout": Choice(0.0, "few passes hardly overfit, and on a processor its random numbers take more time than all else (docs/log.md)"),
+            "window": Choice(max(4, (length - 4) // max(facts.count("sequence"), 1)) if words else None, "all texts of a row fill its context" if words else "no target refers to words"),
+            "width": Choice(128, "the usual first choice"), "dropout": Choice(0.1, "light dropout before the head"),
+            "inner_dropout": Choice(0.0, "few epochs hardly overfit, and on a processor its random numbers take more time than all else (docs/dev/log.md)"),
             "adapt": self._adapt(held, facts),
         }  # fmt: skip
 
@@ -103,7 +97,7 @@ class Settings(Family):
         return {
             **self._own(held), "purpose": Choice("writes", "the target is a text that is written"),
             "length": Choice(self._length(held, facts, whole=True) if reads else None, "as many as it can read" if reads else "chosen with the tokenizer"),
-            "inner_dropout": Choice(0.0, "few passes hardly overfit"), "adapt": adapting(held.count),
+            "inner_dropout": Choice(0.0, "few epochs hardly overfit"), "adapt": adapting(held.count),
         }  # fmt: skip
 
     def _length(self, held: pretrained.Checkpoint, facts: DataFacts, *, whole: bool) -> int:
@@ -123,36 +117,38 @@ class Settings(Family):
         work = 6 * max(weights - looked_up, 0) * tokens * facts.rows * 3 if tokens else 4e9 * facts.rows * 5
         seconds = work / SPEED
         about = f"learning all its {weights / 1e6:.0f} M weights would take about {seconds / 60:,.0f} minutes on a processor"
-        if "match" in facts.targets:  # no head is there to learn: what makes the vectors does
+        if "pair" in facts.needs:  # no head is there to learn: what makes the vectors does
             if seconds > PATIENCE:
-                return Choice(Adapt(how="top:2"), f"{about}; pairs teach its vectors themselves")
-            return Choice(Adapt(how="full"), f"{about}; pairs teach its vectors themselves")
+                return Choice(Adapt(how="top:2"), f"{about}; pairs train the embedding itself")
+            return Choice(Adapt(how="full"), f"{about}; pairs train the embedding itself")
         if facts.rows < 300:
             return Choice(
                 Adapt(how="frozen"), f"{facts.rows:,} training rows are few for {weights / 1e6:.0f} M weights"
             )
         if seconds > PATIENCE:
             return Choice(Adapt(how="frozen"), about)
-        return Choice(Adapt(how="head"), f"{about}; the head learns first, so that it does not spoil them")
+        return Choice(
+            Adapt(how="head"), f"{about}; the head is trained first, so that it does not damage the pretrained weights"
+        )
 
     def training(self, facts: DataFacts) -> Choices:
         """Few epochs at a small rate; a frozen network's head at a large one."""
-        if WRITTEN & set(facts.targets):
+        if "stimulus" in facts.needs:
             return going_on(facts, self.adapt)
         how = self.adapt.how if self.adapt else "head"
         common = {
             "optimizer": Choice("adamw", "the usual choice for pretrained networks"),
             "weight_decay": Choice(0.01, "the usual order"),
-            "gradient_clip": Choice(1.0, "keeps a rare large gradient from undoing the rest"),
+            "gradient_clip": Choice(1.0, "clips rare large gradients"),
         }
         if how == "frozen":
             return {
                 **common,
                 "learning_rate": Choice(0.003, "the head alone learns"),
                 "batch_size": Choice(64 if facts.rows >= 2000 else 16, f"{facts.rows:,} training rows"),
-                "epochs": Choice(40, "each costs next to nothing; early stopping decides"),
+                "epochs": Choice(40, "epochs on cached features are cheap; early stopping decides"),
                 "patience": Choice(8, "early stopping"),
-                "schedule": Choice("cosine", "falls smoothly to nothing"),
+                "schedule": Choice("cosine", "decays smoothly to zero"),
             }
         rate = 0.0003 if how == "lora" else 0.00005 if self.role != "vision" else 0.0005
         return {
@@ -160,30 +156,34 @@ class Settings(Family):
             "learning_rate": Choice(
                 rate, "for LoRA's matrices" if how == "lora" else "the usual order for pretrained weights"
             ),
-            "batch_size": Choice(64, "a batch's other pairs are what each is told from")
-            if "match" in facts.targets
+            "batch_size": Choice(64, "the batch's other pairs are the negatives")
+            if "pair" in facts.needs
             else Choice(32 if facts.rows >= 1000 else 16, f"{facts.rows:,} training rows"),
             "epochs": Choice(3 if facts.rows >= 1000 else 6, "pretrained weights learn a task in few passes"),
-            "patience": Choice(0, "the schedule must end to be worth its while"),
+            "patience": Choice(0, "the schedule must complete, so no early stopping"),
             "schedule": Choice("linear", "the usual choice for pretrained networks"),
-            "warmup": Choice(0.06, "the first gradients come from a head that knows little"),
+            "warmup": Choice(0.06, "the head's first gradients are noisy"),
         }
 
-    def brings(self, kind: str) -> dict[str, Any]:
+    def brings(self, signal: str) -> dict[str, Any]:
         """The checkpoint's tokenizer, its image size and normalisation."""
         if not self.start:
             size = (self.config or {}).get("vocab_size", 1000)
-            return {"tokens": "words", "vocabulary": size, "length": (self.length or 64) - 4} if kind == "text" else {}
+            return (
+                {"tokens": "words", "vocabulary": size, "length": (self.length or 64) - 4}
+                if signal == "sequence"
+                else {}
+            )
         held = self.checkpoint()
-        if kind == "text" and held.tokenizer:
+        if signal == "sequence" and held.tokenizer:
             room = (self.length or 512) - (held.marks.count if held.marks else 0)
             return {"tokens": "given", "tokenizer": str(held.path), "length": self.window or max(room, 1)}
-        if kind == "text":
+        if signal == "sequence":
             return {"tokens": "ngrams"}
-        if kind == "image" and held.sight is not None:
+        if signal == "grid" and held.sight is not None:
             sight = held.sight
             return {"size": sight.size, "channels": len(sight.mean), "mean": sight.mean, "deviation": sight.deviation}
-        return {"number": {"scale": "robust"}}.get(kind, {})
+        return {"vector": {"scale": "robust"}}.get(signal, {})
 
     def cuts(self, lengths: dict[str, Any]) -> tuple[Any, str]:
         """Rows whose texts together are too long; a single text is cut, and that said, where it is encoded."""
@@ -195,15 +195,15 @@ class Settings(Family):
             lengths.values()
         ) > room, f"texts that together have more than {room} tokens: the longest loses its end"
 
-    def want(self, kind: str, *, outputs: int) -> Want:
+    def want(self, signal: str, *, outputs: int) -> Want:
         """Its own columns as tokens or pixels, all else as vectors."""
-        if kind == "text":
+        if signal == "sequence":
             return Want("ids") if self.role != "vision" else Want("vector", 64)
-        return Want("grid") if kind == "image" else Want("vector")
+        return Want("grid") if signal == "grid" else Want("vector")
 
     def instead(self, facts: DataFacts) -> Family | None:
         """What is written by a network of Llama's layout is written by netwright's own transformer."""
-        if not WRITTEN & set(facts.targets) or not self.start:
+        if "stimulus" not in facts.needs or not self.start:
             return None
         held = self.checkpoint()
         return of_llama(held.config, start=self.start, adapt=self.adapt) if held.layout == "llama" else None
@@ -213,51 +213,50 @@ class Settings(Family):
         if not self.start and not self.config:
             return "no checkpoint is named; --model FOLDER names one"
         role = self.role or self.checkpoint().role
-        if WRITTEN & set(facts.targets):
+        if "stimulus" in facts.needs:
             return self._refuse_to_write(role, facts)
-        if role == "vision" and "image" not in facts.kinds:
+        if role == "vision" and not facts.has("grid"):
             return "its checkpoint reads images, and there is none among the inputs"
-        if role == "vision" and {"tags", "span"} & set(facts.targets):
+        if role == "vision" and "elements" in facts.needs:
             return "its checkpoint reads images, and the target is about words"
-        if "match" in facts.targets and self.adapt is not None and self.adapt.how in ("frozen", "head"):
-            return f"pairs teach its vectors themselves, and --adapt {self.adapt.how} leaves nothing to learn; full, top:NUMBER and lora do"
-        if role != "vision" and "text" not in facts.kinds:
+        if "pair" in facts.needs and self.adapt is not None and self.adapt.how in ("frozen", "head"):
+            return f"pairs train the embedding itself, and --adapt {self.adapt.how} leaves nothing to train; full, top:NUMBER and lora do"
+        if role != "vision" and not facts.has("sequence"):
             return "its checkpoint reads texts, and there is none among the inputs"
-        if role != "vision" and "image" in facts.kinds:
+        if role != "vision" and facts.has("grid"):
             return "its checkpoint reads texts, and there is an image among the inputs; transformer reads both"
-        foreign = [kind for kind in facts.kinds if kind not in self.takes]
-        return f"it does not read columns of kind {', '.join(foreign)}" if foreign else None
+        return super().refuse(facts)
 
     def _refuse_to_write(self, role: str, facts: DataFacts) -> str | None:
         """A text is written by a decoder, after its inputs or after nothing, or by an encoder-decoder, of its inputs."""
         if role not in ("decoder", "encoder_decoder"):
-            return f"its {role} network writes no text; a decoder or an encoder-decoder does"
+            return f"its {role} network generates no text; a decoder or encoder-decoder does"
         if self.adapt is not None and self.adapt.how in ("frozen", "head"):
-            return f"of a network that writes nothing is new, and --adapt {self.adapt.how} leaves nothing to learn; full, top:NUMBER and lora do"
+            return f"a generator has no new head, so --adapt {self.adapt.how} leaves nothing to train; full, top:NUMBER and lora do"
         if role == "decoder":
             return None
-        if "messages" in facts.targets:
+        if facts.chats:
             return "its encoder reads texts, and conversations have no inputs; a decoder goes on with them"
-        foreign = [kind for kind in facts.kinds if kind != "text"]
+        foreign = [kind for signal, kinds in facts.signals.items() if signal != "sequence" for kind in kinds]
         if foreign or not facts.kinds:
             return f"its encoder reads texts alone, and there is {', '.join(foreign) or 'none among the inputs'}"
         return None
 
-    def writes_after(self, targets: tuple[str, ...]) -> bool:
+    def writes_after(self, needs: frozenset[str]) -> bool:
         """A decoder goes on with its inputs; an encoder-decoder reads them."""
-        return bool(WRITTEN & set(targets)) and bool(self.start) and self.checkpoint().role == "decoder"
+        return "stimulus" in needs and bool(self.start) and self.checkpoint().role == "decoder"
 
-    def brings_target(self, kind: str) -> dict[str, Any]:
+    def brings_target(self, need: str) -> dict[str, Any]:
         """The checkpoint's tokenizer, for texts that it writes."""
-        if kind not in WRITTEN or not self.start:
+        if need != "stimulus" or not self.start:
             return {}
         held = self.checkpoint()
         most = None if held.role == "encoder_decoder" else self.length
         return {"tokenizer": str(held.path), "vocabulary": int(held.config["vocab_size"]), "length": most}
 
-    def brings_head(self, kind: str) -> dict[str, Any]:
+    def brings_head(self, need: str) -> dict[str, Any]:
         """Tokens are read and answered by the checkpoint's own tables."""
-        return {"given": True} if kind in WRITTEN else {}
+        return {"given": True} if need == "stimulus" else {}
 
     @classmethod
     def tiny(cls) -> Settings:

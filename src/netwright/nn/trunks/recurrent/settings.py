@@ -14,39 +14,37 @@ from netwright.data.facts import DataFacts
 from netwright.nn.shapes import Want
 from netwright.nn.trunks.family import Choice, Choices, Family
 
-WRITTEN = {"text", "messages"}
-
 
 class Settings(Family):
     """Settings of the recurrent network."""
 
-    writes: ClassVar[bool] = True
-    takes: ClassVar[tuple[str, ...]] = ("text", "number", "category", "labels", "date")
+    takes: ClassVar[tuple[str, ...]] = ("vector", "sequence")
+    gives: ClassVar[tuple[str, ...]] = ("vector", "elements", "pair", "stimulus")
     family: Literal["recurrent"] = "recurrent"
-    cell: Literal["rnn", "lstm", "gru"] | None = Field(default=None, description="what reads a word and remembers")
+    cell: Literal["rnn", "lstm", "gru"] | None = Field(default=None, description="the recurrent cell")
     width: int | None = Field(default=None, ge=1, description="values of a state, each way")
     depth: int | None = Field(default=None, ge=1, le=16, description="layers, each reading the states of the last")
     both_ways: bool | None = Field(default=None, description="whether a second network reads each text backwards")
-    dropout: float | None = Field(default=None, ge=0, lt=1, description="share of values silenced while training")
-    embedding_width: int | None = Field(default=None, ge=1, description="values that a word is embedded into")
-    vocabulary: int | None = Field(default=None, ge=16, description="words that have a vector")
-    length: int | None = Field(default=None, ge=1, description="words that a text is cut to")
+    dropout: float | None = Field(default=None, ge=0, lt=1, description="dropout")
+    embedding_width: int | None = Field(default=None, ge=1, description="embedding width")
+    vocabulary: int | None = Field(default=None, ge=16, description="vocabulary size")
+    length: int | None = Field(default=None, ge=1, description="maximum length in words")
 
     def chosen(self, facts: DataFacts) -> Choices:
         """One layer both ways."""
-        if WRITTEN & set(facts.targets):
+        if "stimulus" in facts.needs:
             return self._to_write(facts)
-        each = {"tags", "span"} & set(facts.targets)
+        each = "elements" in facts.needs
         return {
             "cell": Choice("gru", "a quarter less work than an LSTM, and as good on texts of this length"),
-            "width": Choice(128 if each else 96, "trains on a laptop's processor"),
+            "width": Choice(128 if each else 96, "fast enough on a laptop CPU"),
             "depth": Choice(1, "a second layer costs as much again"),
-            "both_ways": Choice(True, "a word's sense may lie behind it"),
-            "dropout": Choice(0.4, "word vectors learnt from nothing overfit soon"),
+            "both_ways": Choice(True, "a word's meaning may depend on what follows"),
+            "dropout": Choice(0.4, "word embeddings trained from scratch overfit early"),
             "embedding_width": Choice(128, "the ladder's default"),
-            "vocabulary": Choice(30_000, "a word that is a token of its own is tagged better (docs/log.md)")
+            "vocabulary": Choice(30_000, "a word that is a token of its own is tagged better (docs/dev/log.md)")
             if each
-            else Choice(20_000, "rarer words are too rare to learn"),
+            else Choice(20_000, "rarer words occur too seldom"),
             "length": Choice(
                 512 if each and facts.words > 120 else 256 if facts.words > 60 else 128,
                 f"texts are {facts.words:.0f} words long on average",
@@ -59,7 +57,7 @@ class Settings(Family):
             "cell": Choice("lstm", "remembers longer than a GRU"),
             "width": Choice(256 if facts.written >= 200_000 else 128, f"about {facts.written:,} tokens"),
             "depth": Choice(2, "the usual first choice for language models"),
-            "both_ways": Choice(False, "what is to be written cannot be read"),
+            "both_ways": Choice(False, "text to generate cannot be read ahead"),
             "dropout": Choice(0.1 if facts.written >= 2_000_000 else 0.2, f"about {facts.written:,} tokens"),
             "embedding_width": Choice(None, "tokens are as wide as states"),
             "vocabulary": Choice(None, "chosen with the tokenizer"),
@@ -68,19 +66,19 @@ class Settings(Family):
 
     def training(self, facts: DataFacts) -> Choices:
         """AdamW, early stopping."""
-        if WRITTEN & set(facts.targets):
+        if "stimulus" in facts.needs:
             return {
                 "optimizer": Choice("adamw", "robust to the learning rate"),
                 "learning_rate": Choice(0.002, "for widths of 128 to 256"),
                 "weight_decay": Choice(0.01, "a little"),
                 "gradient_clip": Choice(1.0, "a recurrent gradient can explode (Pascanu et al. 2013)"),
                 "batch_size": Choice(min(32, max(facts.rows, 1)), "the usual first choice"),
-                "epochs": Choice(10, "an upper end; early stopping decides"),
+                "epochs": Choice(10, "an upper bound; early stopping decides"),
                 "patience": Choice(2, "early stopping"),
-                "schedule": Choice("cosine", "falls smoothly to nothing"),
+                "schedule": Choice("cosine", "decays smoothly to zero"),
                 "warmup": Choice(0.03, "the first gradients are large"),
             }
-        if {"tags", "span"} & set(facts.targets):
+        if "elements" in facts.needs:
             return self._of_words(facts)
         return {
             "optimizer": Choice("adamw", "robust to the learning rate"),
@@ -88,58 +86,54 @@ class Settings(Family):
             "weight_decay": Choice(0.01, "a little"),
             "gradient_clip": Choice(1.0, "a recurrent gradient can explode (Pascanu et al. 2013)"),
             "batch_size": Choice(64 if facts.rows >= 4000 else 32, f"{facts.rows:,} training rows"),
-            "epochs": Choice(6 if facts.rows >= 4000 else 20, "an upper end; early stopping decides"),
-            "patience": Choice(2 if facts.rows >= 4000 else 5, "word vectors learnt from nothing overfit soon"),
-            "schedule": Choice("cosine", "falls smoothly to nothing"),
+            "epochs": Choice(6 if facts.rows >= 4000 else 20, "an upper bound; early stopping decides"),
+            "patience": Choice(2 if facts.rows >= 4000 else 5, "word embeddings trained from scratch overfit early"),
+            "schedule": Choice("cosine", "decays smoothly to zero"),
         }
 
     def _of_words(self, facts: DataFacts) -> Choices:
         """A row of tags gives an answer for each word, a span one among all words."""
-        answers = int(facts.rows * max(facts.words, 1.0)) if "tags" in facts.targets else facts.rows
-        many = answers >= (100_000 if "tags" in facts.targets else 2000)
-        batch = 16 if not many else 64 if "tags" in facts.targets else 32
+        answers = int(facts.rows * max(facts.words, 1.0)) if facts.each else facts.rows
+        many = answers >= (100_000 if facts.each else 2000)
+        batch = 16 if not many else 64 if facts.each else 32
         return {
             "optimizer": Choice("adamw", "robust to the learning rate"),
-            "learning_rate": Choice(0.004, "tried on tagged news (docs/log.md)"),
+            "learning_rate": Choice(0.004, "tried on tagged news (docs/dev/log.md)"),
             "weight_decay": Choice(0.01, "a little"),
             "gradient_clip": Choice(1.0, "a recurrent gradient can explode (Pascanu et al. 2013)"),
             "batch_size": Choice(batch, f"about {answers:,} answers to learn from"),
-            "epochs": Choice(
-                (6 if "tags" in facts.targets else 10) if many else 30, "an upper end; early stopping decides"
-            ),
-            "patience": Choice(2 if many else 8, "word vectors learnt from nothing overfit soon"),
-            "schedule": Choice("cosine", "falls smoothly to nothing"),
+            "epochs": Choice((6 if facts.each else 10) if many else 30, "an upper bound; early stopping decides"),
+            "patience": Choice(2 if many else 8, "word embeddings trained from scratch overfit early"),
+            "schedule": Choice("cosine", "decays smoothly to zero"),
         }
 
-    def brings(self, kind: str) -> dict[str, Any]:
+    def brings(self, signal: str) -> dict[str, Any]:
         """Texts as words of a vocabulary."""
-        if kind == "text":
+        if signal == "sequence":
             return {"tokens": "words", "vocabulary": self.vocabulary or 20_000, "length": self.length or 256}
-        return {"number": {"scale": "robust"}}.get(kind, {})
+        return {"vector": {"scale": "robust"}}.get(signal, {})
 
-    def brings_target(self, kind: str) -> dict[str, Any]:
+    def brings_target(self, need: str) -> dict[str, Any]:
         """The context and vocabulary of what is written, where they are named here."""
-        return {"vocabulary": self.vocabulary, "length": self.length} if kind in WRITTEN else {}
+        return {"vocabulary": self.vocabulary, "length": self.length} if need == "stimulus" else {}
 
-    def writes_after(self, targets: tuple[str, ...]) -> bool:
+    def writes_after(self, needs: frozenset[str]) -> bool:
         """Inputs are the beginning of what is written."""
-        return bool(WRITTEN & set(targets))
+        return "stimulus" in needs
 
-    def want(self, kind: str, *, outputs: int) -> Want:
+    def want(self, signal: str, *, outputs: int) -> Want:
         """Texts as sequences, all else as vectors."""
-        return Want("sequence", self.embedding_width, {"deviation": 0.1}) if kind == "text" else Want("vector")
+        return Want("sequence", self.embedding_width, {"deviation": 0.1}) if signal == "sequence" else Want("vector")
 
     def refuse(self, facts: DataFacts) -> str | None:
         """Without a text it has nothing to read, unless it writes one."""
-        if WRITTEN & set(facts.targets):
-            if "image" in facts.kinds:
-                return (
-                    "an image cannot be the beginning of a text; transformer with model.form encoder_decoder reads it"
-                )
+        if "stimulus" in facts.needs:
+            if facts.has("grid"):
+                return "an image cannot be a prompt; transformer with model.form encoder_decoder reads it"
             return "it does not write both ways" if self.both_ways else super().refuse(facts)
-        if "image" in facts.kinds:
+        if facts.has("grid"):
             return "it does not read images; convnet and transformer read images beside texts"
-        if "text" not in facts.kinds:
+        if not facts.has("sequence"):
             return "there is no text among the inputs; mlp reads tables"
         return super().refuse(facts)
 

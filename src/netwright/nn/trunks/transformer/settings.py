@@ -24,36 +24,32 @@ A_WEIGHT = 20  # tokens that a weight should see: Hoffmann et al. 2022 (arXiv 22
 PASSES = 8  # over the same rows at most; beyond four, gains shrink (Muennighoff et al. 2023, arXiv 2305.16264)
 MANY = 20e6  # weights of a checkpoint from which LoRA is the default (assumed)
 SEEN = 4096  # tokens a step of a language model, about
-WRITTEN = ("text", "messages")
 
 
 class Settings(Family):
     """Settings of the Transformer."""
 
-    takes: ClassVar[tuple[str, ...]] = ("number", "category", "labels", "date", "text", "image")
-    writes: ClassVar[bool] = True
+    gives: ClassVar[tuple[str, ...]] = ("vector", "elements", "pair", "stimulus")
     keeps_apart: ClassVar[bool] = True
     family: Literal["transformer"] = "transformer"
-    size: str | None = Field(default=None, description="one dial for width and depth where text is written: tiny (1.2M weights), small (10M), medium (85M), or a number of weights such as 30M")  # fmt: skip
-    form: Literal["decoder", "encoder_decoder"] | None = Field(default=None, description="where text is written: inputs as its causal beginning (Llama's layout), or read whole by an encoder")  # fmt: skip
+    size: str | None = Field(default=None, description="model size for text generation, sets width and depth: tiny (1.2M weights), small (10M), medium (85M), or a number of weights such as 30M")  # fmt: skip
+    form: Literal["decoder", "encoder_decoder"] | None = Field(default=None, description="for text generation: decoder (inputs as prompt, Llama's layout) or encoder_decoder")  # fmt: skip
     width: int | None = Field(
         default=None, ge=4, description="values of an element (hidden size); a multiple of 2 · heads"
     )
     depth: int | None = Field(default=None, ge=1, le=200, description="layers")
     heads: int | None = Field(default=None, ge=1, description="attention heads")
-    key_heads: int | None = Field(default=None, ge=1, description="heads of keys and values, shared by groups of heads")
-    hidden: int | None = Field(default=None, ge=1, description="values between the two dense maps of a layer")
+    key_heads: int | None = Field(default=None, ge=1, description="key-value heads (grouped-query attention)")
+    hidden: int | None = Field(default=None, ge=1, description="hidden width of the feed-forward layer")
     head_size: int | None = Field(default=None, ge=2, multiple_of=2, description="values of a head; left out: width / heads")  # fmt: skip
     biased: bool = Field(default=False, description="whether queries, keys and values have a bias (Qwen2)")
     normed: bool = Field(default=False, description="whether each head's queries and keys are normed (Qwen3)")
     rotary_base: float = Field(default=10_000.0, gt=0, description="base of the rotary positions' frequencies")
-    rotary_scaling: dict[str, Any] | None = Field(default=None, description="how the frequencies are stretched for longer texts: rope_type linear, llama3 or factors, and its numbers")  # fmt: skip
+    rotary_scaling: dict[str, Any] | None = Field(default=None, description="RoPE scaling for longer texts: rope_type linear, llama3 or factors, and its numbers")  # fmt: skip
     epsilon: float = Field(default=1e-6, gt=0, description="added to the mean square that RMSNorm divides by")
-    dropout: float | None = Field(
-        default=None, ge=0, lt=1, description="share of values silenced at random while training"
-    )
-    vocabulary: int | None = Field(default=None, ge=16, description="tokens that texts are read in")
-    length: int | None = Field(default=None, ge=1, description="tokens that a text is cut to")
+    dropout: float | None = Field(default=None, ge=0, lt=1, description="dropout")
+    vocabulary: int | None = Field(default=None, ge=16, description="vocabulary size")
+    length: int | None = Field(default=None, ge=1, description="maximum length in tokens")
     patch: int | None = Field(default=None, ge=1, description="pixels of a side of an image patch")
 
     @field_validator("size")
@@ -73,14 +69,14 @@ class Settings(Family):
 
     def chosen(self, facts: DataFacts) -> Choices:
         """Small by default: it must train on a laptop."""
-        if set(WRITTEN) & set(facts.targets):
+        if "stimulus" in facts.needs:
             return self._for_writing(facts)
         width = 64 if facts.rows < 2000 else 128
         length = 256 if facts.words > 60 else 128
         return {
             **self._shape(width, 2 if facts.rows < 2000 else 3, 4, f"{facts.rows:,} training rows"),
             "dropout": Choice(
-                0.2 if "text" in facts.kinds else 0.1, "from nothing on few rows a Transformer overfits soon"
+                0.2 if facts.has("sequence") else 0.1, "a Transformer trained from scratch on few rows overfits early"
             ),
             "vocabulary": Choice(10_000, "the ladder's default; enough for a small corpus"),
             "length": Choice(length, f"texts are {facts.words:.0f} words long on average"),
@@ -101,13 +97,13 @@ class Settings(Family):
         """Width and depth from the one dial."""
         wanted, why = self._wanted(facts)
         width, depth = shape(wanted, self.vocabulary or _vocabulary(facts))
-        form = "encoder_decoder" if "image" in facts.kinds else "decoder"
+        form = "encoder_decoder" if facts.has("grid") else "decoder"
         held = self._checkpoint()
         if held is not None:  # all else is the checkpoint's own
             return {"adapt": adapting(held.count), "digest": Choice(held.digest, "the checkpoint's own")}
         return {
             **self._shape(width, depth, _heads(self.width or width), why),
-            "form": Choice(form, "an image is read whole" if form != "decoder" else "one stack that every engine loads"),
+            "form": Choice(form, "an image is read whole" if form != "decoder" else "the layout that every engine loads"),
             "dropout": Choice(0.1 if facts.written * PASSES < A_WEIGHT * wanted else 0.0, f"about {facts.written:,} tokens to learn from"),
             "vocabulary": Choice(None, "chosen with the tokenizer") if not self._reads_whole else Choice(8000, "enough for a small corpus"),
             "length": Choice(None, "chosen with the tokenizer") if not self._reads_whole else Choice(256, "tokens of an input"),
@@ -127,26 +123,26 @@ class Settings(Family):
 
     def training(self, facts: DataFacts) -> Choices:
         """AdamW with a warm-up and a cosine."""
-        if set(WRITTEN) & set(facts.targets):
+        if "stimulus" in facts.needs:
             return self._training_to_write(facts)
         many = facts.rows >= 2000
         if many and facts.table:  # a table is not learnt by heart as texts are
             epochs, patience = (
                 Choice(15, "the schedule's length"),
-                Choice(0, "the schedule must end to be worth its while"),
+                Choice(0, "the schedule must complete, so no early stopping"),
             )
         else:
-            epochs = Choice(15 if many else 60, "an upper end; early stopping decides")
+            epochs = Choice(15 if many else 60, "an upper bound; early stopping decides")
             patience = Choice(4 if many else 15, "early stopping")
         return {
             "optimizer": Choice("adamw", "the usual choice for Transformers"),
             "learning_rate": Choice(0.001, "for widths of 64 to 128"),
             "weight_decay": Choice(0.05, "the usual order for small Transformers"),
-            "gradient_clip": Choice(1.0, "keeps a rare large gradient from undoing the rest"),
+            "gradient_clip": Choice(1.0, "clips rare large gradients"),
             "batch_size": Choice(64 if many else 32, f"{facts.rows:,} training rows"),
             "epochs": epochs,
             "patience": patience,
-            "schedule": Choice("cosine", "falls smoothly to nothing"),
+            "schedule": Choice("cosine", "decays smoothly to zero"),
             "warmup": Choice(0.05, "attention needs small first steps"),
         }
 
@@ -162,54 +158,56 @@ class Settings(Family):
             "learning_rate": Choice(round(0.002 * (128 / width) ** 0.5, 5), f"for a width of {width} (0.002 at 128, falling with its root: assumed)"),
             "beta2": Choice(0.98, "between 0.999, slow to notice larger gradients, and 0.95, meant for large batches"),
             "weight_decay": Choice(0.1, "the usual order for language models"),
-            "gradient_clip": Choice(1.0, "keeps a rare large gradient from undoing the rest"),
+            "gradient_clip": Choice(1.0, "clips rare large gradients"),
             "batch_size": Choice(min(max(4, SEEN // min(a_row, 256)), 64, max(facts.rows, 1)), f"about {SEEN:,} tokens a step"),
             "epochs": Choice(int(min(PASSES, max(1, passes))), f"about {A_WEIGHT} tokens a weight (Hoffmann et al. 2022) of about {facts.written:,} there are, at most {PASSES} passes"),
-            "pack": Choice(not facts.kinds and "text" in facts.targets and a_row >= 128, f"a row has about {a_row} tokens"),
+            "pack": Choice(not facts.kinds and not facts.chats and a_row >= 128, f"a row has about {a_row} tokens"),
             "patience": Choice(2 if facts.rows >= 4000 else 5, "early stopping"),
-            "schedule": Choice("cosine", "falls smoothly to nothing"),
+            "schedule": Choice("cosine", "decays smoothly to zero"),
             "warmup": Choice(0.03, "attention needs small first steps"),
         }  # fmt: skip
 
     def refuse(self, facts: DataFacts) -> str | None:
         """Messages and pure language models have no inputs to be read whole."""
-        written = bool(set(WRITTEN) & set(facts.targets))
+        written = "stimulus" in facts.needs
         if written and self.form == "encoder_decoder" and not facts.kinds:
-            return "an encoder needs inputs, and there is none; model.form decoder writes from nothing"
-        if written and self.form == "decoder" and "image" in facts.kinds:
-            return "an image cannot be the beginning of a text; model.form encoder_decoder reads it"
+            return "an encoder needs inputs, and there are none; model.form decoder works without"
+        if written and self.form == "decoder" and facts.has("grid"):
+            return "an image cannot be a prompt; model.form encoder_decoder reads it"
         return super().refuse(facts)
 
-    def brings(self, kind: str) -> dict[str, Any]:
+    def brings(self, signal: str) -> dict[str, Any]:
         """Texts as words of a vocabulary; numbers robustly scaled."""
-        if kind == "text":
+        if signal == "sequence":
             level = "bpe" if self._reads_whole else "words"
             return {"tokens": level, "vocabulary": self.vocabulary or 10_000, "length": self.length or 256}
-        return {"number": {"scale": "robust"}}.get(kind, {})
+        return {"vector": {"scale": "robust"}}.get(signal, {})
 
     def _checkpoint(self) -> pretrained.Checkpoint | None:
         """The pretrained checkpoint that it starts from, if it does."""
         return pretrained.opened(self.start) if self.start and pretrained.is_one(self.start) else None
 
-    def brings_head(self, kind: str) -> dict[str, Any]:
+    def brings_head(self, need: str) -> dict[str, Any]:
         """Whether a checkpoint's tokens are answered by the table that reads them."""
-        held = self._checkpoint() if kind in WRITTEN else None
+        held = self._checkpoint() if need == "stimulus" else None
         return {} if held is None else {"tied": bool(held.config.get("tie_word_embeddings"))}
 
-    def brings_target(self, kind: str) -> dict[str, Any]:
+    def brings_target(self, need: str) -> dict[str, Any]:
         """The context and vocabulary of what is written, where they are named here; a checkpoint's tokenizer."""
-        held = self._checkpoint() if kind in WRITTEN else None
+        held = self._checkpoint() if need == "stimulus" else None
         if held is not None:
             return {"tokenizer": str(held.path), "vocabulary": int(held.config["vocab_size"]), "length": self.length}
         return (
-            {"vocabulary": self.vocabulary, "length": self.length} if kind in WRITTEN and not self._reads_whole else {}
+            {"vocabulary": self.vocabulary, "length": self.length}
+            if need == "stimulus" and not self._reads_whole
+            else {}
         )
 
-    def writes_after(self, targets: tuple[str, ...]) -> bool:
+    def writes_after(self, needs: frozenset[str]) -> bool:
         """In the decoder's form the inputs are the beginning."""
-        return bool(set(WRITTEN) & set(targets)) and not self._reads_whole
+        return "stimulus" in needs and not self._reads_whole
 
-    def want(self, kind: str, *, outputs: int) -> Want:
+    def want(self, signal: str, *, outputs: int) -> Want:
         """All as elements."""
         return Want("sequence", self.width, {"patch": self.patch or 4})
 
@@ -222,10 +220,10 @@ class Settings(Family):
 def adapting(weights: float) -> Choice:
     """How much of a checkpoint that writes is to learn."""
     if weights < MANY:
-        return Choice(Adapt(how="full"), f"{weights / 1e6:.0f} M weights can all learn here")
+        return Choice(Adapt(how="full"), f"{weights / 1e6:.0f} M weights can all be trained here")
     return Choice(
         Adapt(how="lora"),
-        f"of {weights / 1e6:.0f} M weights or more, small matrices beside them learn in less time and memory",
+        f"of {weights / 1e6:.0f} M weights or more, LoRA needs less time and memory",
     )
 
 
@@ -236,13 +234,13 @@ def going_on(facts: DataFacts, adapt: Adapt | None) -> Choices:
     return {
         "optimizer": Choice("adamw", "the usual choice for Transformers"),
         "learning_rate": Choice(0.0003 if lora else 0.00003, "for LoRA's matrices" if lora else "the usual order for pretrained weights"),
-        "weight_decay": Choice(0.0 if lora else 0.01, "small matrices are kept small by their rank" if lora else "the usual order"),
-        "gradient_clip": Choice(1.0, "keeps a rare large gradient from undoing the rest"),
+        "weight_decay": Choice(0.0 if lora else 0.01, "LoRA's rank regularizes already" if lora else "the usual order"),
+        "gradient_clip": Choice(1.0, "clips rare large gradients"),
         "batch_size": Choice(min(max(1, 2048 // min(a_row, 512)), 16, max(facts.rows, 1)), "about 2,048 tokens a step"),
         "epochs": Choice(2, "pretrained weights learn a task in few passes"),
         "pack": Choice(False, "rows are prompts and answers"),
         "patience": Choice(1, "early stopping"),
-        "schedule": Choice("cosine", "falls smoothly to nothing"),
+        "schedule": Choice("cosine", "decays smoothly to zero"),
         "warmup": Choice(0.05, "attention needs small first steps"),
     }  # fmt: skip
 

@@ -225,7 +225,11 @@ class Execution(Settings):
         if not isinstance(given, dict) or "native" not in given:
             return given
         if given["native"] is not None:
-            say("notice", "plan.native", "plan.native is no longer a setting: recorded steps are taken by torch")
+            say(
+                "warning",
+                "plan.native",
+                "plan.native is no longer a setting and has no effect: captured steps run in torch",
+            )
         return {name: value for name, value in given.items() if name != "native"}
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from netwright.runtime.kernels.optimizer import Rule, adam, adam_rows, squares
+from netwright.runtime.kernels.optimizer import Rule, adam, adam_rows
 from netwright.training.tables import Tables
 
 MANY = 1_000_000  # weights from which passes over memory are what a step's end costs
@@ -28,8 +28,8 @@ class AdamW(torch.optim.AdamW):
 
     def clip(self, weights: Sequence[Tensor], most: float) -> None:
         """Let the next step see gradients whose norm, all together, is at most `most`."""
-        total = sum(squares(weight.grad) for weight in weights if weight.grad is not None)
-        self.factor = min(1.0, most / (total**0.5 + 1e-6)) if total == total else float("nan")
+        total = float(nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None]))
+        self.factor = min(1.0, most / (total + 1e-6)) if total == total else float("nan")
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:

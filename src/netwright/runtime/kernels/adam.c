@@ -1,32 +1,9 @@
-/* AdamW in one pass over memory, and the sum of squares that gradients are clipped by. Each returns 0, or 1 where memory lacks. */
+/* AdamW in one pass over memory. Each returns 0. */
 
 #include "lanes.h"
 
-#include <stdlib.h>
-
 #define MANY 16384  /* values from which threads share the work */
 #define CHUNK 16384 /* weights that a thread takes at once */
-
-/* the sum of g^2, by chunks whose size does not depend on the number of threads */
-int EXPORT(squares)(const float *g, double *out, int64_t n, int64_t threads) {
-    const int64_t chunks = (n + CHUNK - 1) / CHUNK;
-    double *part = calloc((size_t)(chunks + 1), sizeof(double));
-    if (!part) return 1;
-#pragma omp parallel for num_threads((int)threads) if (n > MANY)
-    for (int64_t chunk = 0; chunk < chunks; chunk++) {
-        const int64_t end = (chunk + 1) * CHUNK < n ? (chunk + 1) * CHUNK : n;
-        vec sums = {0};
-        for (int64_t i = chunk * CHUNK; i < end; i += W) {
-            const vec t = part_of(g, i, end);
-            sums = fused(t, t, sums);
-        }
-        part[chunk] = sum(sums);
-    }
-    *out = 0;
-    for (int64_t chunk = 0; chunk < chunks; chunk++) *out += part[chunk];
-    free(part);
-    return 0;
-}
 
 typedef struct {
     float factor, fall, size, new1, beta2, new2, unbias, epsilon;

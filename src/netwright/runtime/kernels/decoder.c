@@ -33,6 +33,8 @@ typedef struct {
 ALWAYS vec wide(const int8_t *q) {
 #if W == 16
     return (vec)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)q)));
+#elif W == 8
+    return (vec)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)q)));
 #else
     return __builtin_convertvector(__builtin_convertvector(*(const bytes *)q, whole), vec);
 #endif

@@ -1,4 +1,4 @@
-"""Steps of AdamW, and the squares that gradients are clipped by, each in one pass over memory. V rows of a table, D width."""
+"""Steps of AdamW, each in one pass over memory. V rows of a table, D width."""
 
 from __future__ import annotations
 
@@ -33,22 +33,6 @@ class _Rule(ctypes.Structure):
 
 
 RULE = Rule(0.5, 0.999, 0.01, 0.1, 0.999, 0.001, 31.6, 1e-8)  # of the examples
-
-
-def _squares(x: Tensor) -> float:
-    found = ctypes.c_double()
-    call("squares", x.contiguous(), found, x.numel())
-    return found.value
-
-
-def _gradients() -> Iterator[tuple[Any, ...]]:
-    yield from ((drawn(size, learns=False),) for size in (1, 17, 50_000))
-
-
-@operation(compiled=_squares, takes=lambda x: plain(x), examples=_gradients, tolerance=1e-4)
-def squares(x: Tensor) -> float:
-    """Σ x²."""
-    return float(torch.linalg.vector_norm(x)) ** 2
 
 
 def _adam(weight: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, rule: Rule) -> None:

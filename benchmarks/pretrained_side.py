@@ -33,7 +33,6 @@ def ours(work: str, folder: Path, model: str) -> dict[str, Any]:
 
     import netwright as nw
     from netwright.events import Event, listening
-    from netwright.runtime import kernels
 
     class Said(list[Event]):
         """When rows were divided, when the last epoch ended, and the memory at most until then."""
@@ -68,7 +67,6 @@ def ours(work: str, folder: Path, model: str) -> dict[str, Any]:
         "training": {"epochs": 5 if frozen else 1, "batch_size": BATCH, "learning_rate": 1e-3 if frozen else RATE, "schedule": "constant", "warmup": 0.0, "weight_decay": 0.01, "patience": 0},
         "trust": {"calibrate": False},
     }  # fmt: skip
-    kernels.library()  # compiled once a machine, at its first use: an installation's time, not a training's
     os.environ["NETWRIGHT_CACHE"] = str(folder / f"cache-{time.time_ns()}")  # nothing is there already
     with listening(said):
         found = nw.train(train, target="label", model=model, output=out, settings=settings)
@@ -130,7 +128,8 @@ def peft(work: str, folder: Path, model: str) -> dict[str, Any]:
     from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
 
     import netwright as nw  # noqa: F401 - the tokens are read from our run's kinds
-    from netwright.kinds.messages import Target as MessagesTarget, Options
+    from netwright.kinds.messages import Options
+    from netwright.kinds.messages import Target as MessagesTarget
 
     frames = [pl.read_ndjson(folder / name) for name in ("chat.jsonl", "chat_test.jsonl")]
     kind = MessagesTarget.fit(frames[0].select("messages"), Options(tokenizer=model, length=256, vocabulary=49152))

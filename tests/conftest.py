@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from netwright.evaluation import evaluate
 from netwright.report.page import build
+from netwright.runtime.kernels import native
 from netwright.training import autotune
 
 
@@ -30,3 +32,12 @@ def without_page(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     """
     if not {"report", "test_plugins.py"} & set(request.path.parts):
         monkeypatch.setattr(build, "page", lambda found: "")
+
+
+@pytest.fixture(autouse=True)
+def with_kernels(request: pytest.FixtureRequest) -> None:
+    """Tests marked `compiled` need the compiled kernels: without them they are left out, or fail where they are required."""
+    if request.node.get_closest_marker("compiled") and native.library() is None:
+        if os.environ.get("NETWRIGHT_REQUIRE_KERNELS"):
+            pytest.fail("the compiled kernels are required here (NETWRIGHT_REQUIRE_KERNELS) and were not built")
+        pytest.skip("the kernels were not compiled here: python setup.py build_ext --inplace")

@@ -28,7 +28,7 @@ FLAGS = """
 adapt adapt.alpha adapt.bits adapt.decay adapt.maps adapt.rank adapt.remember columns.NAME.SETTING data heads.TARGET.SETTING inputs leave_out made model model.activation model.biased model.bins model.blocks
 model.both_ways model.cell model.depth model.dropout model.embedding model.embedding_width model.epsilon model.filters
 model.form model.head_size model.heads model.hidden model.inner_dropout model.key_heads model.layers model.length model.members model.normed model.patch model.pool model.pooling
-model.rotary_base model.size model.skip model.stages model.text model.text_width model.vocabulary model.width model.window model.windows output plan.compile plan.device plan.native plan.precision plan.record plan.rows_a_call
+model.rotary_base model.size model.skip model.stages model.text model.text_width model.vocabulary model.width model.window model.windows output plan.compile plan.device plan.precision plan.record plan.rows_a_call
 plan.steps_a_call plan.threads read.bad_rows read.delimiter read.encoding read.header read.missing read.query
 read.quotes read.rows read.sheet recipe resume split.column split.folds split.group split.seed split.test split.test_data
 split.time split.validation split.validation_data target teacher training.accumulate training.augment training.average training.batch_size
@@ -100,7 +100,7 @@ RECIPE = {
     "training": "epochs steps minutes pack batch_size accumulate optimizer learning_rate momentum beta1 beta2 epsilon schedule warmup "
     "step_every step_factor l1 l2 weight_decay gradient_clip average patience refit metric augment seed checkpoint_every",
     "trust": "calibrate coverage threshold",
-    "plan": "device threads precision record native compile steps_a_call rows_a_call",
+    "plan": "device threads precision record compile steps_a_call rows_a_call",
 }
 
 KIND_SETTINGS = {
@@ -306,14 +306,13 @@ def test_plan_json(runs):
         "threads",
         "precision",
         "record",
-        "native",
         "compile",
         "steps_a_call",
         "steps",
         "rows_a_call",
         "reasons",
     ]
-    assert list(plan["reasons"]) == ["device", "precision", "threads", "record", "native", "compile", "rows_a_call"]
+    assert list(plan["reasons"]) == ["device", "precision", "threads", "record", "compile", "rows_a_call"]
 
 
 def test_recipe_yaml(runs):

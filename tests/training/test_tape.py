@@ -56,8 +56,6 @@ MODELS = {
     ids=["adamw", "momentum", "clipped", "one_cycle"],
 )  # fmt: skip
 def test_a_recorded_training_gives_the_same_bits(name: str, training: dict[str, Any]) -> None:
-    if training.get("weight_decay") and training.get("optimizer", "adamw") != "adamw":
-        return
     own = work(MODELS[name], ["y"], **training)
     network, rows = start_network(own, Plan(), None)
     twin = copy.deepcopy(network)

@@ -22,7 +22,7 @@ from netwright.nn.heads.text.settings import SamplingParams
 from netwright.nn.heads.text.state import Asked, Single
 from netwright.nn.network import Network
 from netwright.nn.signal import Memory
-from netwright.runtime import kernels
+from netwright.runtime.kernels import products
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Generator:
         self.key, self.kind = next(key for key, one in fitted.targets.items() if one is kind), kind
         self.network, self.fitted, self.device, self.files = network, fitted, device, files
         if device == "cpu":
-            lay_by_inputs(network)
+            products.arrange(network)
 
     def texts(self, prompts: list[Any], sampling: SamplingParams) -> list[Text]:
         """Return what is written after each prompt: one prompt's text does not depend on the others."""
@@ -216,20 +216,6 @@ class Running:
     def text(self, state: Single) -> Text:
         """Return what was written of a text that joined."""
         return self.generator.text(state, 0, state.asked)
-
-
-def lay_by_inputs(network: Network) -> None:
-    """Lay each map's weights (outputs, inputs) so in memory that those of one input stand together: the same values.
-
-    torch multiplies few rows by them so in half the time at 8 rows, four fifths at one (docs/dev/log.md); many rows take as
-    long either way. Not what goes through `netwright.runtime.kernels`.
-    """
-    in_c = [network.heads] if kernels.library() else []
-    in_c += [network.trunk] if network.trunk.goes_in_c else []
-    left = {id(module) for part in in_c for module in part.modules()}
-    for module in network.modules():
-        if isinstance(module, torch.nn.Linear | torch.nn.Embedding) and id(module) not in left:
-            module.weight.data = module.weight.data.t().contiguous().t()
 
 
 class Held:

@@ -80,7 +80,7 @@ class Lora(nn.Module):
 
     def _as_one(self, x: Tensor) -> bool:
         """Whether the gradients written out may be taken: a plain map whose weights stay, in code that runs as it stands."""
-        plain = type(self.base) is nn.Linear and not self.base.weight.requires_grad and x.device.type == "cpu"
+        plain = isinstance(self.base, nn.Linear) and not self.base.weight.requires_grad and x.device.type == "cpu"
         whole = x.dtype == self.A.dtype and not torch.is_autocast_enabled(x.device.type)
         return plain and whole and not torch.compiler.is_compiling() and not torch.compiler.is_exporting()
 

@@ -20,11 +20,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from netwright.runtime import cpu, kernels
+from netwright.runtime import cpu
+from netwright.runtime.kernels import operation
+from netwright.runtime.kernels.operation import drawn
+from netwright.runtime.kernels.products import FEW, Matrix, few, linear_
 
 Form = Literal["int8", "int8_static", "int8_weights", "int4"]
 FORMS: tuple[Form, ...] = ("int8", "int8_static", "int8_weights", "int4")
-FEW = 16  # rows up to which 8-bit weights are multiplied as they are; beyond, making them floats first is faster
 LEAST = 1024  # weights of a matrix from which it is worth while
 GROUP = 32
 TABLES = re.compile(r"(^|\.)(table|readout|lm_head|wte|embed_tokens|word_embeddings|shared)(\.map)?\.weight$")
@@ -41,14 +43,27 @@ def whole_products(x: Tensor, weight: Tensor) -> Tensor:
         return (x.float() @ weight.float().t()).round().to(torch.int32)
 
 
+def _bytes() -> Iterator[tuple[Any, ...]]:
+    for inputs in (1, 15, 16, 17, 67, 640):
+        weight = (40 * drawn(33, inputs, learns=False)).clamp(-127, 127).to(torch.int8)
+        scale = (drawn(33, seed=1, learns=False).abs() / 40).bfloat16()
+        for rows in range(1, FEW + 1):
+            bias = drawn(33, seed=2, learns=False) if rows % 2 else None
+            yield drawn(rows, inputs, seed=rows, learns=False), weight, scale, bias
+
+
+@operation(
+    compiled=lambda x, weight, scale, bias=None: linear_(x, weight, scale, bias),
+    takes=lambda x, weight, scale, bias=None: few(x) and Matrix.of(weight, scale, bias) is not None,
+    examples=_bytes,
+    tolerance=0.02,  # the formula rounds inputs and answers to 16 bits, compiled code does not
+)
 def part_products(x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None = None) -> Tensor:
     """(N, I) floats, (O, I) int8, (O,) bfloat16 -> (N, O): inputs and answers in bfloat16, sums in 32 bits.
 
     Many rows are multiplied in bfloat16 where the processor is fast at it, with weights rounded to it that are made anew.
     torch's own operation is private too, and reads past the end of rows that are no multiple of 16 long (torch 2.13).
     """
-    if (found := kernels.product(x, weight, scale, bias)) is not None:  # inputs and answers of 32 bits
-        return found
     x, plain = x.bfloat16(), x.device.type == "cpu"
     if len(x) > FEW and (cpu.fast() if plain else x.device.type == "cuda"):
         rounded = weight.float().mul_(scale[:, None]).bfloat16()
@@ -115,10 +130,10 @@ class Map(nn.Module):
             out = out if self.bias is None else out.add_(self.bias)
         return out.view(*x.shape[:-1], -1)
 
-    def for_few(self) -> kernels.Map | None:
-        """The map as C reads it, where its inputs stay floats."""
+    def matrix(self) -> Matrix | None:
+        """The map as compiled code reads it, where its inputs stay floats."""
         plain = self.floats and not self.watching
-        return kernels.Map.of(self.q, self.scale, None if self.bias is None else self.bias.data) if plain else None
+        return Matrix.of(self.q, self.scale, None if self.bias is None else self.bias.data) if plain else None
 
     def _whole(self, flat: Tensor) -> Tensor:
         step = flat.abs().amax(1, keepdim=True).clamp(min=1e-12) / 127 if self.fixed is None else self.fixed

@@ -10,9 +10,10 @@ import csv
 import math
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from netwright.errors import InputError, Problem, nearest
+from netwright.events import say
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -213,10 +214,23 @@ class Execution(Settings):
     record: bool | None = Field(
         default=None, description="whether a step is recorded once and then repeated, without autograd's own work"
     )
-    native: bool | None = Field(default=None, description="whether C goes through a recorded step, and not torch")
     compile: bool | None = Field(default=None, description="whether torch.compile makes one program of each step")
     steps_a_call: int | None = Field(default=None, ge=1, le=256, description="steps that one call takes")
     rows_a_call: int | None = Field(default=None, ge=1, description="rows predicted in one call")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older(cls, given: Any) -> Any:
+        """Recipes of earlier versions may pin `native`, which is no choice any more."""
+        if not isinstance(given, dict) or "native" not in given:
+            return given
+        if given["native"] is not None:
+            say(
+                "warning",
+                "plan.native",
+                "plan.native is no longer a setting and has no effect: captured steps run in torch",
+            )
+        return {name: value for name, value in given.items() if name != "native"}
 
 
 class Recipe(Settings):

@@ -1,28 +1,18 @@
-"""AdamW on a processor in one pass over memory: the gradients are clipped on the way, and of large tables of vectors only rows
-that ever had a gradient are read. The state is torch's own, so that checkpoints are alike. V rows of a table, D width."""
+"""AdamW in one pass over memory: the gradients are clipped on the way, and of large tables of vectors only rows that ever had
+a gradient are read. The state is torch's own, so that checkpoints are alike. V rows of a table, D width."""
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from netwright.runtime import kernels
-from netwright.runtime.kernels.many import Whole, call
+from netwright.runtime.kernels.optimizer import Rule, adam, adam_rows
 from netwright.training.tables import Tables
 
 MANY = 1_000_000  # weights from which passes over memory are what a step's end costs
-
-
-class Rule(ctypes.Structure):
-    """What gradients and weights are multiplied by, a step's size, 1 − β₁, β₂, 1 − β₂, 1 / √(1 − β₂ᵗ), and ε."""
-
-    _fields_ = [
-        (name, ctypes.c_float) for name in ("factor", "fall", "size", "new1", "beta2", "new2", "unbias", "epsilon")
-    ]
 
 
 class AdamW(torch.optim.AdamW):
@@ -36,22 +26,10 @@ class AdamW(torch.optim.AdamW):
         self.tables, self.factor = tables, 1.0
         self.moves: dict[Tensor, Tensor] = {}  # (V,) rows of a table that ever had a gradient
 
-    @staticmethod
-    def takes(weights: Sequence[Tensor]) -> bool:
-        """Whether C may change these weights: many, on a processor, in floats of 32 bits."""
-        many = sum(weight.numel() for weight in weights) >= MANY
-        plain = all(w.device.type == "cpu" and w.dtype == torch.float32 and w.is_contiguous() for w in weights)
-        return many and plain and kernels.library() is not None
-
     def clip(self, weights: Sequence[Tensor], most: float) -> None:
         """Let the next step see gradients whose norm, all together, is at most `most`."""
-        total, found = 0.0, ctypes.c_double()
-        for weight in weights:
-            if weight.grad is not None:
-                weight.grad = weight.grad.contiguous()
-                call("many_squares", weight.grad, ctypes.byref(found), Whole(weight.grad.numel()))
-                total += found.value
-        self.factor = min(1.0, most / (total**0.5 + 1e-6)) if total == total else float("nan")
+        total = float(nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None]))
+        self.factor = min(1.0, most / (total + 1e-6)) if total == total else float("nan")
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -68,10 +46,10 @@ class AdamW(torch.optim.AdamW):
                     means = {name: torch.zeros_like(weight) for name in ("exp_avg", "exp_avg_sq")}
                     self.state[weight] = {"step": torch.tensor(0.0), **means}
             steps = [self.state[weight]["step"] for weight in taken]
-            rules: dict[float, Any] = {}
+            rules: dict[float, Rule] = {}
             for weight, step in zip(taken, steps, strict=True):
                 if (count := float(step.add_(1))) not in rules:
-                    rules[count] = ctypes.byref(self._rule(group, count))
+                    rules[count] = self._rule(group, count)
                 self._change(weight, rules[count])
         return loss
 
@@ -86,17 +64,13 @@ class AdamW(torch.optim.AdamW):
             (1 - beta2**count) ** -0.5, group["eps"],
         )  # fmt: skip
 
-    def _change(self, weight: Tensor, rule: Any) -> None:
+    def _change(self, weight: Tensor, rule: Rule) -> None:
         state, (rows, read) = self.state[weight], self._read(weight)
         assert read.grad is not None
-        means = weight, read.grad.contiguous(), state["exp_avg"], state["exp_avg_sq"]
         if rows is None:
             self.moves.pop(weight, None)
-            call("many_adam", *means, rule, Whole(weight.numel()))
+            adam(weight, read.grad, state["exp_avg"], state["exp_avg_sq"], rule)
             return
-        V, D = weight.shape
         if weight not in self.moves:
             self.moves[weight] = (state["exp_avg_sq"] != 0).any(1) | (state["exp_avg"] != 0).any(1)
-        where = torch.full((V,), -1, dtype=torch.int32)
-        where[rows] = torch.arange(len(rows), dtype=torch.int32)
-        call("many_adam_rows", *means, where, self.moves[weight], rule, Whole(V), Whole(D))
+        adam_rows(weight, rows, read.grad, state["exp_avg"], state["exp_avg_sq"], self.moves[weight], rule)

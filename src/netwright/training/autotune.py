@@ -17,7 +17,6 @@ from netwright.errors import InputError, Problem
 from netwright.events import say
 from netwright.nn.batch import Lists
 from netwright.recipe import Execution, Training
-from netwright.runtime import kernels
 from netwright.runtime.plan import Plan
 from netwright.training import sampler
 from netwright.training.capture import Tape, Unrecordable
@@ -36,17 +35,11 @@ LARGE = 0.2  # from which a quarter of one tells it
 CLEARLY = 0.9  # of one thread's time that all threads together may take
 WORTH_COMPILING = 600.0  # estimated seconds from which a compilation (20 to 60 s here) may pay
 TRIED = 1000  # steps of an epoch from which a trial looks at a part of the rows
-OWN = (
-    torch.nn.modules.conv._ConvNd,
-    torch.nn.RNNBase,
-)  # most of a step where they are, and torch's: nothing is left for C
 STEPS_A_CALL = 16  # of a recorded step: one look at the clock for all; compiled, one program
 KEPT = 0.05  # of a training's minutes, for the validation rows
 MEASURED, COUNTED = 30, 0.02  # steps that tell how many fit into minutes, and the share of these that they may take
 SLOW = 0.005  # seconds of a step from which nothing is saved by taking several in one call
-FEW = 50  # steps below which recording them, and proving that C does the same, is not worth it
-WORTH_MAKING = 2.0  # estimated seconds of training for which C is compiled where this machine has not yet done so (3 s)
-NEAR, ALIKE = 1e-4, 0.02  # how far C's losses may lie from torch's, and its weights, as a share of how far they moved
+FEW = 50  # steps below which recording them is not worth it
 
 
 class Trial:
@@ -112,8 +105,7 @@ def choose(pinned: Execution, make: Make, settings: Training, world: World) -> P
         plan, seconds = _threads(pinned, network, data, settings, plan, world, reasons)
         if device == "cpu":
             torch.set_num_threads(plan.threads)
-        plan, seconds, able = _recorded(pinned, network, data, settings, plan, seconds, reasons)
-        plan, seconds = _in_c(pinned, network, data, settings, plan, able, seconds, reasons)
+        plan, seconds = _recorded(pinned, network, data, settings, plan, seconds, reasons)
         plan = _compiled(pinned, network, data, settings, plan, seconds, reasons)
         if settings.minutes is not None:
             trial = Trial(network, data, settings, plan)
@@ -123,7 +115,7 @@ def choose(pinned: Execution, make: Make, settings: Training, world: World) -> P
         torch.set_rng_state(state)
     reasons["rows_a_call"] = "as the recipe says" if pinned.rows_a_call else "bounds memory; larger calls are no faster"
     plan = plan.model_copy(update={"rows_a_call": pinned.rows_a_call or 1024, "reasons": reasons})
-    ways = ["recorded"] * plan.record + ["in C"] * plan.native + ["compiled"] * plan.compile or ["step by step"]
+    ways = ["recorded"] * plan.record + ["compiled"] * plan.compile or ["step by step"]
     text = f"{device}, {plan.threads} thread{'s' if plan.threads > 1 else ''}, {plan.precision}, {' and '.join(ways)}"
     spent = time.perf_counter() - began
     estimate = seconds * _steps(data, settings)
@@ -206,11 +198,11 @@ def _threads(
 
 def _recorded(
     pinned: Execution, network: torch.nn.Module, data: Data, settings: Training, plan: Plan, seconds: float, reasons: dict[str, str]
-) -> tuple[Plan, float, Plan | None]:  # fmt: skip
-    """Whether steps are recorded: where a copy shows that it gives the same bits, and is faster; and the plan with it where it could be."""
+) -> tuple[Plan, float]:  # fmt: skip
+    """Whether steps are recorded: where a copy shows that it gives the same bits, and is faster."""
     if pinned.record is False:
         reasons["record"] = "as the recipe says"
-        return plan, seconds, None
+        return plan, seconds
     together = STEPS_A_CALL if seconds < SLOW else 1
     trial = plan.model_copy(update={"record": True, "steps_a_call": pinned.steps_a_call or together})
     plan = plan.model_copy(update={"steps_a_call": pinned.steps_a_call or 1})
@@ -219,7 +211,7 @@ def _recorded(
         if pinned.record:
             raise InputError(Problem("plan.record", f"this step cannot be recorded: {why}", fix="leave it out"))
         reasons["record"] = why
-        return plan, seconds, None
+        return plan, seconds
     own = Trial(network, data, settings, trial)
     tape = Tape(own.step)
     for number in range(2):
@@ -232,8 +224,8 @@ def _recorded(
     shown = f"measured a step: recorded {times['recorded'] * 1e3:.2f} ms, not {times['not'] * 1e3:.2f} ms"
     reasons["record"] = "as the recipe says" if pinned.record else shown
     if pinned.record or times["recorded"] < 0.95 * times["not"]:
-        return trial, times["recorded"], trial
-    return plan, times["not"], trial
+        return trial, times["recorded"]
+    return plan, times["not"]
 
 
 def _unlike(network: torch.nn.Module, data: Data, settings: Training, plan: Plan) -> str | None:
@@ -257,62 +249,6 @@ def _unlike(network: torch.nn.Module, data: Data, settings: Training, plan: Plan
     ours, theirs = (list(trial.step.network.parameters()) for trial in (first, second))
     same = all(torch.equal(a, b) or bool(a.isnan().any()) for a, b in zip(ours, theirs, strict=True))
     return None if same and repr(losses[0]) == repr(losses[1]) else "recorded steps gave other numbers"
-
-
-def _in_c(
-    pinned: Execution, network: torch.nn.Module, data: Data, settings: Training, plan: Plan, able: Plan | None, seconds: float,
-    reasons: dict[str, str],
-) -> tuple[Plan, float]:  # fmt: skip
-    """Whether C goes through the recorded steps: where a copy shows that it gives the same within rounding, and is faster."""
-    asked, steps = pinned.native, _steps(data, settings)
-    in_c: float | None = None
-    if asked is False:
-        why = "as the recipe says"
-    elif able is None:
-        why = "steps are not recorded"
-    elif asked is None and (seconds > LARGE or steps < FEW):
-        why = f"{steps:,} steps of {seconds * 1e3:.1f} ms: too few or too large to be worth it"
-    elif asked is None and any(isinstance(part, OWN) for part in network.modules()):
-        why = "its convolutions or recurrences take most of a step, by the same functions either way"
-    elif asked is None and not kernels.made() and seconds * steps < WORTH_MAKING:
-        why = f"about {seconds * steps:.1f} s of training: to compile C, which is done once, would take longer"
-    elif kernels.library() is None:
-        why = "there is no C compiler"
-    else:
-        able = able.model_copy(update={"native": True})
-        own, rate = Trial(network, data, settings, able), settings.learning_rate or 1e-3
-        twin = Trial(network, data, settings, able.model_copy(update={"native": False}))
-        why = _other_numbers(network, twin, own, rate)
-        if why is None:
-            take = Tape(own.step).steps
-            in_c = _timed(lambda number: take(own.part(number), [rate * 1e-3]), steps)
-            why = f"measured a step: in C {in_c * 1e3:.2f} ms, not {seconds * 1e3:.2f} ms"
-    if asked and in_c is None:
-        raise InputError(Problem("plan.native", f"C cannot go through these steps: {why}", fix="leave it out"))
-    reasons["native"] = "as the recipe says" if asked else why
-    if able is not None and in_c is not None and (asked or in_c < 0.95 * seconds):
-        return able, in_c
-    return plan, seconds
-
-
-def _other_numbers(network: torch.nn.Module, torch_s: Trial, c_s: Trial, rate: float) -> str | None:
-    """Take a few steps on two copies, one in C: say what is unlike, or None."""
-    if any(group.get("times", 1.0) != 1.0 for group in torch_s.step.optimizer.param_groups):
-        return "parts of the network learn at rates of their own"
-    losses: list[list[float]] = []
-    for trial in (torch_s, c_s):
-        torch.manual_seed(0)
-        take = Tape(trial.step, drawn_by_torch=True).steps
-        losses.append([float(take(trial.part(number), [rate])) for number in range(5)])
-    begun, ours, theirs = (
-        torch.cat([weight.detach().double().flatten() for weight in net.parameters()])
-        for net in (network, torch_s.step.network, c_s.step.network)
-    )
-    if not bool(ours.isfinite().all()):  # the training will say so itself
-        return None
-    near = all(math.isclose(one, other, rel_tol=NEAR, abs_tol=NEAR) for one, other in zip(*losses, strict=True))
-    alike = float((ours - theirs).norm()) <= ALIKE * float((ours - begun).norm())
-    return None if near and alike else "it gave other numbers than torch"
 
 
 def _timed(take: Callable[[int], object], steps: int) -> float:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,11 +22,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from netwright.nn.batch import Lists
-from netwright.runtime.kernels import many
-from netwright.runtime.kernels.player import Call, Player, each, tensors
 from netwright.training import optimizers
 from netwright.training.step import Step
 
+Call = tuple[Any, tuple[Any, ...], dict[str, Any], Any]  # an operation, its arguments, its result
 _MOVING = (torch.Tag.dynamic_output_shape, torch.Tag.data_dependent_output)
 
 
@@ -35,16 +34,12 @@ class Unrecordable(Exception):
 
 
 class Tape:
-    """Repeats a step for any rows of the first step's number; the first call records.
+    """Repeats a step for any rows of the first step's number; the first call records."""
 
-    `drawn_by_torch`: so do steps in C draw their random numbers, to be compared with torch's.
-    """
-
-    def __init__(self, step: Step, *, drawn_by_torch: bool = False) -> None:
-        self.step, self.drawn_by_torch = step, drawn_by_torch
+    def __init__(self, step: Step) -> None:
+        self.step = step
         self._replay: Callable[[Tensor, Tensor], Tensor] | None = None
         self._compiled: Callable[[Tensor, Tensor], Tensor] | None = None
-        self._player: Player | None = None
         self._size = step.rows * step.plan.steps_a_call
 
     @staticmethod
@@ -81,8 +76,6 @@ class Tape:
                 self._compiled = self._program(self._rehearsed(rows).function(direct=False))
             with torch.no_grad():
                 return self._compiled(rows.view(len(rates), -1), torch.tensor(rates, dtype=torch.float64))
-        if self.step.plan.native:
-            return self._played(rows, rates)
         parts = rows.split(self.step.rows)
         losses: list[Tensor] = []
         if self._replay is not None and not self.step.own and len(parts[-1]) == self.step.rows:
@@ -95,22 +88,6 @@ class Tape:
             self.step.set_rate(rate)
             losses.append(self(part))
         return torch.stack(losses)
-
-    def _played(self, rows: Tensor, rates: list[float]) -> Tensor:
-        """Steps in C; what is left of an epoch's rows is a step of its own."""
-        count = len(rows) // self.step.rows
-        if self._player is None and count:
-            recorded = self._rehearsed(rows.clone())
-            self._player = Player(
-                recorded.calls, recorded.rows, recorded.rate, recorded.loss, drawn_by_torch=self.drawn_by_torch
-            )
-        losses: list[Tensor] = []
-        if self._player is not None and count:
-            losses.append(self._player.steps(rows[: count * self.step.rows], rates[:count]))
-        self.step.set_rate(rates[-1])
-        if count < len(rates):
-            losses.append(self.step(rows[count * self.step.rows :]).detach()[None])
-        return torch.cat(losses)
 
     def _record(self, rows: Tensor) -> tuple[Tensor, Recorded]:
         found = record(self.step, rows, self.step.rate)
@@ -177,6 +154,26 @@ class _Recorder(TorchDispatchMode):
         out = func(*args, **(kwargs or {}))
         self.calls.append((func, args, kwargs or {}, out))
         return out
+
+
+def each(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Return arguments or results with each tensor among them changed."""
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, dict):
+        return {key: each(item, change) for key, item in value.items()}
+    return type(value)(each(item, change) for item in value) if isinstance(value, list | tuple) else value
+
+
+def tensors(value: Any) -> Iterator[Tensor]:
+    """Give the tensors among arguments or results."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        yield from tensors(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from tensors(item)
 
 
 def _by_number(func: Any, args: tuple[Any, ...]) -> bool:
@@ -355,9 +352,8 @@ def _direct(func: Any) -> Any:
 
 
 def _compilable(func: Any) -> Any:
-    """Return what a compiler can see through in place of an operation: C, the fused Adam and a product's place are closed to it."""
-    own = {torch.ops.aten._fused_adamw_.tensor_lr: _adamw, torch.ops.aten.mul.out: _product}
-    return (own | many.FORMULAS).get(func, func)
+    """Return what a compiler can see through in place of an operation: the fused Adam and a product's place are closed to it."""
+    return {torch.ops.aten._fused_adamw_.tensor_lr: _adamw, torch.ops.aten.mul.out: _product}.get(func, func)
 
 
 def _product(one: Tensor, other: Tensor, *, out: Tensor) -> Tensor:

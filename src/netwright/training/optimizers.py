@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from netwright.recipe import Training
-from netwright.training.adam import AdamW
+from netwright.training.adam import MANY, AdamW
 from netwright.training.muon import Muon
 from netwright.training.tables import Tables
 
@@ -43,7 +43,7 @@ def make(network: nn.Module, settings: Training, tables: Tables | None = None) -
     epsilon = 1e-8 if s.epsilon is None else s.epsilon
     if s.optimizer in ("adam", "adamw"):
         # AdamW with a decay of 0 is Adam; fused: one call for all weights
-        if tables is not None and AdamW.takes(weights):
+        if tables is not None and sum(weight.numel() for weight in weights) >= MANY:
             return AdamW(groups, tables, lr=rate, betas=betas, eps=epsilon)
         return torch.optim.AdamW(groups, lr=rate, betas=betas, eps=epsilon, fused=_fusable(weights))
     if s.optimizer == "muon":

@@ -61,11 +61,6 @@ class Trunk(nn.Module):
         return ()
 
     @property
-    def goes_in_c(self) -> bool:
-        """Whether a processor takes few rows through it by `netwright.runtime.kernels`, which reads weights output by output."""
-        return False
-
-    @property
     def seen(self) -> int:
         """How many of a memory's cached layers are what is seen of the inputs, not what a stimulus left."""
         return 0

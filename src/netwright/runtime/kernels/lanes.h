@@ -1,18 +1,34 @@
-/* As many floats at once as this processor takes. */
+/* As many floats at once as an instruction of this level takes.
+
+   Each file is compiled once for each level of instructions; LEVEL is the level's name, which ends the names of what it exports.
+   A sum's order follows from sizes alone, never from addresses: products are fused with sums only where `fused` says so, and
+   values are read wherever they stand. */
 
 #pragma once
 #include <math.h>
-#include <omp.h>
 #include <stddef.h>
 #include <stdint.h>
+#ifdef _OPENMP
+#include <omp.h>
+#else
+#define omp_get_thread_num() 0
+#define omp_get_num_threads() 1
+#endif
 #if defined(__AVX512F__)
 #include <immintrin.h>
 #define W 16
-#elif defined(__AVX__)
+#elif defined(__AVX2__)
+#include <immintrin.h>
 #define W 8
 #else
 #define W 4
+#if defined(__ARM_NEON)
+#include <arm_neon.h>
 #endif
+#endif
+#define JOINED(name, level) name##_##level
+#define NAMED(name, level) JOINED(name, level)
+#define EXPORT(name) NAMED(name, LEVEL)
 #define ALWAYS static inline __attribute__((always_inline))
 
 typedef float vec __attribute__((vector_size(4 * W)));
@@ -26,9 +42,37 @@ typedef int32_t whole __attribute__((vector_size(4 * W)));
 #define AT(p) (*(loose *)((p) + i))
 #define OF(p) (*(const loose *)((p) + i))
 
+/* the same value in each lane */
+ALWAYS vec splat(float x) {
+#if W == 16
+    return (vec)_mm512_set1_ps(x);
+#elif W == 8
+    return (vec)_mm256_set1_ps(x);
+#else
+    return (vec){x, x, x, x};
+#endif
+}
+
+/* a b + c, rounded once where the processor can */
+ALWAYS vec fused(vec a, vec b, vec c) {
+#if W == 16
+    return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif W == 8
+    return (vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(__ARM_NEON)
+    return (vec)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+    return a * b + c;
+#endif
+}
+
 ALWAYS float sum(vec v) {
 #if W == 16
     return _mm512_reduce_add_ps((__m512)v);
+#elif W == 8
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
 #else
     float s = 0;
     for (int i = 0; i < W; i++) s += v[i];
@@ -39,7 +83,7 @@ ALWAYS float sum(vec v) {
 ALWAYS float dot(const float *a, const float *b, int64_t n) {
     vec s = {0};
     int64_t i = 0;
-    LANES(n) s += OF(a) * OF(b);
+    LANES(n) s = fused(OF(a), OF(b), s);
     float out = sum(s);
     REST(n) out += a[i] * b[i];
     return out;
@@ -123,14 +167,14 @@ ALWAYS vec size(vec x) { return (vec)((whole)x & 0x7fffffff); } /* without its s
 
 /* e^x of x from -87 to 88 within 2 units of the last place; after Cephes' polynomial */
 ALWAYS vec bounded(vec x) {
-    const vec shifted = x * 1.44269504f + 12582912.0f, n = shifted - 12582912.0f; /* whole numbers of twos */
-    const vec r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-    vec p = r * 1.9875691500e-4f + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * r * r + r + 1.0f;
+    const vec shifted = fused(x, splat(1.44269504f), splat(12582912.0f)), n = shifted - 12582912.0f; /* whole numbers of twos */
+    const vec r = fused(n, splat(2.12194440e-4f), fused(n, splat(-0.693359375f), x));
+    vec p = fused(r, splat(1.9875691500e-4f), splat(1.3981999507e-3f));
+    p = fused(p, r, splat(8.3334519073e-3f));
+    p = fused(p, r, splat(4.1665795894e-2f));
+    p = fused(p, r, splat(1.6666665459e-1f));
+    p = fused(p, r, splat(5.0000001201e-1f));
+    p = fused(p, r * r, r) + 1.0f;
     const whole twos = ((whole)shifted + 127) << 23;
     return p * (vec)twos;
 }
@@ -145,22 +189,13 @@ ALWAYS vec power(vec x) {
 ALWAYS vec below(vec x, vec *density) {
     const vec z = lower(size(x) * 0.70710678f, (vec){0} + 9.3f); /* e^-86 from there on */
     const vec t = inverse(1.0f + 0.3275911f * z), e = bounded(-z * z);
-    vec p = t * 1.061405429f - 1.453152027f;
-    p = p * t + 1.421413741f;
-    p = p * t - 0.284496736f;
-    p = p * t + 0.254829592f;
+    vec p = fused(t, splat(1.061405429f), splat(-1.453152027f));
+    p = fused(p, t, splat(1.421413741f));
+    p = fused(p, t, splat(-0.284496736f));
+    p = fused(p, t, splat(0.254829592f));
     const vec beyond = 0.5f * p * t * e;
     *density = 0.39894228f * e;
     return pick(x < 0, beyond, 1.0f - beyond);
 }
 
-ALWAYS vec gelu(vec x) {
-    vec density;
-    return x * below(x, &density);
-}
-
-ALWAYS vec gelu_slope(vec x) {
-    vec density;
-    const vec share = below(x, &density);
-    return share + x * density;
-}
+ALWAYS vec logistic(vec x) { return inverse(1.0f + power((vec){0} - x)); }

@@ -24,8 +24,8 @@ from netwright.nn.heads.text.state import Asked, Single
 from netwright.nn.randomness import Draw
 from netwright.nn.shapes import Shape
 from netwright.nn.signal import Memory, Signal
-from netwright.runtime import kernels
-from netwright.runtime.kernels import many
+from netwright.runtime.kernels.products import Linear, Table
+from netwright.runtime.kernels.rows import cross_entropy
 
 State = Single | Beams
 
@@ -50,19 +50,15 @@ class Net(Head):
         self.register_buffer("place", torch.zeros(0), persistent=False)
         if settings.given:
             return
-        self.table = nn.Embedding(kind.width, coming.width)
+        self.table = Table(kind.width, coming.width)
         nn.init.normal_(self.table.weight, std=0.02)  # Radford et al. 2019
-        self.readout = None if settings.tied else nn.Linear(coming.width, kind.width, bias=False)
+        self.readout = None if settings.tied else Linear(coming.width, kind.width, bias=False)
 
     def logits(self, states: Tensor) -> Tensor:
         """(..., D) -> (..., V)."""
         if self.table is None:
             return states
-        own = self.table if self.readout is None else self.readout
-        if isinstance(own, nn.Embedding | nn.Linear):
-            found = kernels.product(states, own.weight) if states.ndim == 2 else None
-            return F.linear(states, own.weight) if found is None else found
-        return own.answer(states) if own is self.table else own(states)  # in fewer bits
+        return self.table.answer(states) if self.readout is None else self.readout(states)
 
     def shown(self, tokens: Tensor, **where: Tensor | None) -> Signal:
         """(B, T) tokens as a stimulus; `where`: position and document."""
@@ -137,6 +133,6 @@ class Net(Head):
 
 def entropy(logits: Tensor, tokens: Tensor, smoothing: float) -> Tensor:
     """Logits (N, V) and tokens (N,) -> -ln p(token) (N,), of smoothed truth that of all tokens by their share."""
-    if not smoothing and kernels.takes_many(logits):
-        return many.Entropy.apply(logits, tokens)  # type: ignore[return-value]
+    if not smoothing:
+        return cross_entropy(logits, tokens)
     return F.cross_entropy(logits, tokens, reduction="none", label_smoothing=smoothing)

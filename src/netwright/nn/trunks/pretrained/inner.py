@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from netwright.nn.signal import Memory, Signal
 from netwright.nn.trunks.base import longest
 from netwright.nn.trunks.pretrained import lite, resnet
-from netwright.nn.trunks.pretrained.in_c import by_c
+from netwright.nn.trunks.pretrained.parts import replace_parts
 from netwright.nn.trunks.pretrained.settings import of_llama
 from netwright.nn.trunks.transformer.llama import taken
 from netwright.nn.trunks.transformer.net import Net as Transformer
@@ -62,7 +62,7 @@ class Theirs(Encoder):
         self.net: Any = whole.get_encoder() if role == "encoder_decoder" else whole
         if isinstance(getattr(self.net, "pooler", None), nn.Module):  # states are pooled behind it
             self.net.pooler = None
-        by_c(self.net)
+        replace_parts(self.net)
         self.typed = "token_type_ids" in self.net.forward.__code__.co_varnames[: self.net.forward.__code__.co_argcount] or config.get("type_vocab_size", 0) > 1  # fmt: skip
         self.caches = role == "decoder"
         found = self.net.config
@@ -118,7 +118,7 @@ class TheirEye(Eye):
         from transformers import AutoModel
 
         self.net: Any = AutoModel.from_config(configured(config))
-        by_c(self.net)
+        replace_parts(self.net)
         found = self.net.config
         sizes = getattr(found, "hidden_sizes", None)
         self.width = int(sizes[-1] if sizes and getattr(found, "model_type", "") not in ("vit",) else found.hidden_size if hasattr(found, "hidden_size") else found.hidden_dim)  # fmt: skip

@@ -7,23 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from netwright.nn.shapes import Shape
 from netwright.nn.signal import Memory, Signal
 from netwright.nn.trunks.base import Trunk
-from netwright.nn.trunks.transformer import in_c, one
-from netwright.nn.trunks.transformer.fused import RMSNorm, added, parted, rotated, swiglu
+from netwright.nn.trunks.transformer.decoder import Cache, decoder
+from netwright.nn.trunks.transformer.layer import Layer, Pair, RMSNorm, frequencies, rotation
 from netwright.nn.trunks.transformer.settings import Settings
-from netwright.runtime import kernels
-from netwright.runtime.kernels import attention
-
-Cache = tuple[tuple[Tensor, Tensor], ...]
-Turn = tuple[Tensor, Tensor]
 
 
 class Net(Trunk):
@@ -86,33 +79,21 @@ class Net(Trunk):
         where = None
         if seen and memory.inputs is not None and memory.inputs.document is not None:
             where = (memory.inputs.document >= 0)[:, None, None, :]  # (B, 1, 1, P)
-        turn, cache = self._turn(stimulus), []
-        if one.alone(stimulus, past):
-            x = stimulus.values[:, 0]
-            found = in_c.step(self, x, turn, mask, past, memory.room)
-            if found is not None:
-                x, room = found
-                return replace(stimulus, values=x[:, None]), Memory(memory.inputs, room.cache(), document, room)
-            turn = one.angles(turn)
-            for index, layer in enumerate(self.layers):
-                x, kept = one.after(layer, x, turn, mask, past[index], seen[index] if seen else None, where)  # type: ignore[arg-type]
-                cache.append(kept)
-            return replace(stimulus, values=self.norm(x)[:, None]), Memory(memory.inputs, (*seen, *cache), document)
-        x = self.dropout(stimulus.values)
+        x, turn = self.dropout(stimulus.values), self._turn(stimulus)
+        if self.encoder is None:
+            x, cache, room = decoder(self.layers, self.norm, x, turn, mask, past, memory.room, causal=causal)  # type: ignore[arg-type]
+            return replace(stimulus, values=x), Memory(memory.inputs, cache, document, room)
+        own = []
         for index, layer in enumerate(self.layers):
-            x, kept = layer(x, turn, mask, past[index] if past else None, causal=causal, seen=seen[index] if seen else None, where=where)  # fmt: skip
-            cache.append(kept)
-        return replace(stimulus, values=self.norm(x)), Memory(memory.inputs, (*seen, *cache), document)
-
-    @property
-    def goes_in_c(self) -> bool:
-        return self.encoder is None and kernels.library() is not None
+            x, kept = layer(x, turn, mask, past[index] if past else None, causal=causal, seen=seen[index], where=where)
+            own.append(kept)
+        return replace(stimulus, values=self.norm(x)), Memory(memory.inputs, (*seen, *own), document)
 
     @property
     def seen(self) -> int:
         return self.depth if self.encoder is not None else 0
 
-    def _turn(self, stimulus: Signal) -> Turn:
+    def _turn(self, stimulus: Signal) -> Pair:
         """Rotary angles: of places that are the same in each row, computed once."""
         if stimulus.position is not None:
             return rotation(stimulus.position, self.frequency, stimulus.values.dtype)
@@ -148,103 +129,6 @@ class Net(Trunk):
             torch.cat([signal.documents() for signal in signals], 1),
             size=signals[0].size if len(signals) == 1 else (),
         )  # fmt: skip
-
-
-class Layer(nn.Module):
-    """x + attention(norm x), then x + SwiGLU(norm x): down(silu(gate x) ∘ up x).
-
-    `crossed`: between the two, x + attention of norm x to the inputs.
-    """
-
-    def __init__(self, settings: Settings, *, crossed: bool = False) -> None:
-        super().__init__()
-        D, h = settings.width or 0, settings.heads or 1
-        self.heads, self.key_heads, self.d = h, settings.key_heads or h, settings.head_size or D // h
-        self.hidden = settings.hidden or -(-8 * D // 3 // 8) * 8
-        self.attention_norm, self.dense_norm = (RMSNorm(D, settings.epsilon) for _ in range(2))
-        self.qkv = nn.Linear(D, (h + 2 * self.key_heads) * self.d, bias=settings.biased)
-        self.merge = nn.Linear(h * self.d, D, bias=False)
-        self.query_norm, self.key_norm = (
-            RMSNorm(self.d, settings.epsilon) if settings.normed else None for _ in range(2)
-        )
-        self.gate_up, self.down = nn.Linear(D, 2 * self.hidden, bias=False), nn.Linear(self.hidden, D, bias=False)
-        self.crossed_norm = RMSNorm(D, settings.epsilon) if crossed else None
-        if crossed:
-            self.asks, self.sees = (nn.Linear(D, size * self.d, bias=False) for size in (h, 2 * self.key_heads))
-            self.joins = nn.Linear(h * self.d, D, bias=False)
-        self.dropout = nn.Dropout(settings.dropout or 0.0)
-
-    def forward(
-        self, x: Tensor, turn: Turn, mask: Tensor | None, past: tuple[Tensor, Tensor] | None = None, *,
-        causal: bool = False, seen: tuple[Tensor, Tensor] | None = None, where: Tensor | None = None,
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:  # fmt: skip
-        """(B, T, D) -> (B, T, D), and this layer's keys and values (B, k, P + T, d)."""
-        h, k = self.heads, self.key_heads
-        mixed = self.qkv(self.attention_norm(x)).unflatten(-1, (h + 2 * k, self.d))  # (B, T, h + 2k, d)
-        if self.query_norm is None or self.key_norm is None:
-            queries, keys, values = parted(mixed, turn, h, k)
-        else:
-            queries, keys, values = mixed.transpose(1, 2).split([h, k, k], 1)
-            queries, keys = rotated(torch.cat([self.query_norm(queries), self.key_norm(keys)], 1), turn).split(
-                [h, k], 1
-            )
-        if past is not None:
-            keys, values = torch.cat([past[0], keys], 2), torch.cat([past[1], values], 2)
-        more = self.dropout(self.merge(attended(queries, keys, values, mask, causal=causal)))
-        if seen is not None and self.crossed_norm is not None:
-            x, y = added(x, more, self.crossed_norm)
-            asked = self.asks(y).unflatten(-1, (h, self.d)).transpose(1, 2)
-            more = self.dropout(self.joins(attended(asked, *seen, where, causal=False)))
-        x, y = added(x, more, self.dense_norm)
-        return x + self.dropout(self.down(swiglu(self.gate_up(y)))), (keys, values)
-
-    def seen(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, P, D) -> the inputs' keys and values (B, k, P, d) for this layer's writer."""
-        both = self.sees(inputs).unflatten(-1, (2 * self.key_heads, self.d)).transpose(1, 2)
-        return both[:, : self.key_heads], both[:, self.key_heads :]
-
-
-def attended(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, *, causal: bool) -> Tensor:
-    """Attention: queries (B, h, N, d), keys and values (B, k, P, d) -> (B, N, h · d); h / k heads share a head of keys."""
-    B, h, N, d = queries.shape
-    k = keys.shape[1]
-    if h != k and N == 1:  # the heads that share keys are rows of one product
-        out = F.scaled_dot_product_attention(queries.reshape(B, k, h // k, d), keys, values, attn_mask=mask)
-        return out.reshape(B, 1, h * d)
-    if attention.takes(queries, keys, values, mask, causal=causal):
-        return attention.attended(queries, keys, values, mask, causal=causal).transpose(1, 2).reshape(B, N, h * d)
-    here = queries.device.type == "cpu" and not torch.compiler.is_compiling() and not torch.compiler.is_exporting()
-    shared = h != k and here  # keys and values are read where they stand
-    if h != k and not shared:
-        keys, values = keys.repeat_interleave(h // k, 1), values.repeat_interleave(h // k, 1)
-    out = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, is_causal=causal, enable_gqa=shared)
-    return out.transpose(1, 2).reshape(B, N, h * d)
-
-
-def frequencies(d: int, base: float, scaling: dict[str, Any] | None = None) -> Tensor:
-    """(d/2,) angles a place, base^(-2i/d), stretched for longer texts where `scaling` says so.
-
-    `linear` divides all by a factor, `factors` each by its own. `llama3` divides those whose wave is longer than the length that was trained on, over
-    `low_freq_factor`; leaves those shorter than that length over `high_freq_factor`; and goes from one to the other between.
-    """
-    rate = base ** (-torch.arange(0, d, 2, dtype=torch.float32) / d)
-    if not scaling:
-        return rate
-    if scaling["rope_type"] == "factors":
-        return rate / torch.tensor(scaling["factors"])
-    factor = float(scaling["factor"])
-    if scaling["rope_type"] == "linear":
-        return rate / factor
-    low, high = float(scaling["low_freq_factor"]), float(scaling["high_freq_factor"])
-    waves = scaling["original_max_position_embeddings"] * rate / (2 * torch.pi)  # in the length trained on
-    whole = ((waves - low) / (high - low)).clamp(0, 1)
-    return rate * (whole + (1 - whole) / factor)
-
-
-def rotation(position: Tensor, frequency: Tensor, dtype: torch.dtype) -> Turn:
-    """Cosine and sine (B, 1, T, d/2) of position · frequency, by which pairs of values are turned."""
-    angle = position[:, None, :, None].float() * frequency
-    return angle.cos().to(dtype), angle.sin().to(dtype)
 
 
 def _same(asks: Tensor, document: Tensor, *, own: bool = True) -> Tensor:

@@ -1,4 +1,4 @@
-/* Few rows through a Transformer's maps, on a processor: the time is that of reading the weights once.
+/* Few rows through linear maps, and through all layers of a decoder: the time is that of reading the weights once.
 
    B rows, D width, h heads, k heads of keys, d values of a head, F hidden values, P remembered elements; a map has O
    outputs and I inputs, its weights (O, I) as floats, or as bytes with a bfloat16 scale for each output. Every sum is taken
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ALONE 262144 /* weights of a map up to which one thread takes it */
 #define AHEAD 8192 /* bytes that weights are asked for ahead of their use: measured, docs/dev/log.md */
 
 typedef struct {
@@ -32,6 +33,8 @@ typedef struct {
 ALWAYS vec wide(const int8_t *q) {
 #if W == 16
     return (vec)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)q)));
+#elif W == 8
+    return (vec)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)q)));
 #else
     return __builtin_convertvector(__builtin_convertvector(*(const bytes *)q, whole), vec);
 #endif
@@ -42,29 +45,36 @@ ALWAYS float half(uint16_t bits) {
     return u.value;
 }
 
+/* W weights from place i of a row, 0 behind its I */
+ALWAYS vec weights(const char *row, int64_t i, int64_t I, int small) {
+    if (!small) return part_of((const float *)row, i, I);
+    const int8_t *q = (const int8_t *)row + i;
+    if (i + W <= I) return wide(q);
+    int8_t rest[W] = {0};
+    for (int64_t j = 0; i + j < I; j++) rest[j] = q[j];
+    return wide(rest);
+}
+
 /* R outputs from `o` for B rows: y (B, gap) */
 ALWAYS void tile(const map *m, const float *x, float *y, int64_t gap, int64_t o, int R, int B, int small) {
     const int64_t I = m->I, size = small ? 1 : 4;
     const char *w = (const char *)m->weight + o * I * size;
     vec sums[16] = {0};
     int64_t i = 0;
-    for (; i + W <= I; i += W)
+    LANES(I)
         for (int r = 0; r < R; r++) {
-            const char *at = w + (r * I + i) * size;
-            __builtin_prefetch(at + AHEAD);
-            vec a = small ? wide((const int8_t *)at) : (vec)*(const loose *)at;
-            for (int b = 0; b < B; b++) sums[r * B + b] += a * *(const loose *)(x + b * I + i);
+            __builtin_prefetch(w + (r * I + i) * size + AHEAD);
+            const vec a = small ? wide((const int8_t *)w + r * I + i) : (vec)*(const loose *)((const float *)w + r * I + i);
+            for (int b = 0; b < B; b++) sums[r * B + b] = fused(a, *(const loose *)(x + b * I + i), sums[r * B + b]);
+        }
+    if (i < I)
+        for (int r = 0; r < R; r++) {
+            const vec a = weights(w + r * I * size, i, I, small);
+            for (int b = 0; b < B; b++) sums[r * B + b] = fused(a, part_of(x + b * I, i, I), sums[r * B + b]);
         }
     for (int r = 0; r < R; r++) {
         const float scale = small ? half(m->scale[o + r]) : 1, bias = m->bias ? m->bias[o + r] : 0;
-        for (int b = 0; b < B; b++) {
-            float s = sum(sums[r * B + b]);
-            for (int64_t j = i; j < I; j++) {
-                float a = small ? (float)((const int8_t *)w)[r * I + j] : ((const float *)w)[r * I + j];
-                s += a * x[b * I + j];
-            }
-            y[b * gap + o + r] = s * scale + bias;
-        }
+        for (int b = 0; b < B; b++) y[b * gap + o + r] = sum(sums[r * B + b]) * scale + bias;
     }
 }
 
@@ -134,7 +144,9 @@ static void attend(const layer *l, const sizes *s, const float *mixed, const flo
     for (int64_t p = 0; p <= P; p++) {
         const float weight = expf(scores[p] - most), *at = p < P ? values + p * d : value;
         all += weight;
-        for (int64_t i = 0; i < d; i++) out[i] += weight * at[i];
+        int64_t i = 0;
+        LANES(d) AT(out) = fused(splat(weight), OF(at), OF(out));
+        REST(d) out[i] += weight * at[i];
     }
     for (int64_t i = 0; i < d; i++) out[i] /= all;
 }
@@ -150,7 +162,7 @@ static void norms(const float *x, const float *weight, float *y, const sizes *s)
 
 /* One element after its past through all layers. x (B, D) is changed; out (B, D) is normed; cosine and sine (turns, d/2);
    mask (B, P + 1) or NULL. The keys and values of the element are written at place P. 0, or 1 where memory lacks. */
-int few_step(const layer *layers, const sizes *s, float *x, const float *cosine, const float *sine, const uint8_t *mask,
+int EXPORT(decoder)(const layer *layers, const sizes *s, float *x, const float *cosine, const float *sine, const uint8_t *mask,
              const float *last_norm, float *out) {
     const int64_t B = s->B, D = s->D, F = s->F, d = s->d, heads = s->heads, wide = (heads + 2 * s->key_heads) * d;
     const int64_t each = B * D + s->past + 1 + 2 * d + 16, hidden = 2 * F > D ? 2 * F : D;
@@ -177,9 +189,9 @@ int few_step(const layer *layers, const sizes *s, float *x, const float *cosine,
             product(&l->gate_up, normed, y, 2 * F, B, low, high);
             product(&l->gate_up, normed, y, 2 * F, B, F + low, F + high);
             for (int64_t b = 0; b < B; b++)
-                for (int64_t i = low; i < high; i++) {
-                    const float gate = y[b * 2 * F + i];
-                    dense[b * F + i] = gate / (1 + expf(-gate)) * y[b * 2 * F + F + i];
+                for (int64_t i = low; i < high; i += W) {
+                    const vec gate = part_of(y + b * 2 * F, i, high);
+                    put(dense + b * F, i, high, gate * logistic(gate) * part_of(y + b * 2 * F + F, i, high));
                 }
 #pragma omp barrier
             product(&l->down, dense, y, D, B, from, to);
@@ -193,10 +205,11 @@ int few_step(const layer *layers, const sizes *s, float *x, const float *cosine,
 }
 
 /* x (B, I) -> y (B, O) */
-void few_product(const map *m, const float *x, float *y, int64_t B, int64_t threads) {
-#pragma omp parallel num_threads((int)threads)
+int EXPORT(linear)(const map *m, const float *x, float *y, int64_t B, int64_t threads) {
+#pragma omp parallel num_threads((int)threads) if (m->O * m->I > ALONE)
     {
         const int64_t me = omp_get_thread_num(), all = omp_get_num_threads();
         product(m, x, y, m->O, B, part(m->O, me, all), part(m->O, me + 1, all));
     }
+    return 0;
 }

@@ -1,4 +1,4 @@
-"""Parts of transformers' networks that C does where it may, and torch as ever elsewhere: attention, GELU, layer norms of sums."""
+"""Parts of transformers' networks as operations of ours: attention, GELU, and layer norms of sums."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from netwright.runtime import kernels
-from netwright.runtime.kernels import attention, many
+from netwright.runtime.kernels.attention import attention
+from netwright.runtime.kernels.rows import added_layer_norm, gelu
 
 NAME = "netwright"
 
@@ -20,7 +20,7 @@ class Gelu(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(...) -> (...)."""
-        return many.GELU.apply(x, None) if kernels.takes_many(x) else F.gelu(x)  # type: ignore[return-value]
+        return gelu(x, None)
 
 
 class Widened(nn.Module):
@@ -32,9 +32,9 @@ class Widened(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) -> (..., F)."""
-        if not _bare(self.dense) or not kernels.takes_many(x):
+        if not _bare(self.dense):
             return self.intermediate_act_fn(self.dense(x))
-        return many.GELU.apply(F.linear(x, self.dense.weight), self.dense.bias)  # type: ignore[return-value]
+        return gelu(F.linear(x, self.dense.weight), self.dense.bias)
 
 
 class Joined(nn.Module):
@@ -47,9 +47,9 @@ class Joined(nn.Module):
     def forward(self, x: Tensor, more: Tensor) -> Tensor:
         """(..., F) and (..., D) -> (..., D)."""
         norm, drops = self.LayerNorm, self.training and self.dropout.p > 0
-        if drops or not _bare(self.dense) or not kernels.takes_many(x):
+        if drops or not _bare(self.dense):
             return norm(self.dropout(self.dense(x)) + more)
-        return many.Layer.apply(F.linear(x, self.dense.weight), self.dense.bias, more, norm.weight, norm.bias, norm.eps)  # type: ignore[return-value]
+        return added_layer_norm(F.linear(x, self.dense.weight), self.dense.bias, more, norm.weight, norm.bias, norm.eps)
 
 
 def _bare(dense: nn.Module) -> TypeGuard[nn.Linear]:
@@ -57,8 +57,8 @@ def _bare(dense: nn.Module) -> TypeGuard[nn.Linear]:
     return type(dense) is nn.Linear and dense.bias is not None
 
 
-def by_c(net: nn.Module) -> None:
-    """Let the parts of a network that call torch's `scaled_dot_product_attention`, its GELU, or its layer norm of a sum, ask C first.
+def replace_parts(net: nn.Module) -> None:
+    """Put our operations where a network calls torch's `scaled_dot_product_attention`, its GELU, or its layer norm of a sum.
 
     Names and weights stay. A part is taken for a `Widened` or a `Joined` if it has just those children and answers alike.
     """
@@ -131,6 +131,6 @@ def _attention(
     other = any(more.get(name) is not None for name in ("position_bias", "cache", "softcap")) or more.get(
         "output_attentions"
     )
-    if dropout or other or not attention.takes(query, key, value, attention_mask, causal=causal):
+    if dropout or other:
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, is_causal=is_causal, **more)  # fmt: skip
-    return attention.attended(query, key, value, attention_mask, causal=causal, scale=scaling).transpose(1, 2), None
+    return attention(query, key, value, attention_mask, causal=causal, scale=scaling).transpose(1, 2).contiguous(), None

@@ -1,5 +1,5 @@
 /* Attention of short texts, forward and backward: all of a head's scores stand in the cache at once, and nothing is laid
-   out anew in memory. Each answers 0, or 1 where memory lacks.
+   out anew in memory. Each returns 0, or 1 where memory lacks.
 
    B rows, H heads of queries, K of keys, N queries and P keys of d values each. */
 
@@ -29,8 +29,8 @@ ALWAYS void some_rows(const int rows, float *y, int64_t yr, const float *a, int6
             const vec two = part_of(line, c + W, whole ? INT64_MAX : columns);
             for (int r = 0; r < rows; r++) {
                 const float x = a[r * ar + k * ac];
-                left[r] += x * one;
-                right[r] += x * two;
+                left[r] = fused(splat(x), one, left[r]);
+                right[r] = fused(splat(x), two, right[r]);
             }
         }
         for (int r = 0; r < rows; r++) {
@@ -101,7 +101,7 @@ static float *room(int64_t values, int *lacking) {
 #define HEAD(x, heads, head) ((float *)(x)->at + b * (x)->b + (head) * (x)->h)
 
 /* y = softmax(scale q k' where the mask is 1, and no later key) v; p (B, H, N, P): the shares, where they are asked for */
-int attend(const Laid *q, const Laid *k, const Laid *v, const Laid *mask, const Laid *y, float *p, int64_t B, int64_t H, int64_t K,
+int EXPORT(attend)(const Laid *q, const Laid *k, const Laid *v, const Laid *mask, const Laid *y, float *p, int64_t B, int64_t H, int64_t K,
            int64_t N, int64_t P, int64_t d, int64_t causal, float scale, int64_t threads) {
     int lacking = 0;
 #pragma omp parallel num_threads((int)threads) if (B * H * N * P * d > 65536)
@@ -130,7 +130,7 @@ int attend(const Laid *q, const Laid *k, const Laid *v, const Laid *mask, const 
 }
 
 /* with ds = p (g v' - sum p g v') scale: dq = ds k, dk = ds' q, dv = p' g */
-int attend_back(const Laid *g, const Laid *q, const Laid *k, const Laid *v, const float *p, const Laid *dq, const Laid *dk,
+int EXPORT(attend_back)(const Laid *g, const Laid *q, const Laid *k, const Laid *v, const float *p, const Laid *dq, const Laid *dk,
                 const Laid *dv, int64_t B, int64_t H, int64_t K, int64_t N, int64_t P, int64_t d, float scale, int64_t threads) {
     int lacking = 0;
 #pragma omp parallel num_threads((int)threads) if (B * H * N * P * d > 65536)

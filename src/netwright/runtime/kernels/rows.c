@@ -1,5 +1,5 @@
-/* A Transformer's small maps for many rows, forward and backward, each in one pass: what they cost is memory's time. Each
-   answers 0, or 1 where memory lacks.
+/* Norms, SwiGLU, GELU, rotary turning and the loss of tokens, forward and backward, each in one pass: what they cost is memory's
+   time. Each returns 0, or 1 where memory lacks.
 
    N rows, D width, B rows of T elements, h heads, k heads of keys, d values of a head, F hidden values, V tokens. Rows are
    summed in blocks of a fixed size, so that a sum does not depend on the number of threads. */
@@ -13,7 +13,7 @@
 #define MANY 16384 /* values from which threads share the work */
 
 /* sum = x + more (where there is more), y = w sum / sqrt(mean sum^2 + e); scale (N,) is 1 / that root */
-int many_norm(const float *x, const float *more, const float *w, float *sums, float *y, float *scale, int64_t N, int64_t D,
+int EXPORT(norm)(const float *x, const float *more, const float *w, float *sums, float *y, float *scale, int64_t N, int64_t D,
                float epsilon, int64_t threads) {
 #pragma omp parallel for num_threads((int)threads) if (N * D > MANY)
     for (int64_t n = 0; n < N; n++) {
@@ -42,7 +42,7 @@ ALWAYS void summed(const float *part, int64_t blocks, int64_t apart, float *out,
 }
 
 /* dx = w g r - x r^3 mean(w g x) + more (where there is more), dw = sum of g x r. */
-int many_norm_back(const float *g, const float *more, const float *x, const float *w, const float *scale, float *dx, float *dw,
+int EXPORT(norm_back)(const float *g, const float *more, const float *x, const float *w, const float *scale, float *dx, float *dw,
                    int64_t N, int64_t D, int64_t threads) {
     const int64_t blocks = (N + BLOCK - 1) / BLOCK;
     float *part = calloc((size_t)(blocks * D + 1), sizeof(float));
@@ -60,7 +60,7 @@ int many_norm_back(const float *g, const float *more, const float *x, const floa
                 LANES(D) {
                     const vec t = OF(a) * OF(b) * r;
                     AT(own) += t;
-                    sums += t * OF(w);
+                    sums = fused(t, OF(w), sums);
                 }
                 REST(D) {
                     const float t = a[i] * b[i] * r;
@@ -86,7 +86,7 @@ int many_norm_back(const float *g, const float *more, const float *x, const floa
 
 /* a map's answers x (N, D) without its bias, and what they are added to: y = w h + beta, where h (kept where there is room for it)
    is x + bias + more with a mean of 0 and a variance of 1; scale (N,) is 1 / the deviation */
-int many_layer(const float *x, const float *bias, const float *more, const float *w, const float *beta, float *kept, float *y,
+int EXPORT(layer)(const float *x, const float *bias, const float *more, const float *w, const float *beta, float *kept, float *y,
                float *scale, int64_t N, int64_t D, float epsilon, int64_t threads) {
 #pragma omp parallel for num_threads((int)threads) if (N * D > MANY)
     for (int64_t n = 0; n < N; n++) {
@@ -101,7 +101,7 @@ int many_layer(const float *x, const float *bias, const float *more, const float
         const float mean = sum(sums) / D;
         for (int64_t i = 0; i < D; i += W) {
             const vec t = within(part_of(h, i, D) - mean, D - i, 0);
-            squares += t * t;
+            squares = fused(t, t, squares);
         }
         const float r = scale[n] = 1 / sqrtf(sum(squares) / D + epsilon);
         for (int64_t i = 0; i < D; i += W) {
@@ -114,7 +114,7 @@ int many_layer(const float *x, const float *bias, const float *more, const float
 }
 
 /* dx = r (w g - mean(w g) - h mean(w g h)), which is that of what was added, too; sums (3, D): of g h, g and dx */
-int many_layer_back(const float *g, const float *kept, const float *w, const float *scale, float *dx, float *sums, int64_t N,
+int EXPORT(layer_back)(const float *g, const float *kept, const float *w, const float *scale, float *dx, float *sums, int64_t N,
                     int64_t D, int64_t threads) {
     const int64_t blocks = (N + BLOCK - 1) / BLOCK;
     float *part = calloc((size_t)(blocks * 3 * D + 1), sizeof(float));
@@ -131,7 +131,7 @@ int many_layer_back(const float *g, const float *kept, const float *w, const flo
                 for (int64_t i = 0; i < D; i += W) {
                     const vec given = part_of(b, i, D), h = part_of(a, i, D), t = given * part_of(w, i, D);
                     all += t;
-                    along += t * h;
+                    along = fused(t, h, along);
                     put(dw, i, D, part_of(dw, i, D) + given * h);
                     put(db, i, D, part_of(db, i, D) + given);
                 }
@@ -149,12 +149,10 @@ int many_layer_back(const float *g, const float *kept, const float *w, const flo
     return 0;
 }
 
-ALWAYS vec logistic(vec x) { return inverse(1.0f + power((vec){0} - x)); }
-
 #define HALVES(p, n) const float *gate = (p) + (n) * 2 * F, *up = gate + F
 
 /* (N, 2F) gates and others -> y (N, F) = silu(gate) up */
-int many_swiglu(const float *x, float *y, int64_t N, int64_t F, int64_t threads) {
+int EXPORT(swiglu)(const float *x, float *y, int64_t N, int64_t F, int64_t threads) {
 #pragma omp parallel for num_threads((int)threads) if (N * F > MANY)
     for (int64_t n = 0; n < N; n++) {
         HALVES(x, n);
@@ -167,7 +165,7 @@ int many_swiglu(const float *x, float *y, int64_t N, int64_t F, int64_t threads)
 }
 
 /* g (N, F) -> dx (N, 2F); with s = logistic(gate): g up s (1 + gate (1 - s)), g gate s */
-int many_swiglu_back(const float *g, const float *x, float *dx, int64_t N, int64_t F, int64_t threads) {
+int EXPORT(swiglu_back)(const float *g, const float *x, float *dx, int64_t N, int64_t F, int64_t threads) {
 #pragma omp parallel for num_threads((int)threads) if (N * F > MANY)
     for (int64_t n = 0; n < N; n++) {
         HALVES(x, n);
@@ -190,7 +188,7 @@ int many_swiglu_back(const float *g, const float *x, float *dx, int64_t N, int64
 
 /* x (B, T, h + 2k, d) -> queries (B, h, T, d), keys and values (B, k, T, d), all but the values turned by their places;
    cosine and sine (turns, T, d/2), turns 1 or B */
-int many_turn(const float *x, const float *cosine, const float *sine, float *q, float *k, float *v, int64_t B, int64_t T,
+int EXPORT(turn)(const float *x, const float *cosine, const float *sine, float *q, float *k, float *v, int64_t B, int64_t T,
                int64_t heads, int64_t keys, int64_t d, int64_t turns, int64_t threads) {
     const int64_t all = heads + 2 * keys;
 #pragma omp parallel for num_threads((int)threads) if (B * T * all * d > MANY)
@@ -212,7 +210,7 @@ typedef struct {
 } laid;
 
 /* the gradients of the three, however they are laid -> dx (B, T, h + 2k, d) */
-int many_turn_back(const laid *dq, const laid *dk, const laid *dv, const float *cosine, const float *sine, float *dx, int64_t B,
+int EXPORT(turn_back)(const laid *dq, const laid *dk, const laid *dv, const float *cosine, const float *sine, float *dx, int64_t B,
                     int64_t T, int64_t heads, int64_t keys, int64_t d, int64_t turns, int64_t threads) {
     const int64_t all = heads + 2 * keys;
 #pragma omp parallel for num_threads((int)threads) if (B * T * all * d > MANY)
@@ -231,7 +229,7 @@ int many_turn_back(const laid *dq, const laid *dk, const laid *dv, const float *
 }
 
 /* losses (N,) = log sum e^x - x[token], and that logarithm (N,) */
-int many_entropy(const float *x, const int64_t *tokens, float *losses, float *logs, int64_t N, int64_t V, int64_t threads) {
+int EXPORT(entropy)(const float *x, const int64_t *tokens, float *losses, float *logs, int64_t N, int64_t V, int64_t threads) {
 #pragma omp parallel for num_threads((int)threads) if (N * V > MANY)
     for (int64_t n = 0; n < N; n++) {
         const float *a = x + n * V;
@@ -252,7 +250,7 @@ int many_entropy(const float *x, const int64_t *tokens, float *losses, float *lo
 }
 
 /* x (N, V) becomes its gradient: g (e^(x - log) - 1 at the token) */
-int many_entropy_back(const float *g, const int64_t *tokens, const float *logs, float *x, int64_t N, int64_t V, int64_t threads) {
+int EXPORT(entropy_back)(const float *g, const int64_t *tokens, const float *logs, float *x, int64_t N, int64_t V, int64_t threads) {
 #pragma omp parallel for num_threads((int)threads) if (N * V > MANY)
     for (int64_t n = 0; n < N; n++) {
         float *a = x + n * V;
@@ -267,7 +265,7 @@ int many_entropy_back(const float *g, const int64_t *tokens, const float *logs, 
 
 /* y = t times the share of a normal distribution below t, where t = x + bias (where there is one); slope (where there is room
    for it): that share + t times the density there */
-int many_gelu(const float *x, const float *bias, float *slope, float *y, int64_t N, int64_t D, int64_t threads) {
+int EXPORT(gelu)(const float *x, const float *bias, float *slope, float *y, int64_t N, int64_t D, int64_t threads) {
 #pragma omp parallel for num_threads((int)threads) if (N * D > MANY)
     for (int64_t n = 0; n < N; n++)
         for (int64_t i = 0; i < D; i += W) {
@@ -281,7 +279,7 @@ int many_gelu(const float *x, const float *bias, float *slope, float *y, int64_t
 }
 
 /* dx = g slope; db (where it is asked for) its sum */
-int many_gelu_back(const float *g, const float *slope, float *dx, float *db, int64_t N, int64_t D, int64_t threads) {
+int EXPORT(gelu_back)(const float *g, const float *slope, float *dx, float *db, int64_t N, int64_t D, int64_t threads) {
     const int64_t blocks = (N + BLOCK - 1) / BLOCK;
     float *part = calloc((size_t)(db ? blocks * D : 1), sizeof(float));
     if (!part) return 1;
@@ -300,64 +298,5 @@ int many_gelu_back(const float *g, const float *slope, float *dx, float *db, int
         if (db) summed(part, blocks, D, db, D);
     }
     free(part);
-    return 0;
-}
-
-#define CHUNK 16384 /* weights that a thread takes at once */
-
-/* the sum of g^2, by chunks whose size does not depend on the number of threads */
-int many_squares(const float *g, double *out, int64_t n, int64_t threads) {
-    const int64_t chunks = (n + CHUNK - 1) / CHUNK;
-    double *part = calloc((size_t)(chunks + 1), sizeof(double));
-    if (!part) return 1;
-#pragma omp parallel for num_threads((int)threads) if (n > MANY)
-    for (int64_t chunk = 0; chunk < chunks; chunk++) {
-        const int64_t end = (chunk + 1) * CHUNK < n ? (chunk + 1) * CHUNK : n;
-        vec sums = {0};
-        for (int64_t i = chunk * CHUNK; i < end; i += W) {
-            const vec t = part_of(g, i, end);
-            sums += t * t;
-        }
-        part[chunk] = sum(sums);
-    }
-    *out = 0;
-    for (int64_t chunk = 0; chunk < chunks; chunk++) *out += part[chunk];
-    free(part);
-    return 0;
-}
-
-typedef struct {
-    float factor, fall, size, new1, beta2, new2, unbias, epsilon;
-} rule; /* what gradients and weights are multiplied by; a step's size; 1 - beta1, beta2, 1 - beta2; 1 / sqrt(1 - beta2^t) */
-
-/* p = fall p - size m / (sqrt(v) unbias + e), after m and v took in the gradient, which is 0 where there is none */
-ALWAYS void adam(float *p, const float *g, float *m, float *v, int64_t from, int64_t end, const rule *r) {
-    for (int64_t i = from; i < end; i += W) {
-        const vec t = g ? part_of(g, i, end) * r->factor : (vec){0}, old = part_of(m, i, end);
-        const vec mean = old + (t - old) * r->new1, square = part_of(v, i, end) * r->beta2 + t * t * r->new2;
-        put(m, i, end, mean);
-        put(v, i, end, square);
-        put(p, i, end, part_of(p, i, end) * r->fall - r->size * mean / (root(square) * r->unbias + r->epsilon));
-    }
-}
-
-int many_adam(float *p, const float *g, float *m, float *v, const rule *r, int64_t n, int64_t threads) {
-#pragma omp parallel for num_threads((int)threads) if (n > MANY)
-    for (int64_t from = 0; from < n; from += CHUNK) adam(p, g, m, v, from, from + CHUNK < n ? from + CHUNK : n, r);
-    return 0;
-}
-
-/* of a table (V, D): g (n, D) are the gradients of rows, where (V,) says which, -1 for none; rows that never had one have nothing
-   to go on with and only fall */
-int many_adam_rows(float *p, const float *g, float *m, float *v, const int32_t *where, uint8_t *moves, const rule *r, int64_t V,
-                   int64_t D, int64_t threads) {
-#pragma omp parallel for schedule(dynamic, 256) num_threads((int)threads) if (V * D > MANY)
-    for (int64_t row = 0; row < V; row++) {
-        float *own = p + row * D;
-        if (where[row] >= 0) moves[row] = 1;
-        if (moves[row]) adam(own, where[row] < 0 ? NULL : g + where[row] * D, m + row * D, v + row * D, 0, D, r);
-        else if (r->fall != 1)
-            for (int64_t i = 0; i < D; i += W) put(own, i, D, part_of(own, i, D) * r->fall);
-    }
     return 0;
 }

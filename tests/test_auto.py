@@ -77,9 +77,7 @@ def test_a_family_that_fails_has_no_score_and_is_not_kept(tmp_path: Path) -> Non
     }
     one = selection.Try("mlp", 10, float("inf"), 1.0, True)
     assert one.to_json()["score"] is None
-    with pytest.raises(
-        nw.InputError, match="is not finite any more"
-    ):  # all of them diverge: the message is training's
+    with pytest.raises(nw.InputError, match="is not finite any more"):  # all of them diverge: the message is training's
         nw.train(table(False), target="y", model="auto", output=tmp_path / "run", settings=settings)
 
 

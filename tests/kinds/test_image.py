@@ -105,7 +105,8 @@ def test_sizes_that_differ_are_scaled_and_said(said: list[Event]) -> None:
     out = pixels(kind, [png(np.full((16, 16), 7, np.uint8)), png(np.full((2, 2), 9, np.uint8))])
     assert out.shape == (2, 4, 4, 1) and (out[0] == 7).all() and (out[1] == 9).all()
     assert (
-        "resized to 4×4 pixels; they come in 2 sizes" in next(event for event in said if event.name == "image.size").text
+        "resized to 4×4 pixels; they come in 2 sizes"
+        in next(event for event in said if event.name == "image.size").text
     )
 
 

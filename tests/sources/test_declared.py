@@ -100,7 +100,7 @@ def test_one_metadata_file_for_all_and_pictures_that_are_not_there(
     path = folder("train", "test", count=2)
     names = ["train/train 0.png", "test/test 1.png", "train/none.png"]
     pl.DataFrame({"file_name": names, "grade": ["a", "b", "a"]}).write_csv(path / "metadata.csv")
-    assert "1 of 3 images are not there: train/none.png" in refused(readers.read, path)
+    assert "1 of 3 images are missing: train/none.png" in refused(readers.read, path)
     table = readers.read(path, settings=Read(bad_rows="leave_out"))
     assert table.ids() == names[:2]
     assert "2 images without a row in metadata.csv left out" in said[-1].text

@@ -48,7 +48,7 @@ class Generator:
         if kind is None:
             names = ", ".join(kind.columns[0] for kind in fitted.targets.values())
             raise InputError(
-                Problem("RUN", f"answers {names}, and writes no text", fix="netwright predict answers rows")
+                Problem("RUN", f"predicts {names} and generates no text", fix="netwright predict answers rows")
             )
         self.key, self.kind = next(key for key, one in fitted.targets.items() if one is kind), kind
         self.network, self.fitted, self.device, self.files = network, fitted, device, files
@@ -68,7 +68,7 @@ class Generator:
     def stream(self, prompt: Any, sampling: SamplingParams) -> Iterator[str]:
         """Yield the text as it comes, whole characters only, and nothing of a stop text."""
         if sampling.beams > 1:
-            raise InputError(Problem("beams", "are known only at the end", fix="beams 1 streams"))
+            raise InputError(Problem("beams", "are only known at the end", fix="beams 1 streams"))
         batch, asked = self.asked([prompt], sampling)
         fresh: list[int] = []
         asked.told = lambda row, token: fresh.append(token)
@@ -91,7 +91,7 @@ class Generator:
             say(
                 "warning",
                 "prompt.surrogates",
-                "prompt: half characters, or bytes that are no UTF-8, are read as U+FFFD",
+                "prompt: lone surrogates or invalid UTF-8 are read as U+FFFD",
             )
             prompts = [records.whole(prompt) for prompt in prompts]
         if self.kind.conversation:
@@ -171,7 +171,7 @@ class Running:
         cannot be read or has no room.
         """
         if sampling.beams > 1:
-            raise InputError(Problem("beams", "are followed by themselves", fix="beams 1 joins others"))
+            raise InputError(Problem("beams", "cannot share a batch with other prompts", fix="beams 1 joins others"))
         batch, asked = self.generator.asked([prompt], sampling)
         asked.numbers = [number]
         if told is not None:

@@ -175,7 +175,7 @@ def _insert(body: nn.Module, settings: Adapt, spared: tuple[nn.Module, ...]) -> 
             setattr(owner, name, Lora(part, settings.rank, settings.alpha, sizes, learns))
             found += 1
     if not found:
-        raise InputError(Problem("adapt.maps", f"this network has no linear maps of the sort {settings.maps}", allowed="all"))  # fmt: skip
+        raise InputError(Problem("adapt.maps", f"this network has no linear layers of type {settings.maps}", allowed="all"))  # fmt: skip
 
 
 def _narrow(body: nn.Module, spared: tuple[nn.Module, ...]) -> None:
@@ -187,7 +187,7 @@ def _narrow(body: nn.Module, spared: tuple[nn.Module, ...]) -> None:
                 setattr(owner, name, Narrow(part))
                 found += 1
     if not found:
-        what = "this network's maps are of a form that is not held in 8 bits"
+        what = "this network's linear layers cannot be held in 8 bits"
         raise InputError(Problem("adapt.bits", what, fix="leave it out"))
 
 
@@ -211,7 +211,9 @@ def _remember(trunk: Any) -> None:
         return
     found = [part for part in trunk.modules() if hasattr(part, "checkpointing")]
     if not found:
-        raise InputError(Problem("adapt.remember", "this network keeps the inside of its blocks", allowed="false"))
+        raise InputError(
+            Problem("adapt.remember", "this network does not support gradient checkpointing", allowed="false")
+        )
     for part in found:
         part.checkpointing = True
 

@@ -44,10 +44,11 @@ class Read(Settings):
 
     delimiter: str | None = Field(
         default=None,
-        description="The character between a CSV file's cells (or `tab`); left out, it is found by looking.",
+        description="The character between a CSV file's cells (or `tab`); default: detected.",
     )
     encoding: str | None = Field(
-        default=None, description="The text's encoding, such as gb18030; left out, UTF-8, or UTF-16 by its mark."
+        default=None,
+        description="The text's encoding, such as gb18030; default: UTF-8, or UTF-16 if it has a byte order mark.",
     )
     header: bool = Field(default=True, description="Whether a CSV file's first line holds the columns' names.")
     quotes: bool | None = Field(
@@ -57,15 +58,13 @@ class Read(Settings):
     )
     bad_rows: Literal["refuse", "leave_out"] = Field(
         default="refuse",
-        description="What becomes of a file with rows that cannot be read: it is refused, or they are left out.",
+        description="What to do with unreadable rows: refuse the file, or leave them out.",
     )
     missing: Names = Field(
         default=("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?"),
-        description="The cell texts of a CSV file or a sheet that are read as missing, blanks round them aside.",
+        description="The cell texts of a CSV file or a sheet that are read as missing, after stripping spaces.",
     )
-    query: str | None = Field(
-        default=None, description="What a database is asked, one SELECT; left out, its only table is read."
-    )
+    query: str | None = Field(default=None, description="SQL query, one SELECT; default: the only table.")
     sheet: str | None = Field(
         default=None,
         description="The sheet of an Excel file, or a part of it: Sales, or Sales!A3:F100; left out, the first with "
@@ -73,7 +72,7 @@ class Read(Settings):
     )
     rows: Literal["line", "paragraph", "file"] | None = Field(
         default=None,
-        description="What is a row of a text: a line, a paragraph or the file; left out, found by looking.",
+        description="What is a row of a text: a line, a paragraph or the file; default: detected.",
     )
 
     @field_validator("delimiter")
@@ -103,10 +102,8 @@ class Read(Settings):
 class Split(Settings):
     """Which rows train, which choose the best weights (validation), and which measure (test)."""
 
-    validation: float | None = Field(
-        default=None, ge=0, lt=1, description="share of the rows that choose the best weights"
-    )
-    test: float | None = Field(default=None, ge=0, lt=1, description="share of the rows that measure the result")
+    validation: float | None = Field(default=None, ge=0, lt=1, description="share of validation rows")
+    test: float | None = Field(default=None, ge=0, lt=1, description="share of test rows")
     column: str | None = Field(default=None, description="a column that says train, validation or test for each row")
     group: str | None = Field(
         default=None, description="a column whose equal values stay on one side (no patient on both)"
@@ -117,35 +114,33 @@ class Split(Settings):
     )
     validation_data: str | None = Field(default=None, description="a file of validation rows")
     test_data: str | None = Field(default=None, description="a file of test rows")
-    seed: int | None = Field(
-        default=None, ge=0, lt=2**63, description="start of the division's randomness; left out, training.seed"
-    )
+    seed: int | None = Field(default=None, ge=0, lt=2**63, description="seed of the split; default: training.seed")
 
 
 class Training(Settings):
-    """How the weights are found."""
+    """How the network is trained."""
 
-    epochs: int | None = Field(default=None, ge=1, description="passes through the training rows, at most")
-    steps: int | None = Field(default=None, ge=1, description="steps at most; left out, those of all epochs")
+    epochs: int | None = Field(default=None, ge=1, description="maximum number of epochs")
+    steps: int | None = Field(default=None, ge=1, description="maximum number of steps; default: all epochs")
     minutes: float | None = Field(
         default=None,
         gt=0,
-        description="minutes that the steps may take, by what one takes before the first; the schedule ends with them",  # fmt: skip
+        description="time limit in minutes, from the measured time of a step; the schedule ends with it",  # fmt: skip
     )
     pack: bool | None = Field(
         default=None,
-        description="whether texts to be written are packed into full blocks, kept apart by their documents",
+        description="whether texts are packed into full blocks, with attention within each text",
     )
     batch_size: int | Literal["all"] | None = Field(
         default=None, description="rows a step; `all` for full-batch descent"
     )
-    accumulate: int | None = Field(default=None, ge=1, description="batches summed into one step")
+    accumulate: int | None = Field(default=None, ge=1, description="batches per step (gradient accumulation)")
     optimizer: (
         Literal["gradient_descent", "sgd", "momentum", "nesterov", "rmsprop", "adam", "adamw", "muon", "lbfgs"] | None
-    ) = Field(default=None, description="how a gradient becomes a step")
-    learning_rate: float | None = Field(default=None, gt=0, description="size of a step, at the schedule's peak")
+    ) = Field(default=None, description="the optimizer")
+    learning_rate: float | None = Field(default=None, gt=0, description="peak learning rate")
     momentum: float | None = Field(
-        default=None, ge=0, lt=1, description="share of the last step kept (momentum, nesterov, rmsprop)"
+        default=None, ge=0, lt=1, description="momentum coefficient (momentum, nesterov, rmsprop)"
     )
     beta1: float | None = Field(default=None, ge=0, lt=1, description="decay of the gradient's mean (adam, adamw)")
     beta2: float | None = Field(
@@ -155,28 +150,24 @@ class Training(Settings):
     schedule: Literal["constant", "step", "cosine", "linear", "one_cycle", "plateau"] | None = Field(
         default=None, description="how the learning rate changes over the steps"
     )
-    warmup: float | None = Field(
-        default=None, ge=0, lt=1, description="share of the steps over which the learning rate rises"
-    )
+    warmup: float | None = Field(default=None, ge=0, lt=1, description="warm-up, as a share of the steps")
     step_every: int | None = Field(
-        default=None, ge=1, description="epochs between two cuts (step), or without progress (plateau)"
+        default=None, ge=1, description="epochs between two decays (step), or without progress (plateau)"
     )
-    step_factor: float | None = Field(
-        default=None, gt=0, lt=1, description="what a cut multiplies the learning rate by"
-    )
+    step_factor: float | None = Field(default=None, gt=0, lt=1, description="factor of a decay")
     l1: float | None = Field(default=None, ge=0, description="weight of the sum of absolute weights in the loss")
     l2: float | None = Field(default=None, ge=0, description="weight of half the sum of squared weights in the loss")
     weight_decay: float | None = Field(
-        default=None, ge=0, description="decoupled decay: share of each weight lost a unit of rate"
+        default=None, ge=0, description="decoupled weight decay, times the learning rate"
     )
     gradient_clip: float | None = Field(default=None, ge=0, description="largest norm of the gradient; 0: no limit")
-    average: float | None = Field(default=None, ge=0, lt=1, description="decay of the running mean of the weights, which is judged and kept in their place (0.999, say); 0: none")  # fmt: skip
+    average: float | None = Field(default=None, ge=0, lt=1, description="decay of an exponential moving average of the weights, which is validated and kept instead (such as 0.999); 0: off")  # fmt: skip
     patience: int | None = Field(
         default=None, ge=0, description="epochs without a better validation score before stopping; 0: never"
     )
     refit: bool | None = Field(
         default=None,
-        description="whether a second training, of as many epochs as were best, learns from the validation rows too",
+        description="whether to train again on training and validation rows, for the best number of epochs",
     )
     metric: str | None = Field(default=None, description="the validation score that selects the best weights")
     augment: bool | None = Field(default=None, description="whether training images are shifted and mirrored at random")
@@ -192,30 +183,28 @@ class Training(Settings):
 
 
 class Trust(Settings):
-    """How far answers are to be trusted: learnt from the validation rows, checked on the test rows."""
+    """Calibration: fitted on the validation rows, checked on the test rows."""
 
     calibrate: bool = Field(default=True, description="whether probabilities are scaled by a temperature")
-    coverage: float = Field(
-        default=0.9, gt=0, lt=1, description="share of rows whose truth an interval or a set of classes is to hold"
-    )
+    coverage: float = Field(default=0.9, gt=0, lt=1, description="target coverage of intervals and class sets")
     threshold: str | None = Field(
-        default=None, description="the metric for which the probability that decides between two classes is chosen"
+        default=None, description="metric to choose the decision threshold for, with two classes"
     )
 
 
 class Execution(Settings):
-    """How it is executed: what is not pinned here is chosen by measuring before step 1."""
+    """How training is executed: what is not pinned here is chosen by measuring before step 1."""
 
     device: str | None = Field(default=None, description="cpu, cuda, cuda:1 or mps")
-    threads: int | None = Field(default=None, ge=1, le=1024, description="processor threads of one operation")
+    threads: int | None = Field(default=None, ge=1, le=1024, description="CPU threads")
     precision: Literal["float32", "bfloat16", "float64"] | None = Field(
-        default=None, description="arithmetic of the network"
+        default=None, description="precision of the network"
     )
     record: bool | None = Field(
-        default=None, description="whether a step is recorded once and then repeated, without autograd's own work"
+        default=None, description="whether a step is captured and replayed, without autograd's overhead"
     )
-    compile: bool | None = Field(default=None, description="whether torch.compile makes one program of each step")
-    steps_a_call: int | None = Field(default=None, ge=1, le=256, description="steps that one call takes")
+    compile: bool | None = Field(default=None, description="whether steps are compiled by torch.compile")
+    steps_a_call: int | None = Field(default=None, ge=1, le=256, description="steps per call")
     rows_a_call: int | None = Field(default=None, ge=1, description="rows predicted in one call")
 
     @model_validator(mode="before")
@@ -238,21 +227,21 @@ class Recipe(Settings):
 
     data: str | None = Field(default=None, description="a file, a folder, or a database of rows")
     target: Names = Field(default=(), description="the columns to predict")
-    inputs: Names | None = Field(default=None, description="the columns to predict from; all others if not given")
-    leave_out: Names = Field(default=(), description="columns that are neither")
+    inputs: Names | None = Field(default=None, description="the columns to predict from; default: all others")
+    leave_out: Names = Field(default=(), description="columns that are neither input nor target")
     weight: str | None = Field(default=None, description="a column with each row's weight")
     columns: dict[str, dict[str, Any]] = Field(default={}, description="by column: its kind, and that kind's settings")
     heads: dict[str, dict[str, Any]] = Field(
         default={}, description="by target: its loss, and other settings of its head"
     )
     teacher: str | None = Field(
-        default=None, description="a run whose answers are learnt beside the truth (distillation)"
+        default=None, description="a run to distil from: its predictions are targets beside the truth"
     )
     unlabelled: str | None = Field(
-        default=None, description="a file of rows that the teacher answers, learnt and never measured"
+        default=None, description="a file of unlabelled rows that the teacher labels; used for training only"
     )
     made: int = Field(
-        default=0, ge=0, description="rows made of the training rows by changing their texts, which the teacher answers"
+        default=0, ge=0, description="number of augmented rows made by changing texts, labelled by the teacher"
     )
     model: dict[str, Any] = Field(default={}, description="the family of network, and that family's settings")
     read: Read = Read()

@@ -1,6 +1,6 @@
-"""Choosing the plan: what the recipe does not pin is measured on a copy of the network, before step 1.
+"""Autotune: plan settings that the recipe does not pin are measured on a copy of the network, before step 1.
 
-A trial may cost a hundredth of the training that it is for: short trainings begin at once.
+A trial may cost a hundredth of the training it is for, so short trainings start at once.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ def _recorded(
     why = _unlike(network, data, settings, trial)
     if why is not None:
         if pinned.record:
-            raise InputError(Problem("plan.record", f"this step cannot be recorded: {why}", fix="leave it out"))
+            raise InputError(Problem("plan.record", f"this step cannot be captured: {why}", fix="leave it out"))
         reasons["record"] = why
         return plan, seconds
     own = Trial(network, data, settings, trial)
@@ -221,7 +221,7 @@ def _recorded(
         name: _timed(lambda number, do=do: do(own.part(number)), total)
         for name, do in (("not", own.step), ("recorded", tape))
     }
-    shown = f"measured a step: recorded {times['recorded'] * 1e3:.2f} ms, not {times['not'] * 1e3:.2f} ms"
+    shown = f"measured per step: captured {times['recorded'] * 1e3:.2f} ms, not {times['not'] * 1e3:.2f} ms"
     reasons["record"] = "as the recipe says" if pinned.record else shown
     if pinned.record or times["recorded"] < 0.95 * times["not"]:
         return trial, times["recorded"]

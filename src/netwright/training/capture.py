@@ -46,14 +46,14 @@ class Tape:
     def why_not(step: Step) -> str | None:
         """Say why a step cannot be recorded, or None."""
         if step.device.type != "cpu":
-            return "only steps on a processor are recorded"
+            return "only steps on a CPU are captured"
         if step.world.size > 1 or step.settings.accumulate not in (None, 1):
             return "gradients are gathered over batches or processes"
         if not optimizers.reads_a_tensor(step.optimizer):
             return f"{step.settings.optimizer} reads its learning rate as a plain number"
         blocks = [*step.data.rows.inputs.values(), *step.data.rows.targets.values()]
         if any(isinstance(part, Lists) for block in blocks for part in block.values()):
-            return "rows are of unlike length"
+            return "rows differ in length"
         return "augmentation draws numbers by epoch" if step.settings.augment else None
 
     def __call__(self, rows: Tensor) -> Tensor:

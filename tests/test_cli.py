@@ -300,7 +300,7 @@ def test_a_folder_of_images(cli):
                 pixels = (random.random((8, 8, 3)) * 100 + 100 * number).astype(np.uint8)
                 Image.fromarray(pixels).save(Path("photos", part, name, f"{k}.png"))
     _, err = cli("train", "photos", "--target", "label", *CONVNET, "--output", "run")
-    assert "14 rows train, 2 validation, 8 test, as photos divides them" in err
+    assert "14 training rows, 2 validation, 8 test, as photos says" in err
     assert answers("run")["id"][0] == "test/cats/0.png"
     assert len(cli("predict", "run", "photos/test")[0].splitlines()) == 9
 
@@ -315,7 +315,7 @@ def test_idx_files(cli):
         Path(f"mnist/{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(images))
         Path(f"mnist/{part}-labels-idx1-ubyte").write_bytes(labels)
     _, err = cli("train", "mnist", "--target", "label", *CONVNET, "--output", "run")
-    assert "6 test, as mnist divides them" in err
+    assert "6 test, as mnist says" in err
     assert answers("run").columns == ["id", "label", "label_predicted", "p_0", "p_1", "p_2"]
 
 
@@ -411,7 +411,7 @@ def test_weights_of_rows_and_of_classes(cli, data):
 def test_divided_by_a_column(cli, data):
     keep = ("--leave_out", "price,tags,w,person")
     _, err = cli("train", data, "--target", "y", *MLP, *keep, "--split.column", "part", "--output", "run")
-    assert "20 rows train, 10 validation, 10 test, as column part divides them" in err
+    assert "20 training rows, 10 validation, 10 test, as column part says" in err
     table = frame()
     tested = [f"people.csv:{k + 2}" for k in range(ROWS) if table["part"][k] == "test"]
     assert answers("run")["id"].to_list() == tested
@@ -420,7 +420,7 @@ def test_divided_by_a_column(cli, data):
 def test_divided_by_group(cli, data):
     keep = ("--leave_out", "price,tags,w,part")
     _, err = cli("train", data, "--target", "y", *MLP, *keep, "--split.group", "person", "--output", "run")
-    assert "no value of person on two sides" in err
+    assert "no value of person is in two parts" in err
     lines = [int(row.rpartition(":")[2]) for row in answers("run")["id"]]
     assert len({(line - 2) // 5 for line in lines}) == len(lines) / 5, "whole persons only"
 
@@ -445,7 +445,7 @@ def test_files_of_validation_and_test_rows(cli, data):
     frame(11).write_csv("t.csv")
     files = ("--split.validation_data", "v.csv", "--split.test_data", "t.csv")
     _, err = cli("train", data, "--target", "y", *MLP, *APART, *files, "--output", "run")
-    assert "40 rows train, 13 validation, 11 test" in err
+    assert "40 training rows, 13 validation, 11 test" in err
     assert answers("run")["id"].to_list() == [f"t.csv:{line}" for line in range(2, 13)]
 
 

@@ -164,7 +164,7 @@ def test_no_room_leaves_nothing(home: Path, small: None, tmp_path: Path, monkeyp
 
     monkeypatch.setattr(pl.DataFrame, "write_ipc", full)
     with pytest.raises(
-        InputError, match=r"/p.parquet: cannot be written: No space left on device. Fix: free some room"
+        InputError, match=r"/p.parquet: cannot be written: No space left on device. Fix: free some space"
     ):
         verb.predict(home / "run", home / "rows.parquet", output=tmp_path / "p.parquet")
     assert not list(tmp_path.iterdir())

@@ -200,7 +200,7 @@ def test_what_is_said_is_shown_where_it_is_asked_for(capsys):
     NetClassifier(**LINEAR).fit(X, y)
     assert capsys.readouterr() == ("", "")
     NetClassifier(**LINEAR, verbose=1).fit(X, y)
-    assert "127 rows train, 23 validation" in capsys.readouterr().err
+    assert "127 training rows, 23 validation" in capsys.readouterr().err
 
 
 def test_the_names_come_with_netwright():

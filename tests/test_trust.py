@@ -118,7 +118,7 @@ def test_few_rows_that_are_all_right_make_no_answer_surer(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_answers_that_are_rightly_sure_stay_so(seed: int) -> None:
-    """Platt's doubt alone once took a temperature of 2.2, by which the ): validation log-loss rose from 0.041 to 0.054."""
+    """Platt's doubt alone once took a temperature of 2.2, by which the ): ): validation log-loss rose from 0.041 to 0.054."""
     random = np.random.default_rng(seed)
     logits = random.normal(-10, 12, 120)
     second = 1 / (1 + np.exp(-logits))
@@ -146,7 +146,7 @@ def test_a_threshold_is_refused_before_anything_is_trained(tmp_path: Path) -> No
         nw.train(rows, target="y", output=tmp_path / "run", settings={"trust": {"threshold": "f1"}})
     assert "network" not in [event.name for event in said] and not (tmp_path / "run").exists()
     two = {"x": [k % 7 / 3 for k in range(90)], "y": ["a", "b"] * 45}
-    with pytest.raises(InputError, match="trust.threshold: 'f2' does not measure"):
+    with pytest.raises(InputError, match="trust.threshold: 'f2' is not a metric for"):
         nw.train(two, target="y", output=tmp_path / "run", settings={"trust": {"threshold": "f2"}})
 
 

@@ -72,13 +72,13 @@ WRONG: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     ),
     "about a text that is read as a category": (
         {}, {"columns": {"tags": {"kind": "tags"}, "words": {"kind": "category"}}},
-        rf"{ABOUT}: it is not clear which text tags is about. Allowed: there is not a text among the inputs",
+        rf"{ABOUT}: it is not clear which text tags refers to. Allowed: there is no text among the inputs",
     ),
     "several texts that fit": (
-        {"copy": TEXTS}, {"columns": {"tags": "tags"}}, rf"{ABOUT}: it is not clear which text tags is about. Allowed: words, copy",
+        {"copy": TEXTS}, {"columns": {"tags": "tags"}}, rf"{ABOUT}: it is not clear which text tags refers to. Allowed: words, copy",
     ),
     "a text that is to be cut": (
-        {}, {"columns": {"words": {"windows": False}}}, r"columns\.words\.windows: tags is about its words.*Allowed: true",
+        {}, {"columns": {"words": {"windows": False}}}, r"columns\.words\.windows: tags refers to its words.*Allowed: true",
     ),
     "a text to be written beside": (
         {"copy": [f"{text} {k}" for k, text in enumerate(TEXTS)]}, {"target": ["tags", "copy"], "columns": {"copy": "text"}},
@@ -104,7 +104,10 @@ def test_rows_that_do_not_fit_are_named_or_left_out() -> None:
         found = described(data, target="tags", columns={"tags": "tags"}, read={"bad_rows": "leave_out"})
     assert len(found.table) == 22
     (event,) = [event for event in heard if event.name == "read.bad_rows"]
-    assert "2 rows left out, because they do not fit" in event.text and event.data["rows"] == ["rows:4", "rows:8"]
+    assert "2 rows left out, because they do not match their text" in event.text and event.data["rows"] == [
+        "rows:4",
+        "rows:8",
+    ]
     every = data.with_columns(pl.Series("tags", [["N"] * 9] * 24))
     with pytest.raises(InputError, match="no row matches, such as tags: it has 9 tags, and words has 4 words"):
         described(every, target="tags", columns={"tags": "tags"}, read={"bad_rows": "leave_out"})

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from netwright.data.media import read
+from netwright.data.table import Table
 from netwright.kinds.base import Kind, Role, Target
 from netwright.kinds.infer import able, check_options, kind_class
 from netwright.runtime.arrays import Arrays
@@ -28,7 +29,11 @@ def fit(kind: str, values: Any, role: Role = "input", **settings: Any) -> Any:
 def encode(kind: Kind, values: Any) -> Arrays:
     """Other values of the same column, encoded."""
     frame = pl.DataFrame(values if isinstance(values, dict) else {"x": values})
-    return kind.encode(frame, ids) if isinstance(kind, Target) else kind.encode(read(kind, frame, ""), ids)  # type: ignore[attr-defined]
+    return (
+        kind.encode(frame, ids)
+        if isinstance(kind, Target)
+        else kind.encode(read(kind, frame, Table.of(frame, name="rows")), ids)
+    )  # type: ignore[attr-defined]
 
 
 def roles(kind: str) -> list[str]:

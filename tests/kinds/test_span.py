@@ -46,7 +46,7 @@ def test_no_answer_is_a_value(said: list[Event]) -> None:
     assert kind.unanswerable == 3 and not kind.absent(arrays).any()
     assert arrays["ends"].tolist() == [[0, 3], [-1, -1], [-1, -1], [-1, -1]]  # type: ignore[union-attr]
     texts = {event.name: event.text for event in said}
-    assert "3 rows have no answer" in texts["span.unanswerable"] and "more than once" in texts["span.ambiguous"]
+    assert "3 rows are unanswerable" in texts["span.unanswerable"] and "more than once" in texts["span.ambiguous"]
     empty = fit(
         "span", {"y": [{"text": "Ann", "start": 0}, {"text": "", "start": -1}], "context": [TEXT] * 2}, "target"
     )

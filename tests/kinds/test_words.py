@@ -77,5 +77,5 @@ def test_lists_of_words_are_bags_and_tokens_too() -> None:
 
 
 def test_a_bag_has_no_places() -> None:
-    with pytest.raises(InputError, match=r"columns\.x\.tokens: a bag of n-grams has no places.*Allowed: bpe"):
+    with pytest.raises(InputError, match=r"columns\.x\.tokens: a bag of n-grams has no positions.*Allowed: bpe"):
         fit("text", ["a b"], tokens="ngrams", windows=True)

@@ -249,7 +249,7 @@ def test_a_run_that_is_not_finished_is_named(runs, tmp_path):
     shutil.copytree(runs / "binary", tmp_path / "half")
     (tmp_path / "half" / "metrics.json").unlink()
     (tmp_path / "half" / "model.safetensors").unlink()
-    with pytest.raises(nw.InputError, match="was not finished.*--resume"):
+    with pytest.raises(nw.InputError, match="is not complete.*--resume"):
         nw.report(tmp_path / "half")
 
 

@@ -140,7 +140,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"model": "poems", "prompt": "a", "sed": 1}, "sed: extra inputs are not permitted"),
     ({"model": "poems", "prompt": "moon " * 500}, "prompt: has"),
     ({"model": "poems", "prompt": "a", "stop": ""}, "stop: up to 16 texts"),
-    ({"model": "poems", "messages": HI}, "poems was not trained on messages"),
+    ({"model": "poems", "messages": HI}, "poems was not trained on conversations"),
     ({"model": "chat", "messages": []}, "messages: list should have at least 1 item"),
     ({"model": "chat", "messages": [{"role": "judge", "content": "a"}]}, "messages: message 1 has the role"),
     ({"model": "chat", "messages": [{"role": "user"}]}, "messages: message 1 has no content"),

@@ -13,6 +13,7 @@ from serving import images, table
 
 import netwright as nw
 from netwright.data.media import read
+from netwright.data.table import Table
 from netwright.inference.model import Model
 from netwright.kinds.category import Input as CategoryInput
 from netwright.kinds.number import Input as NumberInput
@@ -47,7 +48,7 @@ def test_every_kind_encodes_values_as_it_encodes_a_frame(runs: Path) -> None:
     for kind in model.fitted.inputs.values():
         frame = pl.DataFrame({name: [row[name] for row in rows] for name in kind.columns}, strict=False)
         found = kind.encode([[row[name] for row in rows] for name in kind.columns], ids)
-        wanted = kind.encode(read(kind, frame, None), ids)
+        wanted = kind.encode(read(kind, frame, Table.of(frame, name="rows")), ids)
         assert found.keys() == wanted.keys()
         assert all(alike(found[name], wanted[name]) for name in wanted), kind
 
@@ -55,7 +56,7 @@ def test_every_kind_encodes_values_as_it_encodes_a_frame(runs: Path) -> None:
 @pytest.mark.parametrize("value", [1, 1.0, 1.5, "1", " 1 ", True, False, "true", "", None, "é", 10**12])
 def test_a_category_is_read_from_any_value_as_from_a_column(value: Any) -> None:
     kind = CategoryInput.fit(pl.DataFrame({"c": ["1", "1.5", "true", "é", "1000000000000"]}), CategoryInput.Options())  # type: ignore[arg-type]
-    wanted = kind.encode(read(kind, pl.DataFrame({"c": [value]}), None), ids)["codes"]
+    wanted = kind.encode(read(kind, frame := pl.DataFrame({"c": [value]}), Table.of(frame, name="rows")), ids)["codes"]
     assert alike(kind.encode([[value]], ids)["codes"], wanted)
 
 
@@ -65,7 +66,7 @@ def test_numbers_are_scaled_alike(scale: str) -> None:
     kind = NumberInput.fit(frame, NumberInput.Options(scale=scale))  # type: ignore[call-arg]
     assert alike(
         kind.encode([frame["a"].to_list(), frame["b"].to_list()], ids)["values"],
-        kind.encode(read(kind, frame, None), ids)["values"],
+        kind.encode(read(kind, frame, Table.of(frame, name="rows")), ids)["values"],
     )
 
 

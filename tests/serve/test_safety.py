@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import os
+import re
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import Live
+from PIL import Image
+from serving import Live, images
 
 import netwright as nw
 from netwright.cli.main import main
+from netwright.evaluation import evaluate
+from netwright.report.page import build
 from netwright.serve.keys import Keys, made
+from netwright.training import autotune
 from netwright.verbs.serve import serve as verb
 
 ROW = {"x": 5.0, "z": -3}
 
 
 def test_beyond_loopback_keys_are_demanded(runs: Path) -> None:
-    with pytest.raises(nw.InputError, match="can be reached from other machines.*--key-file"):
+    with pytest.raises(nw.InputError, match="is reachable from other machines without a key.*--key-file"):
         verb([str(runs / "flat")], settings={"host": "0.0.0.0"})
 
 
@@ -37,7 +45,7 @@ def test_key_files_that_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "keys.txt"
     made(path, "ann")
     path.chmod(0o644)
-    with pytest.raises(nw.InputError, match=r"may be read by others than its owner \(mode 644\).*chmod 600"):
+    with pytest.raises(nw.InputError, match=r"is readable by others \(mode 644\).*chmod 600"):
         Keys.read(path)
     path.chmod(0o600)
     path.write_text("nw-a-key-itself\n")
@@ -125,6 +133,102 @@ def test_request_ids_are_taken_only_where_they_are_plain(every: Live) -> None:
     assert '"' not in every.client.get("/health", headers={"x-request-id": 'a"b'}).headers["x-request-id"]
 
 
+WATCHED: list[str] | None = None
+
+
+def _watch(event: str, arguments: tuple[Any, ...]) -> None:
+    if WATCHED is not None and event in ("open", "socket.connect", "socket.getaddrinfo"):
+        WATCHED.append(str(arguments[:2]))
+
+
+@pytest.fixture(scope="session")
+def captions(runs: Path) -> Path:
+    """A run that writes a text about a picture."""
+    shown = {**images(), "caption": [f"picture {k} shows {side}" for k, side in enumerate(images()["side"])]}
+    del shown["side"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluate, "compare", lambda *_, **__: {})
+        patch.setattr(autotune, "TRIAL", 1e-4)
+        patch.setattr(build, "page", lambda found: "")
+        model = {"family": "transformer", "depth": 1, "width": 16, "heads": 2, "key_heads": 1}
+        settings = {"training": {"epochs": 1}, "columns": {"caption": {"kind": "text", "vocabulary": 300}}}
+        nw.train(shown, target="caption", model=model, output=runs / "captions", settings=settings)
+    return runs / "captions"
+
+
+@pytest.fixture
+def asks(serve: Any, captions: Path) -> Any:
+    """Each way in which a request may name a picture, and what is answered; a good picture is read in some of them."""
+    live: Live = serve("pictures", "tone", str(captions))
+
+    def ask(value: Any) -> dict[str, Any]:
+        jpeg = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": value}}]}
+        post = live.client.post
+        return {
+            "json": post("/models/pictures/predict", json={"picture": value}),
+            "rows": post("/models/pictures/predict", json=[{"picture": value}] * 2),
+            "record": post("/models/pictures/predict", json={"picture": {"path": value, "bytes": None}}),
+            "form": post("/models/pictures/predict", files={"picture": (None, value)}),
+            "file's name": post("/models/pictures/predict", files={"picture": (value, b"no picture")}),
+            "written": post("/models/captions/predict", json={"picture": value}),
+            "completion": post("/v1/completions", json={"model": "captions", "prompt": value, "max_tokens": 2}),
+            "completions": post("/v1/completions", json={"model": "captions", "prompt": [value], "max_tokens": 2}),
+            "chat": post("/v1/chat/completions", json={"model": "captions", "messages": [jpeg], "max_tokens": 2}),
+            "embedding": post("/v1/embeddings", json={"model": "pictures", "input": value}),
+        }
+
+    return ask
+
+
+def test_nothing_that_a_request_names_is_opened(asks: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    global WATCHED
+    (tmp_path / "secret.png").write_bytes(picture())
+    monkeypatch.chdir(tmp_path)
+    sys.addaudithook(_watch)
+    for form in (
+        "{}/secret.png",
+        "secret.png",
+        "../{name}/secret.png",
+        "file://{}/secret.png",
+        "http://127.0.0.1:9/secret.png",
+    ):
+        WATCHED = []
+        found = asks(form.format(tmp_path, name=tmp_path.name))
+        opened, WATCHED = [one for one in WATCHED if "secret" in one or ", 9)" in one], None
+        assert not opened, form
+        for way, answer in found.items():
+            assert answer.status_code in (400, 422), (form, way, answer.text)
+            assert "predictions" not in answer.text, (form, way)
+
+
+def test_a_missing_file_is_not_told_from_one_that_is_no_picture(asks: Any, tmp_path: Path) -> None:
+    (tmp_path / "there.txt").write_text("no picture")
+    (tmp_path / "pic1.png").write_bytes(picture())
+
+    def told(name: str) -> dict[str, str]:
+        return {
+            way: re.sub(r'"request":"?[^,}]*', "", answer.text.replace(" ", "")).replace(name, "")
+            for way, answer in asks(str(tmp_path / name)).items()
+        }
+
+    assert told("none.txt") == told("there.txt") == told("pic1.png")
+
+
+def test_a_picture_is_brought_as_bytes(asks: Any) -> None:
+    found = asks(base64.b64encode(picture()).decode())
+    assert found["completion"].status_code == 200, found["completion"].text
+    assert {way for way, answer in found.items() if answer.status_code == 200} == {
+        "json", "rows", "form", "written", "completion", "completions",
+    }  # fmt: skip
+
+
+def picture() -> bytes:
+    """A picture's bytes."""
+    out = io.BytesIO()
+    Image.fromarray(images()["picture"][0]).save(out, "png")
+    return out.getvalue()
+
+
 def test_a_port_in_use(runs: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -147,7 +251,7 @@ def test_runs_that_cannot_be_served(runs: Path, tmp_path: Path) -> None:
     (half / "model.safetensors").write_bytes((runs / "flat" / "model.safetensors").read_bytes()[:300])
     with pytest.raises(nw.InputError, match="this file is damaged"):
         verb([str(half)], settings={"port": 0})
-    with pytest.raises(nw.InputError, match="the name 'flat' stands twice"):
+    with pytest.raises(nw.InputError, match="the name 'flat' occurs twice"):
         verb([str(runs / "flat"), f"flat={half}"], settings={"port": 0})
     os.rename(half, tmp_path / "a b")
     with pytest.raises(nw.InputError, match="cannot be a model's name"):

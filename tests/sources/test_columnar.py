@@ -53,7 +53,7 @@ def test_durations_are_seconds_and_times_of_day_texts(tmp_path, said):
 def test_a_file_that_is_cut_off_is_refused(tmp_path, refused, name):
     WRITERS[name](FRAME, tmp_path / name)
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-100])
-    assert refused(readers.read, tmp_path / name).startswith(f"{name}: is not a whole ")
+    assert refused(readers.read, tmp_path / name).startswith(f"{name}: is not a complete ")
 
 
 @pytest.mark.parametrize("name", WRITERS)

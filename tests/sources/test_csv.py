@@ -78,7 +78,7 @@ def test_a_found_delimiter_is_said_unless_the_ending_promises_it(read, said):
     assert not said
     read("b.csv", "a;b\n1,5;2\n")
     assert (said[0].kind, said[0].name, said[0].data["value"]) == ("choice", "read.delimiter", ";")
-    assert said[0].text == "b.csv: ';', because it parts 100% of the first 2 lines into 2 cells"
+    assert said[0].text == "b.csv: ';', because it splits 100% of the first 2 lines into 2 cells"
 
 
 def test_delimiters_inside_quotes_do_not_mislead(read):
@@ -188,7 +188,7 @@ def test_ids_hold_where_quotes_are_odd(read):
 def test_blank_lines_are_no_rows_and_are_said_between_rows(read, said):
     table = read("a.csv", "a,b\n1,x\n\n   \n2,y\n\n\n")
     assert table.ids() == ["a.csv:2", "a.csv:5"]
-    assert [event.text for event in said] == ["2 blank lines are no rows (a.csv:3, a.csv:4)"]
+    assert [event.text for event in said] == ["2 blank lines skipped (a.csv:3, a.csv:4)"]
 
 
 def test_ragged_rows_are_refused_with_lines_and_counts(read, refused):
@@ -314,4 +314,4 @@ def test_titles_above_the_header_are_told(read, refused, above):
 
     line = above.count("\n") + 1
     text = refused(read, "a.csv", above + "x,y\n" + "1,2\n" * 20)
-    assert text.endswith(f"title or a remark, where the header is line {line}: delete the lines above it.")
+    assert text.endswith(f"title, not the header, if the header is line {line}: delete the lines above it.")

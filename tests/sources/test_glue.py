@@ -31,7 +31,7 @@ def test_dev_measures_where_test_has_no_labels(task, said):
     assert table.frame.rows() == [('a "fine film', 1), ("dull", 0), ("so so", 0)]
     assert table.ids() == ["train.tsv:2", "train.tsv:3", "dev.tsv:2"]
     assert table.splits.tolist() == ["train", "train", "test"]
-    assert "dev.tsv measures (test.tsv is not read, because it has no labels)" in said[0].text
+    assert "dev.tsv is the test set (test.tsv is not read, because it has no labels)" in said[0].text
 
 
 def test_test_measures_where_it_has_labels(task):
@@ -49,7 +49,7 @@ def test_cola_has_no_header_and_its_mark_is_no_input(task, said):
     table = readers.read(task(train=rows, dev=rows, test="index\tsentence\n0\tShe.\n"))
     assert table.frame.rows()[:2] == [("She ran.", 1), ("Ran she the.", 0)]
     assert table.ids()[0] == "train.tsv:1"
-    assert "the mark says the label" in said[0].text
+    assert "they repeat the label" in said[0].text
 
 
 def test_mnli_measures_on_matched_and_columns_not_shared_are_said(task, said):

@@ -69,7 +69,7 @@ def test_an_address_names_a_file(shop, monkeypatch):
 
 def test_a_query_without_an_order_is_said(shop, said):
     readers.read(shop, settings=Read(query="SELECT * FROM orders"))
-    assert "promises no order" in said[0].text
+    assert "guarantees no order" in said[0].text
 
 
 def test_several_tables_are_listed(sqlite, refused):
@@ -298,6 +298,18 @@ def test_types_of_postgresql(server, said):
     }
     names = {"read.password", "read.zone", "read.turned", "read.blobs"}
     assert {event.name for event in said} <= names
+
+
+def test_enumerations_of_postgresql_keep_their_order(server):
+    import psycopg
+
+    with psycopg.connect(server) as opened:
+        opened.execute("DROP TYPE IF EXISTS netwright_size")
+        opened.execute("CREATE TYPE netwright_size AS ENUM ('small', 'large', 'huge')")
+    query = "SELECT unnest('{large,small}'::netwright_size[]) AS size, '01' AS code ORDER BY size"
+    table = readers.read(server, settings=Read(query=query))
+    assert table.declared["size"].classes == ("small", "large", "huge") and table.declared["size"].ordered
+    assert table.frame["size"].to_list() == ["small", "large"] and table.declared["code"].text
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_a_stray_blank_line_parts_no_paragraphs(read, said):
     lines = [f"sentence {k}" for k in range(60)]
     table = read("lines.txt", "\n".join([*lines[:50], "", *lines[50:]]))
     assert (len(table), table.id(50)) == (60, "lines.txt:52")
-    assert said[1].text == "1 blank line is no row (lines.txt:51)"
+    assert said[1].text == "1 blank line skipped (lines.txt:51)"
 
 
 @pytest.mark.parametrize(("rows", "count"), [("line", 5), ("paragraph", 3), ("file", 1)])

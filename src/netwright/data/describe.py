@@ -13,11 +13,11 @@ import polars as pl
 from netwright.data import encode, linked, media
 from netwright.data.facts import DataFacts
 from netwright.data.table import Table, meant
-from netwright.errors import InputError, Problem, counted, nearest
+from netwright.errors import InputError, Problem, counted, nearest, quoted
 from netwright.events import quiet, say, say_rows
 from netwright.kinds.base import Kind, cells
 from netwright.kinds.facts import LOOK, WIDE, Facts
-from netwright.kinds.infer import Column, check_options, infer, input_class, target_class
+from netwright.kinds.infer import Column, check_options, infer, input_class, present_classes, target_class
 from netwright.recipe import Recipe
 
 LOOKED = 2_000  # rows by which the length of texts is judged
@@ -55,10 +55,13 @@ def describe(table: Table, recipe: Recipe) -> Described:
         *(name for name in (recipe.weight, recipe.split.column, recipe.split.group) if name),
         *(recipe.columns.get(name, {}).get("score") for name in recipe.target),
     }
-    names = recipe.inputs if recipe.inputs is not None else [name for name in table.columns if name not in kept_apart]
+    told = linked.told_together(table, recipe)
+    names = recipe.inputs if recipe.inputs is not None else [
+        name for name in table.columns if name not in kept_apart and name not in told
+    ]  # fmt: skip
     table = _with_target(table, recipe, linked.without_missing(table, recipe, names))
     if len(table) > LOOK:
-        text = f"the columns' kinds are told from {LOOK:,} of the {len(table):,} rows at most, evenly taken"
+        text = f"kinds are guessed from {LOOK:,} of the {len(table):,} rows at even spacing"
         say("notice", "kinds.look", text, rows=LOOK, of=len(table))
     beside = linked.texts(table, recipe, names)
     targets = tuple(_target(table, name, recipe, beside) for name in recipe.target)
@@ -68,11 +71,10 @@ def describe(table: Table, recipe: Recipe) -> Described:
     found = [_input(table, name, recipe, asked_of.get(name)) for name in names]
     inputs = tuple(column for column in found if column.kind is not None)
     read = [column.name for column in inputs if input_class(column.kind or "").media]
-    for name in read:
-        media.say_folder(table, name)
+    table = media.settled(table, read)
     if recipe.read.bad_rows == "leave_out":
         table = _with_media(table, {column.name: column.kind or "" for column in inputs if column.name in read})
-    left_out = {column.name: column.reason for column in found if column.kind is None}
+    left_out = {**told, **{column.name: column.reason for column in found if column.kind is None}}
     asked = [name for name in left_out if recipe.inputs is not None]
     for name, reason in left_out.items():
         say(
@@ -144,7 +146,7 @@ def _with_media(table: Table, kinds: Mapping[str, str]) -> Table:
     """The rows whose files can be read; the others are said."""
     bad = dict[int, str]()
     for name, kind in kinds.items():
-        bad |= input_class(kind).unreadable(media.paths(cells(table.frame[name]), table.folder or ""))
+        bad |= input_class(kind).unreadable(media.paths(cells(table.frame[name]), media.base(table, name)))
     rows = np.array(sorted(bad), np.int64)
     if not len(rows) or len(rows) == len(table):  # where none can be read, encoding them names them
         return table
@@ -174,13 +176,13 @@ def check_nested(kind: Kind | type[Kind], table: Table, columns: Iterable[str]) 
         dtype = table.frame[name].dtype
         if not kind.nested and (dtype.is_nested() or dtype == pl.Binary):
             own = (kind if isinstance(kind, type) else type(kind)).model_fields["kind"].default
-            what = f"the column {name!r} holds values of type {dtype}, which are no {own}"
+            what = f"the column {name!r} holds values of type {dtype}, which are not {own}"
             raise InputError(Problem(table.name, what, allowed="single values: texts, numbers, dates"))
 
 
 def _input(table: Table, name: str, recipe: Recipe, asked: Mapping[str, Any] | None) -> Column:
     """An input column's kind; `asked`: what targets that are about it ask of it."""
-    column = infer(table.frame[name], recipe.columns.get(name, {}), "input")
+    column = infer(table.frame[name], recipe.columns.get(name, {}), "input", declared=table.declared.get(name))
     if asked is not None:  # a target is about its words
         column = Column(name, "text", column.given, "a target is about it")
     if column.kind is not None:
@@ -191,7 +193,8 @@ def _input(table: Table, name: str, recipe: Recipe, asked: Mapping[str, Any] | N
 
 def _target(table: Table, name: str, recipe: Recipe, beside: Mapping[str, pl.Series]) -> Column:
     """A target column's kind. Raises `InputError` where it cannot be predicted."""
-    column = infer(table.frame[name], recipe.columns.get(name, {}), "target", beside=beside)
+    given, declared = recipe.columns.get(name, {}), table.declared.get(name)
+    column = infer(table.frame[name], given, "target", beside=beside, declared=declared)
     if column.kind is None:
         days = "give days since a day, as a number" if table.frame[name].dtype.is_temporal() else ""
         what = f"cannot be predicted: {column.reason}"
@@ -203,6 +206,10 @@ def _target(table: Table, name: str, recipe: Recipe, beside: Mapping[str, pl.Ser
     kind.refuse(name, table.frame[name].drop_nulls(), asked="kind" in recipe.columns.get(name, {}))
     kind.doubt(table.frame[name], table.ids)
     _say_kind(column)
+    if declared is not None and (unused := set(declared.classes) - present_classes(table.frame[name])):
+        few = ", ".join(one for one in declared.classes if one in unused)
+        text = f"{name}: no row has the class {quoted(few)}, which cannot be learnt"
+        say("notice", "target.unused", text, column=name)
     return column
 
 
@@ -225,7 +232,7 @@ def facts(described: Described, training_rows: int) -> DataFacts:
         if kind.signal == "grid":
             # the image's size decides whether dense layers can read it: look before fitting
             options = check_options(column.kind or "", column.given, f"columns.{column.name}", "input")
-            look = media.absolute(frame[column.name].head(FIT_LOOK), described.table.folder or "").to_frame()
+            look = media.absolute(frame[column.name].head(FIT_LOOK), described.table).to_frame()
             with quiet():
                 fitted: Any = kind.fit(look, options)
             pixels = max(pixels, fitted.width)

@@ -26,7 +26,7 @@ def encoded(kind: Input, table: Table) -> Arrays:
     if kind.by_rows and frame.height > SLICE:
 
         def encode(part: pl.DataFrame, ids: RowIds) -> Arrays:
-            return kind.encode(media.read(kind, part, table.folder), ids)
+            return kind.encode(media.read(kind, part, table), ids)
 
         with quiet():
             first = encode(frame.head(SLICE), table.ids)
@@ -34,7 +34,7 @@ def encoded(kind: Input, table: Table) -> Arrays:
         slices = partial(_slices, encode, frame, table)
         found = cache.laid(_key(kind, table, ""), slices, size) if size > LAID else None
         return _together(list(slices())) if found is None else found
-    cells = media.read(kind, frame, table.folder)
+    cells = media.read(kind, frame, table)
     key = _key(kind, table, media.fingerprint(cells)) if kind.costly else None
     return kind.encode(cells, table.named) if key is None else cache.kept(key, lambda: kind.encode(cells, table.named))
 

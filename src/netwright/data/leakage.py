@@ -1,4 +1,4 @@
-"""Contamination: which held texts also stand, whole or for a long stretch, in the training texts; which rows do. n texts or rows.
+"""Leakage: which test texts or rows also occur in the training set, whole or for a long stretch. n texts or rows.
 
 A text counts where the whole of it is a training text, or a stretch of it of SPAN characters stands in one (Brown et al.
 2020, arXiv 2005.14165, appendix C, look for stretches of 13 words). Blanks and case are left aside. Stretches are told
@@ -8,20 +8,25 @@ by a rolling hash of 64 bits, so that a false find is next to impossible.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
+from netwright.data import media
 from netwright.data.table import Table
 from netwright.errors import InputError, Problem
-from netwright.events import say_rows
+from netwright.events import say, say_rows
 from netwright.runtime.run import replacing
+
+if TYPE_CHECKING:
+    from netwright.data.schema import Fitted
 
 SPAN = 50  # characters, with blanks left out: about 10 English words
 LOOKED_AT, FEW_VALUES = 10_000, 20  # first rows, among which a column that tells rows apart has more values than these
@@ -56,29 +61,36 @@ class Learnt:
     A file holds the smallest KEPT of them: of many rows a sample by their values, not by their places. Of other rows those
     whose keys are in the sample's range can be told, and are a like share of all (Broder 1997, On the resemblance of
     documents).
+
+    `by_content`: the columns that name files, whose keys are made of the files' content. Earlier versions made them of
+    names: such rows cannot be told, for unlike files may have like names.
     """
 
     keys: np.ndarray
     rows: int
+    by_content: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, frame: pl.DataFrame) -> Learnt:
-        """Return the rows of a frame."""
-        return cls(np.sort(keys(frame)), len(frame))
+    def of(cls, frame: pl.DataFrame, *, by_content: Iterable[str] = ()) -> Learnt:
+        """Return the rows of a frame, which holds the content of files where columns name some."""
+        return cls(np.sort(keys(frame)), len(frame), tuple(by_content))
 
     def write(self, path: Path) -> None:
         """Write them to a file."""
         with replacing(path) as temporary:
-            save_file({"keys": self.keys[:KEPT], "rows": np.array([self.rows], np.int64)}, temporary)
+            about = {"by_content": json.dumps(self.by_content)}
+            save_file({"keys": self.keys[:KEPT], "rows": np.array([self.rows], np.int64)}, temporary, metadata=about)
 
     @classmethod
     def read(cls, path: Path) -> Learnt:
         """Read what `write` wrote. Raises `InputError` where the file is damaged."""
         try:
-            held = load_file(path)
-            return cls(held["keys"], int(held["rows"][0]))
-        except (SafetensorError, OSError, KeyError, IndexError) as error:
-            fix = "take it from a copy, or delete it: rows that were learnt are then not told"
+            with safe_open(path, framework="numpy") as held:
+                about = held.metadata() or {}
+                by_content = tuple(json.loads(about.get("by_content", "[]")))
+                return cls(held.get_tensor("keys"), int(held.get_tensor("rows")[0]), by_content)
+        except (SafetensorError, OSError, KeyError, IndexError, ValueError) as error:
+            fix = "restore it from a copy, or delete it: training rows are then no longer recognized"
             raise InputError(Problem(str(path), f"this file is damaged: {error}", fix=fix)) from error
 
     def among(self, frame: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -92,11 +104,16 @@ class Learnt:
         told = np.ones(len(asked), bool) if self.rows <= len(self.keys) else asked <= self.keys[-1]
         return np.isin(asked, self.keys), told
 
-    def say_among(self, table: Table, columns: list[str]) -> None:
+    def say_among(self, table: Table, fitted: Fitted) -> None:
         """Say which of a table's rows, which measure, also stand among the training rows, by the columns that make a row."""
-        found, told = self.among(table.frame.select(columns))
+        by_name = set(fitted.naming_files) - set(self.by_content)
+        if any(media.hashed(table.frame[name].dtype) for name in by_name if name in table.columns):
+            text = "it is not told which rows are training rows: an earlier version kept the names of this run's files, not what is in them"
+            say("notice", "rows.repeated", text)
+            return
+        found, told = self.among(fitted.told(table))
         if found.any():
-            text = f"{found.sum():,} of {told.sum():,} measuring rows also stand among the training rows, value for value: if they are copies, the scores flatter"
+            text = f"{found.sum():,} of {told.sum():,} test rows are also in the training set, value for value: if they are copies, the scores are too good"
             kind = "warning" if found.sum() > 0.05 * told.sum() else "notice"
             say_rows("rows.repeated", text, table.named(np.flatnonzero(found)), kind=kind, of=int(told.sum()))
 

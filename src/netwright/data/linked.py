@@ -1,4 +1,4 @@
-"""Targets that are about an input: which column that is, and which rows do not fit it. Tags and spans are about its words,
+"""Targets linked to an input: which column that is, and which rows do not match it. Tags and spans refer to its words,
 the other half of a pair about all of it."""
 
 from __future__ import annotations
@@ -23,8 +23,27 @@ WORDS = (pl.String, pl.List(pl.String))
 
 def texts(table: Table, recipe: Recipe, names: Sequence[str]) -> dict[str, pl.Series]:
     """Return the inputs that words may be in: texts and lists of texts that the user has not called something else."""
-    asked = {name: recipe.columns.get(name, {}).get("kind", "text") for name in names}
+    known = {name: declared.kind for name, declared in table.declared.items() if declared.kind}
+    asked = {name: recipe.columns.get(name, {}).get("kind", known.get(name, "text")) for name in names}
     return {name: table.frame[name] for name in names if asked[name] == "text" and table.frame[name].dtype in WORDS}
+
+
+def told_together(table: Table, recipe: Recipe) -> dict[str, str]:
+    """Return the columns that tell of the same annotation as a target, with the reason why they are no inputs.
+
+    Where the user names them as inputs, they are, and it is said what that means.
+    """
+    out: dict[str, str] = {}
+    for group in table.together:
+        target = next((name for name in group if name in recipe.target), None)
+        if target is not None:
+            why = f"it tells of the same annotation as {target}, which is to be predicted"
+            out |= {name: why for name in group if name in table.columns and name not in recipe.target}
+    for name in out:
+        if name in (recipe.inputs or ()):
+            text = f"{name}: {out[name]}: it gives the answer away"
+            say("warning", "column.together", text, column=name)
+    return {} if recipe.inputs is not None else out
 
 
 def without_missing(table: Table, recipe: Recipe, names: Sequence[str]) -> set[str]:
@@ -35,7 +54,8 @@ def without_missing(table: Table, recipe: Recipe, names: Sequence[str]) -> set[s
         gaps = column.null_count() or column.dtype == pl.String and bool((column.str.strip_chars() == "").any())
         if gaps and (column.dtype == pl.String or column.dtype.is_nested()):
             with quiet():
-                kind = infer(column, recipe.columns.get(name, {}), "target", beside=beside).kind
+                given, declared = recipe.columns.get(name, {}), table.declared.get(name)
+                kind = infer(column, given, "target", beside=beside, declared=declared).kind
             if kind is not None and target_class(kind).missing_is_a_value:
                 out.add(name)
     return out
@@ -61,7 +81,7 @@ def settled(
         name = _about(column, table, held, kind)
         of.append((name, kind))
         if recipe.columns.get(name, {}).get("windows") in (False, "false", "no"):
-            what = f"{column.name} is about its words, which only windows tell"
+            what = f"{column.name} refers to its words, which needs windows"
             raise InputError(Problem(f"columns.{name}.windows", what, allowed="true"))
         out.append(replace(column, given={**column.given, "about": name}))
         found = kind.wrong(table.frame[column.name], table.frame[name])
@@ -72,11 +92,9 @@ def settled(
         rows = np.array(sorted(bad))
         if len(rows) == len(table):
             raise InputError(
-                Problem(table.name, f"no row fits, such as {bad[0]}", fix="name another column with about")
+                Problem(table.name, f"no row matches, such as {bad[0]}", fix="name another column with about")
             )
-        text = (
-            f"{len(rows):,} rows left out, because they do not fit the text they are about, such as {bad[int(rows[0])]}"
-        )
+        text = f"{len(rows):,} rows left out, because they do not match their text, such as {bad[int(rows[0])]}"
         say_rows("read.bad_rows", text, table.named(rows))
         table = table.take(np.setdiff1d(np.arange(len(table)), rows))
     return table, tuple(out), _asked(of, held)
@@ -94,20 +112,20 @@ def partners(
             continue
         where = f"columns.{column.name}"
         if recipe.split.folds:
-            what = "each fold's network has vectors of its own, and pairs are told among those of all rows"
+            what = "each fold's network has its own embedding, and pairs are ranked among all rows"
             raise InputError(Problem("split.folds", what, fix="leave it out"))
         if len(targets) > 1:
             raise InputError(
                 Problem(
                     "target",
-                    f"{column.name} is the other half of a pair, and there are other targets",
+                    f"{column.name} is the second text of a pair, and there are other targets",
                     fix="train a run for each",
                 )
             )
         given = column.given.get("about") or (names[0] if len(names) == 1 else None)
         held = ", ".join(names)
         if given is None or given not in names:
-            what = f"{given!r} is no input" if given else f"it cannot be told which of {held} it belongs to"
+            what = f"{given!r} is no input" if given else f"it is not clear which of {held} it belongs to"
             raise InputError(Problem(f"{where}.about", what, allowed=held, fix="name one column with --inputs"))
         if list(names) != [given]:
             more = ", ".join(name for name in names if name != given)
@@ -123,7 +141,7 @@ def partners(
                 Problem(where, f"{given} and {column.name} are to be texts", allowed="two columns of texts")
             )
         for name in (given, column.name):
-            _refuse_media(name, table.frame[name], recipe)
+            _refuse_media(name, table, recipe)
         score = column.given.get("score")
         if score in (given, column.name):
             raise InputError(
@@ -140,12 +158,12 @@ def partners(
     return tuple(out), asked
 
 
-def _refuse_media(name: str, values: pl.Series, recipe: Recipe) -> None:
+def _refuse_media(name: str, table: Table, recipe: Recipe) -> None:
     """Raise `InputError` where half of a pair is in files: a file's name is no text that tells of it."""
     if recipe.columns.get(name, {}).get("kind") == "text":
         return
     with quiet():
-        found = infer(values, {}, "input").kind
+        found = infer(table.frame[name], {}, "input", declared=table.declared.get(name)).kind
     if found is not None and input_class(found).media:
         what = f"its values are {found}s, and pairs are of two texts"
         raise InputError(Problem(f"columns.{name}", what, allowed="two columns of texts"))
@@ -166,22 +184,22 @@ def _about(column: Column, table: Table, held: Mapping[str, pl.Series], kind: An
     allowed = ", ".join(held) or "there is no text among the inputs"
     if given is not None:
         if given not in held:
-            what = f"{given!r} is no text among the inputs"
+            what = f"{given!r} is not a text among the inputs"
             raise InputError(Problem(where, what, allowed=allowed, fix=nearest(str(given), list(held))))
         return str(given)
     found = kind.about_which(table.frame[column.name], dict(held)) if held else None
     if found is None:
-        what = f"it cannot be told which text {column.name} is about"
+        what = f"it is not clear which text {column.name} refers to"
         raise InputError(
             Problem(where, what, allowed=allowed, fix=f"--{where} NAME" if held else "name one with --inputs")
         )
     if len(held) > 1:
-        say("choice", "column.about", f"{column.name}: about {found}, which it fits; --{where} names another")
+        say("choice", "column.about", f"{column.name}: refers to {found}, which it matches; --{where} names another")
     return found
 
 
 def _refuse_written(column: Column, targets: Sequence[Column]) -> None:
     written = [other.name for other in targets if target_class(other.kind or "").needs == "stimulus"]
     if written:
-        what = f"{column.name} is about words that are read, and {written[0]} is a text to be written"
+        what = f"{column.name} refers to words of an input, and {written[0]} is a text to generate"
         raise InputError(Problem("target", what, fix="train a run for each"))

@@ -42,6 +42,16 @@ class Fitted:
         """The columns that make a row what it is: inputs and targets."""
         return list(dict.fromkeys([*self.columns, *(kind.columns[0] for kind in self.targets.values())]))
 
+    def told(self, table: Table) -> pl.DataFrame:
+        """Return what makes a table's rows what they are, for comparisons: of files their content, not their names."""
+        kinds = {name: kind for kind in self.inputs.values() for name in kind.columns}
+        return media.contents(table.frame.select(self.told_by), table, kinds)
+
+    @property
+    def naming_files(self) -> list[str]:
+        """The input columns whose cells may name files."""
+        return [name for kind in self.inputs.values() if kind.media for name in kind.columns]
+
     def unusable(self, targets: Mapping[str, Arrays]) -> np.ndarray:
         """(n,) rows none of whose encoded targets has a value that can be used."""
         return np.logical_and.reduce([kind.absent(targets[key]) for key, kind in self.targets.items()])
@@ -132,7 +142,7 @@ def _inputs(
     for names, options, kind in groups.values():
         own = input_class(kind)
         if own.media:
-            frame = frame.with_columns(media.absolute(frame[name], described.table.folder or "") for name in names)
+            frame = frame.with_columns(media.absolute(frame[name], described.table) for name in names)
         alike = _alike(described, settings, names)
         before = next((held for held in inputs.values() if held.columns[0] in alike), None)
         number = 1 + sum(key.split("_")[0] == kind for key in inputs)
@@ -156,7 +166,7 @@ def _some(train: np.ndarray) -> np.ndarray:
     """The training rows, or MOST of them drawn at random, that kinds are fitted on, which is said."""
     if len(train) <= MOST:
         return train
-    text = f"scales and lists of values are learnt from {MOST:,} of the {len(train):,} training rows, drawn at random"
+    text = f"scales and vocabularies are fitted on {MOST:,} of the {len(train):,} training rows, drawn at random"
     say("notice", "kinds.sample", text, rows=MOST, of=len(train))
     return np.sort(generator(0, "fit").choice(train, MOST, replace=False))
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from netwright.data import media
 from netwright.data.table import Table
 from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
@@ -70,6 +71,25 @@ def shares(split: Split, rows: int) -> tuple[float, float]:
     )
 
 
+def joined(table: Table, other: Table, name: str) -> Table:
+    """Return both tables' rows, the other's marked as validation, test or unlabelled."""
+    usual = UNMARKED if name == UNLABELLED else TRAIN
+    marks = np.full(len(table), usual, dtype="U10") if table.splits is None else table.splits.astype("U10")
+    frames = [table.frame, media.beside(table, other).select(table.columns)]
+    for column in table.columns:  # a column read as numbers in one file and as text in the other is text
+        if frames[0][column].dtype != frames[1][column].dtype and pl.String in (
+            frames[0][column].dtype,
+            frames[1][column].dtype,
+        ):
+            frames = [frame.with_columns(pl.col(column).cast(pl.String)) for frame in frames]
+    declared = {name: known.joined(other.declared.get(name)) for name, known in table.declared.items()}
+    return replace(
+        table, frame=pl.concat(frames, how="vertical_relaxed"), files=(*table.files, *other.files), declared=declared,
+        file=np.concatenate([table.file, other.file + len(table.files)]), line=np.concatenate([table.line, other.line]),
+        fingerprint=table.fingerprint + other.fingerprint, splits=np.concatenate([marks, np.full(len(other), name, dtype="U10")]),
+    )  # fmt: skip
+
+
 def own(table: Table) -> int:
     """Return how many rows are no unlabelled ones."""
     return len(table) if table.splits is None else int((table.splits != UNLABELLED).sum())
@@ -85,7 +105,7 @@ def divide(table: Table, split: Split, classes: np.ndarray | None, *, seed: int)
         rest = table.slice(0, first)
         rest = replace(rest, splits=None if (rest.splits == UNMARKED).all() else rest.splits)
         if split.folds:
-            raise InputError(Problem("split.folds", "a teacher's rows are not divided into folds", fix="name a share: --split.test 0.2"))  # fmt: skip
+            raise InputError(Problem("split.folds", "folds cannot be combined with a teacher", fix="name a share: --split.test 0.2"))  # fmt: skip
         parts = divide(rest, split, None if classes is None else classes[:first], seed=seed)
         return replace(parts, train=np.concatenate([parts.train, np.arange(first, len(table))]))
     given = [name for name in ("column", "group", "time", "folds") if getattr(split, name) is not None]
@@ -117,7 +137,7 @@ def divide(table: Table, split: Split, classes: np.ndarray | None, *, seed: int)
         say(
             "choice",
             "split",
-            f"{len(parts.train):,} rows train, {len(parts.validation):,} choose the best weights, {len(parts.test):,} test; seeded, {how}",
+            f"{len(parts.train):,} training rows, {len(parts.validation):,} validation, {len(parts.test):,} test; seeded, {how}",
         )
     if not len(parts.train):
         raise InputError(
@@ -209,7 +229,7 @@ def _by_marks(
     say(
         "choice",
         "split",
-        f"{len(train):,} rows train, {len(held):,} choose the best weights, {len(tested):,} test, as {where} divides them",
+        f"{len(train):,} training rows, {len(held):,} validation, {len(tested):,} test, as {where} says",
     )
     return Parts(train, held, tested)
 
@@ -247,7 +267,7 @@ def _by_group(table: Table, column: str, validation: float, test: float, seed: i
     say(
         "choice",
         "split",
-        f"{(~tested & ~held).sum():,} rows train, {held.sum():,} choose the best weights, {tested.sum():,} test; no value of {column} on two sides",
+        f"{(~tested & ~held).sum():,} training rows, {held.sum():,} validation, {tested.sum():,} test; no value of {column} is in two parts",
     )
     return Parts(*(np.flatnonzero(mask) for mask in (~tested & ~held, held, tested)))
 
@@ -268,13 +288,13 @@ def _by_time(table: Table, column: str, validation: float, test: float) -> Parts
             Problem("split.time", f"{column} holds no dates or numbers", allowed="a date or number in each row")
         )
     if len(lost):
-        say_rows("split.time", f"rows without a {column} are put first, into training", table.ids(lost))
+        say_rows("split.time", f"rows without a {column} go into training", table.ids(lost))
     order = np.argsort(moments.fill_null(moments.min() - 1).to_numpy(), kind="stable")  # type: ignore[operator]
     n = len(order)
     first_test, first_held = n - round(n * test), n - round(n * test) - round(n * validation)
     say(
         "choice",
         "split",
-        f"{first_held:,} rows train, the {first_test - first_held:,} after them choose the best weights, the last {n - first_test:,} by {column} test",
+        f"{first_held:,} training rows, the next {first_test - first_held:,} validation, the last {n - first_test:,} by {column} test",
     )
     return Parts(np.sort(order[:first_held]), np.sort(order[first_held:first_test]), np.sort(order[first_test:]))

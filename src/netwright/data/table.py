@@ -5,8 +5,8 @@ n rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import overload
 
 import numpy as np
@@ -52,6 +52,26 @@ def meant(name: str, columns: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True)
+class Declared:
+    """What a source knows of a column, which is then not guessed from its values.
+
+    `kind`: what it holds; None: that is guessed, but with `text` its texts are no numbers, however they look. `reason`
+    completes "because". `classes`: the values that may stand in it, as texts; `ordered`: whether their order has a meaning.
+    """
+
+    kind: str | None = None
+    reason: str = ""
+    classes: tuple[str, ...] = ()
+    ordered: bool = False
+    text: bool = False
+
+    def joined(self, other: Declared | None) -> Declared:
+        """Return the declaration of both tables' rows: the classes of both, this one's order first."""
+        more = () if other is None else tuple(one for one in other.classes if one not in self.classes)
+        return replace(self, classes=(*self.classes, *more)) if self.classes and more else self
+
+
+@dataclass(frozen=True)
 class Table:
     """Rows with named columns.
 
@@ -59,7 +79,9 @@ class Table:
     from and `line` (n,) where in it (a line number counted from 1; 0 where the file is itself the row, as an image is).
     `splits` (n,) is "train", "validation" or "test" where the source itself divides its rows, else None.
     `fingerprint` is a hash of the content, by which a changed source is noticed. `folder` is where the source lies: the
-    files that its cells name may be named from there; None: its cells came over the wire, and name none.
+    files that its cells name may be named from there; None: its cells came over the wire, and name none. `bases` is, by
+    column whose cells name files, the folder where they were found. `declared` is what the source knows of columns, and
+    `together` groups columns that tell of one annotation: where one is the target, the others are no inputs.
 
     >>> table = Table.of(pl.DataFrame({"a": [1, 2]}), name="x.csv")
     >>> table.id(1)
@@ -74,6 +96,9 @@ class Table:
     splits: np.ndarray | None = None
     name: str = "table"
     folder: str | None = ""
+    declared: Mapping[str, Declared] = field(default_factory=dict)
+    together: tuple[tuple[str, ...], ...] = ()
+    bases: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, frame: pl.DataFrame, *, name: str, first_line: int = 1, fingerprint: str = "") -> Table:

@@ -1,4 +1,4 @@
-"""What a trained network scored on rows that it never saw, beside the baselines fitted on the same rows. n rows."""
+"""Evaluate a trained network on validation and test rows, beside baselines fitted on the same rows. n rows."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ MOST_COMPARED = 1_000_000  # training rows among which measuring rows are looked
 
 def learnt(work: Work, table: Table) -> Learnt | None:
     """The rows that a network learnt, by which rows that measure it are told; None where they are alike by chance, or too many."""
-    names = work.fitted.columns or work.fitted.told_by  # a text that is written from nothing tells rows apart itself
+    fitted = work.fitted
+    names = fitted.columns or fitted.told_by  # a text that is written from nothing tells rows apart itself
     if len(work.learnt) > MOST_COMPARED or not leakage.telling(table.frame.select(names)):
         return None
-    return Learnt.of(table.frame.select(work.fitted.told_by)[work.learnt])
+    return Learnt.of(fitted.told(table.take(work.learnt)), by_content=fitted.naming_files)
 
 
 def measured(work: Work, table: Table, model: Model, known: Learnt | None) -> tuple[dict[str, Any], pl.DataFrame]:
@@ -63,11 +64,11 @@ def measured(work: Work, table: Table, model: Model, known: Learnt | None) -> tu
         targets = {key: take(arrays, rows) for key, arrays in work.targets.items()}
         out[name] = model.measured(targets, found, weight)
     if not len(shown):
-        say("warning", "measure.none", "no rows are left to measure on: nothing is known of how good the network is")
+        say("warning", "measure.none", "no test or validation rows: the network's quality is unknown")
         return {**out, "baseline": {}}, pl.DataFrame()
     _say_shared(work, table, shown)
     if known is not None and not all(kind.needs == "stimulus" for kind in work.fitted.targets.values()):
-        known.say_among(table.take(shown), work.fitted.told_by)
+        known.say_among(table.take(shown), work.fitted)
     out["baseline"] = _baselines(work, table, shown)
     out["trust"] = _checked(work, work.parts.test, found if len(work.parts.test) else None, model)
     _say_verdict(out, work, "test" if len(work.parts.test) else "validation")
@@ -75,7 +76,7 @@ def measured(work: Work, table: Table, model: Model, known: Learnt | None) -> tu
 
 
 def learn(work: Work, model: Model) -> None:
-    """Give a trained model what its validation rows, if there are any, tell of how far its answers are to be trusted."""
+    """Calibrate a trained model on its validation rows, if there are any."""
     held = work.parts.validation
     if len(held):
         model.trust = _learnt(work, held, work.held or _answered(work, held, model, write=False))
@@ -86,17 +87,19 @@ def _answered(work: Work, rows: np.ndarray, model: Model, *, write: bool) -> Ans
 
 
 def _learnt(work: Work, rows: np.ndarray, found: Answers) -> dict[str, Trust]:
-    """What the validation rows tell of how far answers are to be trusted, by target key; what is used is said."""
+    """Calibration fitted on the validation rows, by target key; what is used is an event."""
     out = {}
     for key, kind in work.fitted.targets.items():
         truth, answer, weight = _plain(work, key, rows, found[key])
         out[key] = learned = calibration.fit(kind, truth, answer, weight, work.recipe.trust)
         if learned.temperature != 1.0:
-            text = f"probabilities are calibrated with temperature {learned.temperature:.2f}: validation log-loss"
+            text = f"probabilities are calibrated (temperature {learned.temperature:.2f}): validation log-loss"
             text += f" {learned.log_loss_before:.3f} becomes {learned.log_loss_after:.3f}"
             say("choice", "trust.temperature", f"{kind.columns[0]}: {text}", value=learned.temperature)
         if learned.threshold is not None:
-            text = f"the second class is answered from a probability of {learned.threshold:.3f} on, best for"
+            text = (
+                f"the second class is predicted from a probability of {learned.threshold:.3f}, the best threshold for"
+            )
             say("choice", "trust.threshold", f"{kind.columns[0]}: {text} {learned.metric}", value=learned.threshold)
     return out
 
@@ -110,7 +113,7 @@ def _plain(work: Work, key: str, rows: np.ndarray, found: dict[str, np.ndarray])
 
 
 def _checked(work: Work, rows: np.ndarray, found: Answers | None, model: Model) -> dict[str, Any]:
-    """What was learnt of trust, and what the test rows say of it, by target."""
+    """The calibration and its coverage on the test rows, by target."""
     out = {}
     for key, kind in work.fitted.targets.items():
         learned = model.trust.get(key, calibration.Trust())
@@ -120,8 +123,8 @@ def _checked(work: Work, rows: np.ndarray, found: Answers | None, model: Model) 
         out[kind.columns[0]] = checked = calibration.found(kind, truth, answer, learned)
         if checked["coverage"]:
             c = checked["coverage"]
-            what = f"of sets, of {c['size']:.2f} classes on average," if kind.answer == "one_of" else f"of intervals, {c['size']:.4g} wide on average,"  # fmt: skip
-            text = f"{c['found']:.1%} {what} hold the truth on test rows; {c['stated']:.0%} were to"
+            what = f"of prediction sets ({c['size']:.2f} classes on average)" if kind.answer == "one_of" else f"of intervals ({c['size']:.4g} wide on average)"  # fmt: skip
+            text = f"{c['found']:.1%} {what} contain the truth on test rows; target {c['stated']:.0%}"
             say("result", "trust.coverage", f"{kind.columns[0]}: {text}", **c)
     return out
 
@@ -162,7 +165,7 @@ def _baselines(work: Work, table: Table, shown: np.ndarray) -> dict[str, Any]:
 
 
 def _say_shared(work: Work, table: Table, shown: np.ndarray) -> None:
-    """Say which measuring texts also stand in the training texts: on those it is memory that is measured."""
+    """Report test texts that also occur in the training texts: on those memorization is measured."""
     for key, kind in work.fitted.targets.items():
         if kind.needs != "stimulus":
             continue
@@ -170,19 +173,19 @@ def _say_shared(work: Work, table: Table, shown: np.ndarray) -> None:
         found = leakage.shared(known, held)
         name = kind.columns[0]
         if found.any():
-            text = f"{name}: {found.sum():,} of {len(found):,} measuring texts also stand, in part or whole, in training texts"
+            text = f"{name}: {found.sum():,} of {len(found):,} test texts also occur, whole or in part, in the training texts"
             say_rows("text.contamination", text, table.named(shown[found]), of=len(found))
         else:
             say(
                 "notice",
                 "text.contamination",
-                f"{name}: no measuring text also stands in training texts",
+                f"{name}: no test text occurs in the training texts",
                 of=len(found),
             )
 
 
 def _told(kind: Target, table: Table, target: Arrays, rows: np.ndarray) -> list[str]:
-    """What rows tell a network that writes: their inputs, or where there are none the texts themselves."""
+    """What a generating network is given of rows: their inputs, or without inputs the texts themselves."""
     if kind.prompted:
         return [filled(row, kind.prompted) for row in table.frame[rows].select(kind.prompted).iter_rows(named=True)]
     return list(kind.truth(target))
@@ -225,7 +228,7 @@ def _say_verdict(metrics: dict[str, Any], work: Work, part: str) -> None:
             else:
                 text += f"; about as good as the best baseline, {best} ({value:.3f})"
         if rivals and asked == name:
-            text += "; baselines decide at one half"
+            text += "; baselines use a threshold of 0.5"
         say(
             "result",
             "verdict",

@@ -79,7 +79,7 @@ class Model:
         """Return the heads' arrays for encoded rows, by target key, calibrated and with intervals or sets."""
         if not self.fitted.columns:
             where = self.run.folder if self.run else "RUN"
-            what = "a language model has no inputs to answer"
+            what = "a language model has no inputs to predict from"
             raise InputError(Problem(f"{where}", what, fix=f"netwright generate {where} 'the beginning of a text'"))
         return self.trusted(answers(self.network, encoded, count, self.plan))
 
@@ -151,7 +151,7 @@ class Model:
         if not fitted.columns:
             where = self.run.folder if self.run else "RUN"
             fix = "embed by a pretrained checkpoint, or by a run that reads columns"
-            raise InputError(Problem(str(where), "a language model reads no columns to make vectors of", fix=fix))
+            raise InputError(Problem(str(where), "a language model has no input columns to embed", fix=fix))
         for kind in fitted.targets.values() if self.network.paired else ():
             fitted = replace(fitted, targets={})
             ((own,), (other,)) = (fitted.columns, kind.columns)
@@ -207,11 +207,9 @@ class Model:
         targets = self.fitted.encode_targets(table)
         lost = self.fitted.unusable(targets)
         if lost.any():
-            say_rows(
-                "target.unknown", "rows without a usable target are not measured", table.named(np.flatnonzero(lost))
-            )
+            say_rows("target.unknown", "rows without a usable target are skipped", table.named(np.flatnonzero(lost)))
         if self.run is not None and self.run.learnt.exists():
-            Learnt.read(self.run.learnt).say_among(table, self.fitted.told_by)
+            Learnt.read(self.run.learnt).say_among(table, self.fitted)
         encoded = self.fitted.encode(table)
         found = self.trusted(judged(self.network, self.fitted, encoded, targets, self.plan, write=True))
         return {"metrics": self.measured(targets, found, None), "rows": int((~lost).sum())}
@@ -403,7 +401,7 @@ def load(folder: str | Path, *, module: torch.nn.Module | None = None) -> Model:
     run = Run.open(folder)
     fitted = Fitted.from_json(run.read(run.kinds))
     if not run.weights.exists():
-        raise InputError(Problem(str(folder), "this run was not finished", fix=f"netwright train --resume {folder}"))
+        raise InputError(Problem(str(folder), "this run is not complete", fix=f"netwright train --resume {folder}"))
     recipe = read_recipe(run.recipe)
     plan = Plan.model_validate(run.read(run.plan))
     # runs made before LoRA's matrices were merged hold them by themselves
@@ -436,7 +434,7 @@ def stored(path: Path) -> dict[str, torch.Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        fix = "take it from a copy, or train again"
+        fix = "restore it from a copy, or train again"
         raise InputError(Problem(str(path), f"this file is damaged: {error}", fix=fix)) from error
 
 
@@ -446,7 +444,7 @@ def fill(network: torch.nn.Module, state: dict[str, torch.Tensor], *, where: str
         network.load_state_dict(state)
     except RuntimeError as error:
         first = str(error).split("\n")[1:2] or [str(error)]
-        what = f"these weights are not this network's: {first[0].strip().rstrip('.')}"
+        what = f"these weights do not fit this network: {first[0].strip().rstrip('.')}"
         raise InputError(
             Problem(where, what, fix="give the recipe and the module that they were trained with")
         ) from error

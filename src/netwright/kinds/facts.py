@@ -118,6 +118,11 @@ class Facts:
         return 1 - numbers.null_count() / max(len(numbers), 1)
 
     @cached_property
+    def padded(self) -> bool:
+        """Whether some strings are digits that start with zeros, as postal codes do: the zeros carry meaning."""
+        return self.is_text and bool(self.present.str.contains(r"^[+-]?0[0-9]+$").any())
+
+    @cached_property
     def words(self) -> float:
         """How many words a value has on average; a Chinese, Japanese or Korean character counts as half a word."""
         if isinstance(self.values.dtype, pl.List) and self.values.dtype.inner == pl.String:

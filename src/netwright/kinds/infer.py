@@ -13,10 +13,13 @@ from netwright import registry
 from netwright.errors import InputError, Problem, quoted
 from netwright.kinds.base import Guess, Input, Kind, Options, Role, Target
 from netwright.kinds.facts import Facts
+from netwright.kinds.values.category import text_of
 from netwright.recipe import validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from netwright.data.table import Declared
 
 _ID_NAME = re.compile(r"(^|[_\s.-])(id|uuid|guid|index|rowid|unnamed: 0)$|^(id|编号|序号)$|[a-z]Id$|ID$", re.IGNORECASE)
 
@@ -67,9 +70,10 @@ def _named(kind: str, role: Role) -> Any:
 
 
 def infer(
-    column: pl.Series, given: Mapping[str, Any], role: Role, setting: str = "", *, beside: Mapping[str, pl.Series] | None = None
+    column: pl.Series, given: Mapping[str, Any], role: Role, setting: str = "", *,
+    beside: Mapping[str, pl.Series] | None = None, declared: Declared | None = None,
 ) -> Column:  # fmt: skip
-    """Decide one column's kind: the user's word first, else the surest kind, else it is left out with the reason.
+    """Decide one column's kind: the user's word, else what the source declares, else the surest kind; none: it is left out.
 
     `beside`: the other columns, of which a target may be a part.
 
@@ -90,9 +94,14 @@ def infer(
         check_options(asked, settings, where, role)
         return Column(column.name, asked, settings, "as the recipe says")
     facts = Facts.of(column, beside)
-    if role == "input" and (reason := useless(facts)):
+    known = declared is not None and declared.kind in registry.names("kinds")
+    if role == "input" and (reason := useless(facts, known=known)):
         return Column(column.name, None, settings, reason)
-    guesses = [(name, kind_class(name, role).sniff(facts)) for name in able(role)]
+    if known:
+        assert declared is not None
+        return _declared(column, declared, settings, where, role)
+    stays = declared is not None and declared.text
+    guesses = [(name, kind_class(name, role).sniff(facts)) for name in able(role) if not (stays and name == "number")]
     found: list[tuple[str, Guess]] = [(name, guess) for name, guess in guesses if guess is not None]
     if not found:
         return Column(
@@ -100,7 +109,32 @@ def infer(
         )
     name, guess = max(found, key=lambda pair: pair[1].sure)
     check_options(name, settings, where, role)
-    return Column(column.name, name, settings, guess.reason)
+    reason = guess.reason
+    if stays and name == "category" and facts.is_text and facts.number_share >= 0.95:
+        reason += f", stored as texts; --{where}.kind number reads them as numbers"
+    return Column(column.name, name, settings, reason)
+
+
+def _declared(column: pl.Series, declared: Declared, settings: dict[str, Any], where: str, role: Role) -> Column:
+    """A column whose kind its source knows; a target's classes keep their order."""
+    kind = declared.kind or ""
+    if kind not in able(role):
+        return Column(column.name, None, settings, f"{declared.reason}: {kind}, which cannot be {'read' if role == 'input' else 'predicted'}")  # fmt: skip
+    if role == "target" and declared.ordered and "order" in target_class(kind).Options.model_fields:
+        there = present_classes(column)
+        settings = {"order": tuple(one for one in declared.classes if one in there), **settings}
+    check_options(kind, settings, where, role)
+    return Column(column.name, kind, settings, declared.reason)
+
+
+def present_classes(column: pl.Series) -> set[str]:
+    """Return the values of a column as the texts of classes.
+
+    >>> sorted(present_classes(pl.Series([2, 1, None, 2])))
+    ['1', '2']
+    """
+    values = column.explode() if isinstance(column.dtype, pl.List) else column
+    return {text for value in values.unique().to_list() if (text := text_of(value)) is not None}
 
 
 def _called(dtype: Any) -> str:
@@ -126,8 +160,11 @@ def check_options(kind: str, settings: Mapping[str, Any], where: str, role: Role
     return validate(kind_class(kind, role).Options, dict(settings), where=where)
 
 
-def useless(facts: Facts) -> str | None:
-    """Say why a column cannot help as an input (constant, empty, identifier-like), or None where it can."""
+def useless(facts: Facts, *, known: bool = False) -> str | None:
+    """Say why a column cannot help as an input (constant, empty, identifier-like), or None where it can.
+
+    `known`: its kind is declared, so that it is no identifier, whatever it looks like.
+    """
     n = len(facts.present)
     if n == 0:
         return "it has no values"
@@ -135,7 +172,7 @@ def useless(facts: Facts) -> str | None:
         return None
     if facts.constant:
         return f"all its values are {quoted(facts.present[0])}"
-    if facts.distinct < n or n < 10:
+    if known or facts.distinct < n or n < 10:
         return None
     named = bool(_ID_NAME.search(facts.name))
     if facts.is_number and facts.is_whole and (named or facts.in_a_row):

@@ -37,7 +37,7 @@ class Options(base.Options):
     kind: Literal["number"] = "number"
     scale: Scale = Field(
         default="standard",
-        description="standard: mean 0, deviation 1; robust: by quartiles, softly clipped; quantile: to a normal",
+        description="standard: mean 0, standard deviation 1; robust: by quartiles, softly clipped; quantile: to a normal distribution",
     )
     bins: int = Field(
         default=0, ge=0, le=512, description="cut points by quantile, for piecewise-linear embeddings; 0: none"
@@ -67,7 +67,7 @@ class Number(base.Kind):
         """Numbers stored as numbers; strings of which at least 95 % can be read as numbers."""
         if facts.is_number:
             return base.Guess(sure=0.7, reason=f"its values are numbers, {facts.distinct:,} of them distinct")
-        if facts.is_text and len(facts.present) and facts.number_share >= 0.95:
+        if facts.is_text and len(facts.present) and facts.number_share >= 0.95 and not facts.padded:
             unit = facts.notation.unit
             written = f"numbers with the unit {unit!r}" if unit else "numbers written as text"
             return base.Guess(sure=0.65, reason=f"{facts.number_share:.0%} of its values are {written}")
@@ -114,13 +114,13 @@ class Number(base.Kind):
         """(n,) float64 of one column's cells, NaN where missing; what is no number or too large is said."""
         found, wrong = self.value(column).read(cells)
         if wrong:
-            text = f"{column}: not numbers, such as {quoted(cells[next(iter(wrong))])}; taken as missing"
+            text = f"{column}: not numbers, such as {quoted(cells[next(iter(wrong))])}; read as missing"
             say_rows("number.unreadable", text, ids(list(wrong)), column=column)
         elif not isinstance(cells, np.ndarray):
             _say_read(column, cells, found[""])
         lost = np.flatnonzero(np.abs(found[""]) > LARGEST)
         if len(lost):
-            text = f"{column}: values that are infinite or beyond {LARGEST:.0e}, taken as missing"
+            text = f"{column}: values that are infinite or beyond {LARGEST:.0e}, read as missing"
             say_rows("number.infinite", text, ids(lost.tolist()), column=column)
         return _finite(found[""])
 
@@ -180,7 +180,7 @@ class Target(Number, base.Target):
         if low is None or high is None or high <= low or spread < FAR * (high - low):
             return
         row = ((values - low).abs() * (values.abs() <= LARGEST)).fill_nan(None).arg_max() or 0
-        text = f"{column.name}: {values[row]:g} is so far from the other values, mostly {low:g} to {high:g}, that they can hardly be told apart: "
+        text = f"{column.name}: {values[row]:g} is so far from the other values, mostly {low:g} to {high:g}, that the others become indistinguishable: "
         say_rows("target.far", text + "leave its row out if it is no true value", ids([row]), column=column.name)
 
     @classmethod
@@ -257,9 +257,7 @@ def _say_read(name: str, cells: Sequence[Any], values: np.ndarray) -> None:
     """Say what was made of numbers written as text, by the first one that plain reading leaves."""
     row = next((row for row, cell in enumerate(cells) if isinstance(cell, str) and plain(cell) is None), None)
     if row is not None:
-        text = (
-            f"{name}: numbers written as text were read as numbers, such as {quoted(cells[row])} as {values[row]:,.10g}"
-        )
+        text = f"{name}: numbers written as text were parsed, such as {quoted(cells[row])} as {values[row]:,.10g}"
         say("notice", "number.text", text, column=name)
 
 

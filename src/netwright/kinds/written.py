@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
+from netwright.errors import InputError, Problem, quoted
 from netwright.kinds import base, language
 from netwright.kinds.prompting import Piece, filled
 from netwright.kinds.tokenizing import SPECIAL
@@ -40,6 +41,13 @@ class Target(language.Language):
             reason = f"{facts.distinct_share:.0%} of its values are distinct, {facts.words:.0f} words long on average"
             return base.Guess(sure=0.72, reason=reason)
         return base.Guess(sure=0.15, reason="its values are strings")
+
+    @classmethod
+    def refuse(cls, name: str, values: pl.Series, *, asked: bool) -> None:
+        """Raise `InputError` where all texts are alike, unless the user asks for them to be written."""
+        if not asked and base.alike(values):
+            what = f"has one value only: {quoted(values[0])}"
+            raise InputError(Problem(f"target {name}", what, fix="give texts that differ"))
 
     @classmethod
     def pieces_of(cls, row: dict[str, Any], columns: tuple[str, ...], template: str, *, answer: bool) -> list[Piece]:

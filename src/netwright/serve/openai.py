@@ -44,7 +44,7 @@ class Asked(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    model: str | None = Field(default=None, description="a model's name; left out where there is one only")
+    model: str | None = Field(default=None, description="model name; optional if there is only one")
     stream: bool = False
     stream_options: StreamOptions | None = None
     temperature: float | None = Field(default=None, ge=0, le=100)
@@ -52,7 +52,7 @@ class Asked(BaseModel):
     stop: str | list[str] | None = None
     seed: int | None = Field(default=None, ge=-(2**63), lt=2**63)
     n: int | None = Field(default=None, ge=1, le=CHOICES)
-    max_tokens: int | None = Field(default=None, ge=1, description="left out: until it ends, or the context is full")
+    max_tokens: int | None = Field(default=None, ge=1, description="default: until the text or the context ends")
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
     logit_bias: dict[str, float] | None = None
@@ -123,7 +123,7 @@ def add(app: FastAPI, shelf: Shelf, settings: Settings) -> None:
             raise Refusal(400, f"Give a text, or up to {settings.waiting} texts.", param="prompt")
         told = _sampling(served, asked, logprobs=(asked.logprobs or 0) + 1 if asked.logprobs is not None else 0)
         form = _Completion(served, asked)
-        return await _answered(form, prompts, told, request, settings)
+        return await _answered(form, _brought(served, prompts), told, request, settings)
 
     @app.post("/v1/chat/completions", summary="Answer a conversation", tags=["openai"])
     async def chat(asked: Chat, request: Request) -> Response:
@@ -154,6 +154,15 @@ def _writes(served: Served) -> Served:
             400, f"{served.name} writes no text: POST /models/{served.name}/predict.", code="not_text", param="model"
         )
     return served
+
+
+def _brought(served: Served, prompts: list[str]) -> list[Any]:
+    """Return prompts as the run reads them: where it reads a file, a prompt brings its bytes, as base64."""
+    if len(served.reader.columns) != 1 or not served.reader.columns[0].value.files:
+        return prompts
+    name = served.reader.columns[0].name
+    held = served.reader.read([{name: prompt} for prompt in prompts])[name]
+    return [{name: one} for one in held]
 
 
 def _sampling(served: Served, asked: Asked, *, logprobs: int) -> SamplingParams:
@@ -284,6 +293,8 @@ async def _answered(
     writer = form.served.writer
     assert writer is not None
     for prompt in prompts:
+        if isinstance(prompt, dict):  # a file's bytes, which the body's bound counts
+            continue
         texts = [prompt] if isinstance(prompt, str) else [turn["content"] for turn in prompt]
         if sum(map(len, texts)) > settings.characters:
             raise Refusal(413, f"The prompt has more than {settings.characters:,} characters.", code="too_long")

@@ -47,13 +47,11 @@ def begin_with(network: Network, held: pretrained.Checkpoint) -> None:
     if held.config.get("tie_word_embeddings"):
         found.pop(f"heads.{key}.readout.weight", None)
     elif f"heads.{key}.readout.weight" not in found:  # a bare network without its answering table
-        raise InputError(
-            Problem(str(held.path), "lacks the weights that answer tokens (lm_head)", fix="take the whole checkpoint")
-        )
+        raise InputError(Problem(str(held.path), "lacks the output layer (lm_head)", fix="take the whole checkpoint"))
     own = network.state_dict()
     if found[table].shape != own[table].shape:
         what = f"its embedding has {found[table].shape[0]:,} rows, and config.json says {own[table].shape[0]:,}"
-        raise InputError(Problem(str(held.path), what, fix="take the checkpoint from its source again"))
+        raise InputError(Problem(str(held.path), what, fix="download the checkpoint again"))
     fill(network, found, where=str(held.path))
 
 
@@ -67,7 +65,8 @@ def untrained(checkpoint: str, table: Table, inputs: tuple[str, ...] | None) -> 
     names = list(inputs or table.columns)
     table.require(names, setting="--inputs")
     with quiet():
-        found = [infer(table.frame[name], {"kind": kind} if inputs else {}, "input") for name in names]
+        asked = {"kind": kind} if inputs else {}
+        found = [infer(table.frame[name], asked, "input", declared=table.declared.get(name)) for name in names]
     own = [column for column in found if column.kind == kind]
     if not own:
         raise InputError(

@@ -1,4 +1,4 @@
-"""One piece of work on its way: a table divided, encoded, trained and measured. Verbs join these steps. n rows."""
+"""The pipeline: a table is split, encoded, trained on and measured. Verbs join these steps. n rows."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ JUDGED = 2_000  # validation rows of texts that choose the best weights
 
 @dataclass(frozen=True)
 class Project:
-    """A table whose columns are described, its rows' weights, and the codes of its first category target (n,).
+    """The schema of a table, its rows' weights, and the codes of its first category target (n,).
 
     `answers`: what a teacher answers its rows, where that is known.
     """
@@ -77,7 +77,7 @@ class Project:
 
 @dataclass(frozen=True)
 class Work:
-    """A project fitted and encoded for one division of its rows.
+    """Data fitted and encoded for one split.
 
     `held`: what the network answered on the validation rows, kept by a training that went on to learn from them.
     """
@@ -122,28 +122,10 @@ def read(recipe: Recipe, data: Any) -> Table:
         other = readers.read(path, settings=recipe.read)
         other.require([column for column in table.columns if column != recipe.weight], setting=f"split.{name}_data")
         say("step", "data.read", f"{other.name}: {counted(len(other), 'row')} for {name}")
-        table = _joined(table, other, name)
+        table = splits.joined(table, other, name)
     if recipe.unlabelled is not None:
-        table = _joined(table, distillation.answered(recipe, table), splits.UNLABELLED)
+        table = splits.joined(table, distillation.answered(recipe, table), splits.UNLABELLED)
     return table
-
-
-def _joined(table: Table, other: Table, name: str) -> Table:
-    """Both tables' rows, the other's marked as validation, test or unlabelled."""
-    usual = splits.UNMARKED if name == splits.UNLABELLED else splits.TRAIN
-    marks = np.full(len(table), usual, dtype="U10") if table.splits is None else table.splits.astype("U10")
-    frames = [table.frame, other.frame.select(table.columns)]
-    for column in table.columns:  # a column read as numbers in one file and as text in the other is text
-        if frames[0][column].dtype != frames[1][column].dtype and pl.String in (
-            frames[0][column].dtype,
-            frames[1][column].dtype,
-        ):
-            frames = [frame.with_columns(pl.col(column).cast(pl.String)) for frame in frames]
-    return Table(
-        pl.concat(frames, how="vertical_relaxed"), (*table.files, *other.files), np.concatenate([table.file, other.file + len(table.files)]),
-        np.concatenate([table.line, other.line]), fingerprint=table.fingerprint + other.fingerprint,
-        splits=np.concatenate([marks, np.full(len(other), name, dtype="U10")]), name=table.name, folder=table.folder,
-    )  # fmt: skip
 
 
 def describe_rows(recipe: Recipe, table: Table) -> Project:
@@ -179,14 +161,14 @@ def with_lessons(project: Project, parts: Parts) -> tuple[Project, Parts]:
     recipe = project.recipe
     if recipe.made and recipe.teacher is None:
         fix = "netwright distill RUN --into mlp --made 30000"
-        raise InputError(Problem("made", "the rows that are to be made have no teacher that answers them", fix=fix))
+        raise InputError(Problem("made", "there is no teacher to label augmented rows", fix=fix))
     if not recipe.made:
         return project, parts
     if recipe.split.folds:
-        raise InputError(Problem("split.folds", "rows that are made are not divided into folds", fix="name a share: --split.test 0.2"))  # fmt: skip
+        raise InputError(Problem("split.folds", "folds cannot be combined with augmented rows", fix="name a share: --split.test 0.2"))  # fmt: skip
     made, found = distillation.more(recipe, project.table, parts.train)
     n = len(project.table)
-    table = _joined(project.table, made, splits.UNLABELLED)
+    table = splits.joined(project.table, made, splits.UNLABELLED)
     described = replace(project.described, table=table)
     parts = replace(parts, train=np.concatenate([parts.train, np.arange(n, len(table))]))
     return replace(project, described=described, weight=describe.weights(table, recipe), answers=found), parts
@@ -255,7 +237,7 @@ def _without_unknown(table: Table, fitted: Fitted, targets: dict[str, Arrays], p
         names = ", ".join(kind.columns[0] for kind in fitted.targets.values())
         fix = "name another --target, or its kind with --columns.NAME.kind"
         raise InputError(Problem(f"target {names}", "no training row has a value that can be read", fix=fix))
-    say_rows("target.unknown", "rows whose target is not usable are left out", table.named(np.flatnonzero(absent)))
+    say_rows("target.unknown", "rows with an unusable target are left out", table.named(np.flatnonzero(absent)))
     return Parts(*(part[~absent[part]] for part in (parts.train, parts.validation, parts.test)))
 
 
@@ -275,7 +257,7 @@ def _begun(work: Work, plan: Plan, module: torch.nn.Module | None) -> Network:
     network = assemble(work.recipe, work.fitted, module, bare=bool(start))
     if held is not None:
         if work.family.digest not in (None, held.digest):
-            what = "is another checkpoint than the one that this run was begun with"
+            what = "is not the checkpoint this run was started from"
             raise InputError(Problem(str(held.path), what, fix="put the first one back, or begin a new run"))
         checkpoint_start.begin_with(network, held)
     elif start:
@@ -413,7 +395,7 @@ def _learning(network: Network) -> str:
 def _led(work: Work, network: Network, plan: Plan, world: World) -> None:
     """Train what is new on the fixed features that `work` holds, and give it to the network that is to learn as a whole."""
     settings = work.recipe.training.model_copy(update=HEAD_FIRST)
-    say("step", "training.head", "what is new learns first, the pretrained part stays")
+    say("step", "training.head", "Training the head first; pretrained weights frozen.")
     lead, data = start_network(work, plan, None)
     score = _score(work, lead, plan)
     with quiet():
@@ -440,7 +422,7 @@ def _refitted(
     rows = work.parts.validation
     work.held.update(work.judged(network, plan, rows, write=False))
     every = work.learnt
-    text = f"trains anew for {counted(epochs, 'epoch')}, on the {counted(len(rows), 'validation row')} too"
+    text = f"refitting for {counted(epochs, 'epoch')}, with the {counted(len(rows), 'validation row')}"
     say("step", "training.refit", text, epochs=epochs, rows=len(rows))
     settings = work.recipe.training.model_copy(update={"epochs": epochs, "patience": 0})
     again, data = start_network(replace(work, parts=Parts(every, every[:0], every[:0])), plan, module)
@@ -454,7 +436,7 @@ def _score(work: Work, network: Network, plan: Plan) -> Score | None:
     if not len(rows):
         asked = work.recipe.training.metric
         more = f"; training.metric {asked} is not looked at" if asked else ""
-        say("notice", "validation.none", f"no validation rows: the weights of the lowest training loss are kept{more}")
+        say("notice", "validation.none", f"no validation rows: keeping the weights with the lowest training loss{more}")
         return None
     truths = {key: compared_later(work, key, rows) for key in work.fitted.targets}
     asked = work.recipe.training.metric
@@ -487,7 +469,7 @@ def _fixed(rows: np.ndarray, fitted: Fitted) -> np.ndarray:
     """The validation rows; of texts that are written at most JUDGED, always the same, which is said."""
     if len(rows) <= JUDGED or not any(kind.needs == "stimulus" for kind in fitted.targets.values()):
         return rows
-    text = f"the best weights are chosen by {JUDGED:,} of the {len(rows):,} validation rows, always the same"
+    text = f"the best weights are selected on a fixed sample of {JUDGED:,} of the {len(rows):,} validation rows"
     say("notice", "validation.some", text, rows=JUDGED, of=len(rows))
     return np.sort(generator(0, "judge").choice(rows, JUDGED, replace=False))
 

@@ -31,6 +31,7 @@ HELPERS = (
         "content",
         "frames",
         "lines",
+        "picture_metadata",
         "quotes",
         "records",
         "sniff",
@@ -68,7 +69,8 @@ def read(data: Any, *, settings: Read = _DEFAULT) -> Table:
         if known[name].claims(data):
             _say_unused(name, data, settings)
             table = known[name].read(data, settings)
-            return replace(table, folder=str(data.parent)) if isinstance(data, Path) else table
+            own = isinstance(data, Path) and table.folder == ""
+            return replace(table, folder=str(data.parent)) if own else table
     raise InputError(_unclaimed(data, [form for source in known.values() for form in source.FORMS]))
 
 
@@ -101,27 +103,27 @@ def _say_unused(source: str, data: Any, settings: Read) -> None:
     for name, owner in _OWN.items():
         if getattr(settings, name) is not None and owner != source:
             where = data.name if isinstance(data, Path | Address) else "data in memory"
-            say("notice", f"read.{name}", f"{where}: read.{name} is not looked at, for only {owner} sources have it")
+            say("notice", f"read.{name}", f"{where}: read.{name} is ignored: only {owner} sources use it")
 
 
 def existing(text: str) -> Path:
     """Return the path if something is there, else raise, naming the nearest name that is."""
     if text.startswith(("http://", "https://", "s3://", "hf://")):
         fix = "download it and give its path"
-        raise InputError(Problem(text, "is an address, and only local files are read", fix=fix))
+        raise InputError(Problem(text, "is a URL; only local files are read", fix=fix))
     path = Path(text).expanduser()
     try:
         there, beside = path.exists(), path.parent.is_dir()
         names = sorted(os.listdir(path.parent)) if beside and not there else []
     except PermissionError as error:
-        raise InputError(Problem(text, "may not be read by this user", fix="change its permissions")) from error
+        raise InputError(Problem(text, "is not readable by this user", fix="change its permissions")) from error
     except (OSError, ValueError) as error:  # too long a name, say: a text given where a path was meant
         raise InputError(Problem(repr(text[:60]), f"is not a path: {error}", fix="give a file's path")) from error
     if there:
         return path
     if any(mark in text for mark in "*?["):
         fix = "put the files together under one header, or give polars.read_csv('" + text + "') in Python"
-        raise InputError(Problem(text, "is a pattern, and a table is one file", fix=fix))
+        raise InputError(Problem(text, "is a pattern; a table is one file", fix=fix))
     if not beside:
         raise InputError(Problem(text, f"there is no such file, nor a folder {path.parent}", fix="check the path"))
     visible = [name for name in names if not name.startswith(".")]
@@ -145,5 +147,5 @@ def _unclaimed(data: Any, forms: list[str]) -> Problem:
         fix = "give the path of one file in it" if held else ""
         return Problem(str(data), f"no source reads this folder; {shown}", allowed=allowed, fix=fix)
     ending = "".join(data.suffixes[-2:]) if data.suffix.lower() == ".gz" else data.suffix
-    what = f"no source reads files that end in {ending}" if ending else "the name has no ending to tell its format"
+    what = f"no source reads files ending in {ending}" if ending else "the name has no extension"
     return Problem(str(data), what, allowed=allowed, fix="convert it to one of these, or name it by what it holds")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ from netwright.data.readers.content import fingerprint
 from netwright.errors import InputError, Problem
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from netwright.data.table import Table
     from netwright.recipe import Read
 
@@ -37,7 +40,7 @@ def read(data: Path, settings: Read) -> Table:
     """
     import polars as pl
 
-    from netwright.data.readers.frames import finished
+    from netwright.data.readers.frames import finished, stored
     from netwright.data.table import Table
 
     content = fingerprint(data)
@@ -46,11 +49,31 @@ def read(data: Path, settings: Read) -> Table:
     if not mark:
         raise InputError(Problem(data.name, "the file is empty", fix="write or download it again"))
     if mark.startswith(_FEATHER_1):
-        raise InputError(Problem(data.name, "is Feather 1, which is no longer read", fix="write it as Feather 2"))
+        raise InputError(Problem(data.name, "is Feather 1, which is not supported", fix="write it as Feather 2"))
     try:
         with data.open("rb") as stream:  # a stream, for in a path polars would take * and ? as patterns
             frame = pl.read_ipc(stream) if mark == _FILE else pl.read_ipc_stream(stream)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        what = "is not a whole Arrow file: " + str(error).partition("\n")[0]
+        what = "is not a complete Arrow file: " + str(error).partition("\n")[0]
         raise InputError(Problem(data.name, what, fix="write or download it again")) from error
-    return Table.of(finished(frame, name=data.name), name=data.name, fingerprint=content)
+    found = finished(frame, name=data.name)
+    declared = stored(frame, found.columns, texts=True, orders=_orders(data, frame, stream=mark != _FILE))
+    return replace(Table.of(found, name=data.name, fingerprint=content), declared=declared)
+
+
+def _orders(data: Path, frame: pl.DataFrame, *, stream: bool) -> dict[str, list[Any]]:
+    """The order of categories, which polars does not keep: pyarrow, where it is there, is asked for it."""
+    import polars as pl
+
+    from netwright.data.readers.frames import arrow_orders
+
+    names = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.Categorical)]
+    try:
+        import pyarrow as pa
+    except ImportError:
+        return {}
+    if not names:
+        return {}
+    with data.open("rb") as file:
+        held = pa.ipc.open_stream(file) if stream else pa.ipc.open_file(file)
+        return arrow_orders(held.read_all().select(names))

@@ -19,7 +19,9 @@ from netwright.errors import InputError, Problem
 from netwright.events import say, say_rows
 
 if TYPE_CHECKING:
-    from netwright.data.table import Table
+    import polars as pl
+
+    from netwright.data.table import Declared, Table
     from netwright.recipe import Read
 
 FORMS = ("COCO's annotations.json, or the folder that holds it beside its images",)
@@ -100,7 +102,28 @@ def read(data: Path, settings: Read) -> Table:
         fingerprint=content.hexdigest(),
         splits=np.array(splits) if None not in splits and len(set(splits)) > 1 else None,
         name=root.resolve().name,
+        folder=".",  # the names are paths that open
+        declared=_declared(frame),
+        together=(tuple(frame.columns[1:]),),
     )
+
+
+def _declared(frame: pl.DataFrame) -> dict[str, Declared]:
+    """What the columns hold: class names are categories, whatever they look like."""
+    from netwright.data.table import Declared
+
+    kinds = {"image": "image", "caption": "text", "category": "category", "categories": "labels"}
+    classes = {
+        name: tuple(frame[name].explode().drop_nulls().unique().sort().to_list())
+        for name in ("category", "categories")
+        if name in frame.columns
+    }
+    reasons = {"image": "COCO names images", "caption": "COCO's captions are texts"}
+    return {
+        name: Declared(kinds[name], reasons.get(name, "COCO names its categories"), classes.get(name, ()))
+        for name in frame.columns
+        if name in kinds
+    }
 
 
 def _every(data: Path, root: Path, settings: Read, content: Any) -> list[Image]:
@@ -111,7 +134,9 @@ def _every(data: Path, root: Path, settings: Read, content: Any) -> list[Image]:
         found = _images(_held(to_utf8(raw, settings.encoding, name=file.name), file.name), file, root)
         paths = {image.path for image in found}
         if not known.isdisjoint(paths):
-            text = f"{file.name} is not read, because another file tells of the same images; name it to read it: {file}"
+            text = (
+                f"{file.name} is not read, because another file describes the same images; to read it, name it: {file}"
+            )
             say("choice", "read.same_images", text, file=str(file))
             continue
         content.update(raw)
@@ -196,7 +221,7 @@ def _images(held: Mapping[str, Any], file: Path, root: Path) -> list[Image]:
         say("notice", "read.crowds", f"{file.name}: {crowds:,} annotations of crowds are left out of the boxes")
     split = _split(file, root)
     if written and (bare := [name for key, name in files.items() if not captions[key]]):
-        say_rows("read.unlabelled", f"{len(bare):,} images have no caption: they have no row", bare, kind="notice")
+        say_rows("read.unlabelled", f"{len(bare):,} images have no caption and are left out", bare, kind="notice")
     return [
         Image(_path(name, file, root, split), name, split and split[0], boxes[key], captions[key])
         for key, name in files.items()
@@ -218,7 +243,7 @@ def _named(entries: list[Any], kind: str, field: str, where: str, problems: list
         if not isinstance(entry, dict) or "id" not in entry or not isinstance(entry.get(field), str):
             problems.append(Problem(f"{where}: {kind} {place}", f"has no id or no {field}"))
         elif entry["id"] in found:
-            problems.append(Problem(f"{where}: {kind} {place}", f"the id {entry['id']} stands twice"))
+            problems.append(Problem(f"{where}: {kind} {place}", f"the id {entry['id']} occurs twice"))
         else:
             found[entry["id"]] = entry[field]
     return found
@@ -277,9 +302,9 @@ def _there(images: list[Image], settings: Read, root: Path) -> list[Image]:
         fix = "put them beside the annotations or into images/" + (
             "" if len(lost) == len(images) else ", or leave these rows out with --read.bad_rows leave_out"
         )
-        raise InputError(Problem(str(root), f"{len(lost):,} of {len(images):,} images are not there: {shown}", fix=fix))
+        raise InputError(Problem(str(root), f"{len(lost):,} of {len(images):,} images are missing: {shown}", fix=fix))
     if lost:
-        say_rows("read.bad_rows", f"{len(lost):,} rows left out, because their images are not there", lost)
+        say_rows("read.bad_rows", f"{len(lost):,} rows left out, because their images are missing", lost)
     return [image for image in images if image.path.is_file()]
 
 
@@ -296,5 +321,5 @@ def _labels(images: list[Image]) -> Any:
         say_rows(
             "read.unlabelled", f"{len(bare):,} images have no annotation: their list is empty", bare, kind="notice"
         )
-    say("choice", "read.categories", "categories is a list, because not every image has just one category")
+    say("choice", "read.categories", "categories is a list, because some images have none or several")
     return pl.Series("categories", found, dtype=pl.List(pl.String))

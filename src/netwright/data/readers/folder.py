@@ -10,9 +10,11 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from netwright.data.readers import picture_metadata
 from netwright.data.readers.splits import split_of
 from netwright.data.readers.tree import LOOKED_AT, divided, files, fingerprint
-from netwright.events import say_rows
+from netwright.errors import InputError, Problem, counted
+from netwright.events import say, say_rows
 
 if TYPE_CHECKING:
     from netwright.data.table import Table
@@ -37,7 +39,8 @@ def read(data: Path, settings: Read) -> Table:
     """Read a folder of images into a table: `image` (a path that opens) and `label` (the class folder's name).
 
     The id of a row is its path within the folder, such as `cats/1.png`. Files that are no images, and images outside
-    the class folders, are left out and said. Where no sub-folder holds images there is no `label`, nor for a single image.
+    the class folders, are left out and said; so are links that lead nowhere (or refused, as `read.bad_rows` says). Metadata
+    files (`metadata.csv`, `.jsonl`, `.parquet`) tell of the images by their `file_name`, in place of class folders. Where no sub-folder holds images there is no `label`, nor for a single image.
 
     >>> import tempfile
     >>> from PIL import Image
@@ -52,16 +55,53 @@ def read(data: Path, settings: Read) -> Table:
     if not data.is_dir():
         return _table(data.parent, [(data.name,)], {}, [])
     names = sorted(files(data))
-    images = [name for name in names if _is_image(name)]
-    others = [name for name in names if not _is_image(name)]
+    images = _whole([name for name in names if _is_image(name)], data, settings)
+    told = picture_metadata.found(names)
+    table = picture_metadata.read(data, told, images, settings) if told else None
+    others = [name for name in names if not _is_image(name) and not (table and name in told)]
     if others:
-        say_rows("read.skipped", f"{data}: {len(others):,} files that are no images skipped", others, kind="notice")
-    above = 1 if divided(images, data, what="images") else 0  # how many folders stand above the class folders
+        say_rows(
+            "read.skipped", f"{data}: {len(others):,} files that are not images are skipped", others, kind="notice"
+        )
+    if table is not None:
+        return table
+    flat = _flat(images)
+    above = 1 if flat or divided(images, data, what="images") else 0  # how many folders stand above the class folders
     classed = [name for name in images if len(PurePosixPath(name).parts) > above + 1]
     _say_bare(sorted(set(images) - set(classed)), len(classed), data)
     parts = [PurePosixPath(name).parts for name in classed or images]
     splits = [split_of(part[0]) for part in parts] if above else []
+    if classed:
+        _say_empty(data, above, {part[above] for part in parts})
     return _table(data, parts, {"label": [part[above] for part in parts]} if classed else {}, splits)
+
+
+def _whole(images: list[str], data: Path, settings: Read) -> list[str]:
+    """The images that are there; links that lead nowhere are refused or left out, as the settings say."""
+    lost = [name for name in images if not (data / name).exists()]
+    if lost and (settings.bad_rows == "refuse" or len(lost) == len(images)):
+        fix = "delete these links" + ("" if len(lost) == len(images) else ", or leave them out with --read.bad_rows leave_out")  # fmt: skip
+        shown = ", ".join(lost[:5]) + (", ..." if len(lost) > 5 else "")
+        raise InputError(Problem(str(data), f"{counted(len(lost), 'link')} to images lead nowhere: {shown}", fix=fix))
+    if lost:
+        say_rows("read.bad_rows", f"{counted(len(lost), 'row')} left out, because links to images lead nowhere", lost)
+    return [name for name in images if name not in set(lost)]
+
+
+def _flat(images: list[str]) -> bool:
+    """Whether the images lie directly in folders that are all named as splits: those are no classes."""
+    parts = [PurePosixPath(name).parts for name in images]
+    return bool(parts) and all(len(part) == 2 and split_of(part[0]) for part in parts)
+
+
+def _say_empty(data: Path, above: int, classes: set[str]) -> None:
+    """Say which class folders hold no image: their class is not known."""
+    tops = [data, *(place for place in data.iterdir() if above and place.is_dir() and split_of(place.name))][above:]
+    found = {place.name for top in tops for place in top.iterdir() if place.is_dir() and not place.name.startswith(".")}
+    if empty := sorted(found - classes):
+        named = ", ".join(empty[:5]) + (", ..." if len(empty) > 5 else "")
+        text = f"{data}: no image in {counted(len(empty), 'class folder')}, which {'is' if len(empty) == 1 else 'are'} no class: {named}"
+        say("warning", "read.empty_class", text, classes=empty)
 
 
 def _table(folder: Path, parts: list[tuple[str, ...]], labels: dict[str, list[str]], splits: list[str | None]) -> Table:
@@ -69,9 +109,13 @@ def _table(folder: Path, parts: list[tuple[str, ...]], labels: dict[str, list[st
     import numpy as np
     import polars as pl
 
-    from netwright.data.table import Table
+    from netwright.data.table import Declared, Table
 
     names = tuple("/".join(part) for part in parts)
+    classes = tuple(sorted(set(labels.get("label", ()))))
+    declared = {"image": Declared("image", "it is a folder of images")}
+    if labels:
+        declared["label"] = Declared("category", "the folder names its class", classes=classes)
     return Table(
         pl.DataFrame({"image": [os.path.join(folder, *part) for part in parts], **labels}),
         names,
@@ -80,6 +124,8 @@ def _table(folder: Path, parts: list[tuple[str, ...]], labels: dict[str, list[st
         fingerprint=fingerprint(folder, list(names)),
         splits=np.array(splits) if len(set(splits)) > 1 else None,
         name=folder.resolve().name,
+        folder=".",  # the names are paths that open
+        declared=declared,
     )
 
 
@@ -90,7 +136,7 @@ def _is_image(name: str) -> bool:
 def _say_bare(images: list[str], kept: int, data: Path) -> None:
     """Say which images stand in no class folder: they are left out where others do."""
     if images and kept:
-        say_rows("read.unlabelled", f"{data}: {len(images):,} images in no class folder left out", images)
+        say_rows("read.unlabelled", f"{data}: {len(images):,} images outside the class folders are left out", images)
     elif images:
-        text = f"{data}: its images stand in no class folder, and have no label; training needs a sub-folder for each class, such as cats/1.png"
+        text = f"{data}: its images are not in class folders and have no label; training needs a sub-folder per class, such as cats/1.png"
         say_rows("read.unlabelled", text, images, kind="notice")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from netwright.data.readers.content import hasher
 from netwright.errors import InputError, Problem, counted
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from hashlib import blake2b
 
     import polars as pl
+
+    from netwright.data.table import Declared
 
 _PIECE = 1 << 16  # rows hashed in one go
 
@@ -32,7 +34,7 @@ def unique_names(names: Sequence[str], *, where: str, fix: str = "name each colu
     if twice:
         raise InputError(
             *(
-                Problem(where, f"the column name {name!r} stands at the positions {', '.join(map(str, at))}", fix=fix)
+                Problem(where, f"the column name {name!r} occurs at positions {', '.join(map(str, at))}", fix=fix)
                 for name, at in twice.items()
             )
         )
@@ -94,6 +96,49 @@ def _timed(frame: pl.DataFrame, name: str) -> pl.DataFrame:
             say("notice", "read.turned", f"{name}: {column}: {what}", column=column)
     seconds = [pl.col(c).dt.total_microseconds() / 1e6 for c in spans]
     return frame.with_columns(*seconds, *(pl.col(c).cast(pl.String) for c in hours))
+
+
+def stored(
+    frame: pl.DataFrame, names: Sequence[str], *, texts: bool, orders: Mapping[str, Sequence[Any]] | None = None
+) -> dict[str, Declared]:
+    """Return what the types of a frame, as it was read, declare of its columns, which are now called `names`.
+
+    Columns stored as categories are categories. `orders`: by column, the values of those whose order has a meaning.
+    `texts`: whether what is stored as text is meant as text, and not read as numbers.
+
+    >>> import polars as pl
+    >>> stored(pl.DataFrame({"size": pl.Series(["S"], dtype=pl.Enum(["S", "M"]))}), ["size"], texts=True)["size"].classes
+    ('S', 'M')
+    """
+    import polars as pl
+
+    from netwright.data.table import Declared
+    from netwright.kinds.values.category import text_of
+
+    out = {}
+    for name, (own, dtype) in zip(names, frame.schema.items(), strict=True):
+        order = (orders or {}).get(own, dtype.categories.to_list() if isinstance(dtype, pl.Enum) else ())
+        if len(order):
+            classes = tuple(text for value in order if (text := text_of(value)) is not None)
+            reason = "it is stored as a category whose values have an order"
+            out[name] = Declared("category", reason, classes=classes, ordered=True)
+        elif isinstance(dtype, pl.Categorical | pl.Enum):
+            out[name] = Declared("category", "it is stored as a category")
+        elif dtype == pl.Boolean:
+            out[name] = Declared("category", "it is stored as true and false")
+        elif dtype == pl.String and texts:
+            out[name] = Declared(text=True)
+    return out
+
+
+def arrow_orders(table: Any) -> dict[str, list[Any]]:
+    """Return, by column of a pyarrow table, the values of each dictionary whose order has a meaning."""
+    out = {}
+    for field in table.schema:
+        if getattr(field.type, "ordered", False):
+            chunks = table.column(field.name).unify_dictionaries().chunks
+            out[field.name] = chunks[0].dictionary.to_pylist() if chunks else []
+    return out
 
 
 def content(frame: pl.DataFrame) -> str:

@@ -66,7 +66,7 @@ def read(data: Path, settings: Read) -> Table:
     import numpy as np
     import polars as pl
 
-    from netwright.data.table import Table
+    from netwright.data.table import Declared, Table
 
     pairs = _pairs(data)
     content = hasher()
@@ -80,7 +80,9 @@ def read(data: Path, settings: Read) -> Table:
     if len(shapes) > 1:
         sizes = ["x".join(map(str, picture.shape[1:])) for picture in images]
         held = ", ".join(f"{pair.images.name} {size}" for pair, size in zip(pairs, sizes, strict=True))
-        raise InputError(Problem(str(data), f"the files hold images of unlike size: {held}", fix="read one at a time"))
+        raise InputError(
+            Problem(str(data), f"the files hold images of different sizes: {held}", fix="read one at a time")
+        )
     counts = [len(label) for label in labels]
     frame = pl.DataFrame(
         [
@@ -97,6 +99,10 @@ def read(data: Path, settings: Read) -> Table:
         fingerprint=content.hexdigest(),
         splits=np.repeat([str(pair.split) for pair in pairs], counts) if divided else None,
         name=data.resolve().name,
+        declared={
+            "image": Declared("image", "IDX files hold images"),
+            "label": Declared("category", "IDX labels are classes", tuple(map(str, frame["label"].unique().sort()))),
+        },
     )
 
 

@@ -46,8 +46,8 @@ def read(data: Path, settings: Read) -> Table:
     import numpy as np
     import polars as pl
 
-    from netwright.data.readers.frames import finished
-    from netwright.data.readers.records import column, gather, say_broken
+    from netwright.data.readers.frames import finished, stored
+    from netwright.data.readers.records import column, gather, say_broken, texts_alone
     from netwright.data.table import Table
 
     raw, fingerprint = load(data)
@@ -64,11 +64,15 @@ def read(data: Path, settings: Read) -> Table:
     rows, lines = objects(values, lines, problems)
     judge(problems, len(values), settings, data.name)
     say_broken([f"{data.name}:{line}" for line in spoilt], where=data.name)
-    frame = pl.DataFrame([column(name, held, where=data.name) for name, held in gather(rows).items()])
-    frame = finished(frame, name=data.name)
+    held = gather(rows)
+    raw = pl.DataFrame([column(name, values, where=data.name) for name, values in held.items()])
+    frame = finished(raw, name=data.name)
+    declared = stored(raw, frame.columns, texts=True)
+    mixed = {name for name, values in zip(frame.columns, held.values(), strict=True) if not texts_alone(values)}
     return Table(
-        frame, (data.name,), np.zeros(len(rows), np.int32), np.array(lines), fingerprint=fingerprint, name=data.name
-    )
+        frame, (data.name,), np.zeros(len(rows), np.int32), np.array(lines), fingerprint=fingerprint, name=data.name,
+        declared={name: known for name, known in declared.items() if not (known.text and name in mixed)},
+    )  # fmt: skip
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -194,7 +198,7 @@ def judge(problems: dict[int, str], rows: int, settings: Read, name: str) -> Non
     if problems and settings.bad_rows == "refuse":
         shown = [Problem(f"{name}:{line}", problems[line], allowed=_ALLOWED) for line in sorted(problems)[:5]]
         total = f"{len(problems):,} of {rows:,} rows cannot be read"
-        fix = "mend these lines, or leave them out with --read.bad_rows leave_out"
+        fix = "fix these lines, or leave them out with --read.bad_rows leave_out"
         raise InputError(*shown, Problem(name, total, fix=fix))
     if problems and len(problems) == rows:
         raise InputError(Problem(name, "no line holds an object", allowed=_ALLOWED))

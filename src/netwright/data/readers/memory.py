@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from netwright.errors import InputError, Problem
@@ -55,8 +56,8 @@ def read(data: Any, settings: Read) -> Table:
     >>> read((np.zeros((2, 3)), np.array([0, 1])), Read()).columns
     ['x0', 'x1', 'x2', 'y']
     """
-    from netwright.data.readers.frames import content, finished
-    from netwright.data.table import Table
+    from netwright.data.readers.frames import content, finished, stored
+    from netwright.data.table import Declared, Table
 
     if isinstance(data, tuple):
         frame = _pair(*data)
@@ -68,8 +69,52 @@ def read(data: Any, settings: Read) -> Table:
         frame = _rows(data)
     else:
         frame = _inputs(data)
-    frame = finished(frame, name=_NAME)
-    return Table.of(frame, name=_NAME, fingerprint=content(frame))
+    raw, frame = frame, finished(frame, name=_NAME)
+    # a frame's texts may come from a text file, as pandas reads it; Arrow's types are meant
+    declared = stored(raw, frame.columns, texts=_library(data) == "pyarrow", orders=_orders(data))
+    for name, own in zip(frame.columns, raw.columns, strict=True):
+        if own in _categories(data) and name not in declared:  # of numbers, which polars holds as such
+            declared[name] = Declared("category", "it is stored as a category")
+    return replace(Table.of(frame, name=_NAME, fingerprint=content(frame)), declared=declared)
+
+
+def _categories(data: Any) -> set[str]:
+    """The columns of a frame, in memory or as a part of (X, y), that are stored as categories, whatever their values."""
+    if _library(data) == "pyarrow":
+        import pyarrow as pa
+
+        return {field.name for field in getattr(data, "schema", ()) if pa.types.is_dictionary(field.type)}
+    return {name for name, sort in _pandas_types(data).items() if hasattr(sort, "categories")}
+
+
+def _orders(data: Any) -> dict[str, list[Any]]:
+    """The values of columns that are stored as categories whose order has a meaning."""
+    if _library(data) == "pyarrow" and hasattr(data, "schema"):
+        from netwright.data.readers.frames import arrow_orders
+
+        return arrow_orders(data)
+    held = {name: sort for name, sort in _pandas_types(data).items() if getattr(sort, "ordered", False)}
+    return {name: sort.categories.tolist() for name, sort in held.items() if hasattr(sort, "categories")}
+
+
+def _pandas_types(data: Any) -> dict[str, Any]:
+    """The types of a pandas frame's columns by their names here, and of series in a dict or a pair."""
+    if isinstance(data, Mapping):
+        return {str(name): values.dtype for name, values in data.items() if _library(values) == "pandas"}
+    if isinstance(data, tuple):
+        inputs, targets = data
+        own = {"y": targets.dtype} if _library(targets) == "pandas" and hasattr(targets, "dtype") else {}
+        return {**_pandas_types(inputs), **own}
+    if _library(data) != "pandas":
+        return {}
+    if not hasattr(data, "columns"):
+        return {"" if data.name is None else str(data.name): data.dtype}
+    return dict(zip(_named(data), data.dtypes, strict=True))
+
+
+def _named(data: Any) -> list[str]:
+    """The names of a pandas frame's columns; those of several levels are joined."""
+    return ["".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in data.columns]
 
 
 def _library(data: Any) -> str:
@@ -115,8 +160,10 @@ def _from_pandas(data: Any) -> pl.DataFrame:
     if isinstance(data, pd.Series):
         data = data.to_frame("" if data.name is None else str(data.name))
     elif not isinstance(data, pd.DataFrame):
-        raise InputError(Problem("data", f"a pandas {type(data).__name__} is no frame", allowed="; ".join(FORMS)))
-    names = unique_names(["".join(map(str, n)) if isinstance(n, tuple) else str(n) for n in data.columns], where=_NAME)
+        raise InputError(
+            Problem("data", f"a pandas {type(data).__name__} is not a data frame", allowed="; ".join(FORMS))
+        )
+    names = unique_names(_named(data), where=_NAME)
     out = []
     for position, name in enumerate(names):
         series = data.iloc[:, position]
@@ -140,7 +187,7 @@ def _typed(series: Any, name: str) -> pl.Series:
         series = series.sparse.to_dense()
     elif isinstance(dtype, pd.PeriodDtype):
         series = series.dt.to_timestamp()
-        say("notice", "read.turned", f"{_NAME}: {name}: periods are read as the day they begin", column=name)
+        say("notice", "read.turned", f"{_NAME}: {name}: periods are read as their first day", column=name)
     elif isinstance(held, pd.IntervalDtype):
         series = series.astype(object).map(str, na_action="ignore")
         say("notice", "read.turned", f"{_NAME}: {name}: intervals are read as text", column=name)
@@ -148,7 +195,7 @@ def _typed(series: Any, name: str) -> pl.Series:
         return pl.from_pandas(series).alias(name)
     except (TypeError, ValueError, NotImplementedError) as error:  # as pyarrow's own errors are
         allowed = "numbers, booleans, texts, dates, categories"
-        what = f"holds values of type {dtype}, which no column can hold"
+        what = f"holds values of type {dtype}, which a column cannot hold"
         raise InputError(Problem(f"{_NAME}, column {name!r}", what, allowed=allowed)) from error
 
 
@@ -174,7 +221,7 @@ def _columns(data: Mapping[Any, Any]) -> pl.DataFrame:
     lengths = {series.name: len(series) for series in out}
     if len(set(lengths.values())) > 1:
         held = ", ".join(f"{name} {count:,}" for name, count in lengths.items())
-        what = f"the columns have unlike numbers of values: {held}"
+        what = f"the columns have different numbers of values: {held}"
         raise InputError(Problem("data", what, fix="give as many to each"))
     return pl.DataFrame(out)
 
@@ -188,7 +235,7 @@ def _rows(data: list[Any]) -> pl.DataFrame:
     wrong = [position for position, row in enumerate(data, start=1) if not isinstance(row, Mapping)]
     if wrong:
         first = ", ".join(f"row {position} is a {type(data[position - 1]).__name__}" for position in wrong[:5])
-        what = f"{len(wrong):,} of {len(data):,} rows are no dicts: {first}"
+        what = f"{len(wrong):,} of {len(data):,} rows are not dicts: {first}"
         raise InputError(Problem("data", what, allowed="a dict for each row"))
     if not data:
         raise InputError(Problem("data", "the list is empty", fix="give a list with a dict for each row"))

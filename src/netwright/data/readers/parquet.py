@@ -39,12 +39,28 @@ def read(data: Path, settings: Read) -> Table:
     >>> read(path, Read()).ids()
     ['a.parquet:1', 'a.parquet:2']
     """
-    from netwright.data.readers.frames import finished
+    from netwright.data.readers.frames import finished, stored
     from netwright.data.table import Table
 
     content = fingerprint(data)
-    frame = finished(_collected(_scan(data), data), name=data.name)
-    return Table.of(frame, name=data.name, fingerprint=content)
+    raw = _collected(_scan(data), data)
+    frame = finished(raw, name=data.name)
+    declared = stored(raw, frame.columns, texts=True, orders=_orders(data, raw))
+    return replace(Table.of(frame, name=data.name, fingerprint=content), declared=declared)
+
+
+def _orders(data: Path, frame: pl.DataFrame) -> dict[str, list[Any]]:
+    """The order of categories, which polars does not keep: pyarrow, where it is there, is asked for it."""
+    import polars as pl
+
+    from netwright.data.readers.frames import arrow_orders
+
+    names = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.Categorical)]
+    try:
+        import pyarrow.parquet as pq
+    except ImportError:
+        return {}
+    return arrow_orders(pq.ParquetFile(data).read(columns=names)) if names else {}
 
 
 def stream(data: Path) -> Stream:
@@ -92,5 +108,5 @@ def _collected(scan: pl.LazyFrame, data: Path) -> pl.DataFrame:
     try:
         return scan.collect()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        what = "is not a whole Parquet file: " + str(error).partition("\n")[0]
+        what = "is not a complete Parquet file: " + str(error).partition("\n")[0]
         raise InputError(Problem(data.name, what, fix="write or download it again")) from error

@@ -67,7 +67,7 @@ def _column(name: str, values: Sequence[Any], *, where: str) -> pl.Series:
         except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
             held = ", ".join(f"{sort} ({count:,})" for sort, count in sorts.most_common(5))
             allowed = "one of texts, numbers, booleans, dates, lists and dicts of these, arrays of numbers of one shape"
-            what = f"holds values that no column can hold together: {held}"
+            what = f"holds values of types that cannot share a column: {held}"
             raise InputError(Problem(f"{where}, column {name!r}", what, allowed=allowed)) from error
     say_mixed(name, sorts, where=where)
     return pl.Series(name, [as_text(value) for value in values], dtype=pl.String)
@@ -102,8 +102,17 @@ def whole(value: Any) -> Any:
 def say_broken(ids: Sequence[str], *, where: str) -> None:
     """Say in which rows half characters are read as U+FFFD."""
     if ids:
-        text = f"{where}: half characters (lone surrogates) in {len(ids):,} rows are read as U+FFFD"
+        text = f"{where}: lone surrogates in {len(ids):,} rows are read as U+FFFD"
         say_rows("read.surrogates", text, ids)
+
+
+def texts_alone(values: Sequence[Any]) -> bool:
+    """Say whether the values are texts, and nothing that was made a text because other values stand beside it.
+
+    >>> texts_alone(["1", None]), texts_alone(["1", 2])
+    (True, False)
+    """
+    return set(map(type, values)) <= {str, type(None)}
 
 
 def sorts_of(values: Sequence[Any]) -> Counter[str]:

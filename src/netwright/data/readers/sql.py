@@ -13,8 +13,10 @@ from netwright.events import say
 if TYPE_CHECKING:
     import polars as pl
 
-    from netwright.data.table import Table
+    from netwright.data.table import Declared, Table
     from netwright.recipe import Read
+
+    Fetched = tuple[pl.DataFrame, dict[str, Declared]]  # a query's rows, and what is declared of its columns
 
 FORMS = (
     ".db .sqlite .sqlite3 (SQLite), .duckdb, and their addresses sqlite:///FILE and duckdb:///FILE",
@@ -58,20 +60,20 @@ def read(data: Path | Address, settings: Read) -> Table:
     from netwright.data.readers.frames import content, finished
     from netwright.data.table import Table
 
-    frame, name = _fetched(data, settings)
+    (frame, declared), name = _fetched(data, settings)
     if settings.query is not None and not re.search(r"\border\s+by\b", settings.query, re.IGNORECASE):
-        text = f"{name}: read.query has no ORDER BY, and a database promises no order without it: where the order"
-        say("notice", "read.order", f"{text} changes, the rows' numbers and the split do too, and --resume refuses")
+        text = f"{name}: read.query has no ORDER BY, and a database guarantees no order without it: if the order"
+        say("notice", "read.order", f"{text} changes, row ids and split change too, and --resume refuses")
     if not frame.height:
         what = "gives no row" if settings.query is not None else "has no rows"
         raise InputError(Problem("read.query" if settings.query is not None else name, what, fix="look at its WHERE"))
     frame = finished(frame, name=name)
-    table = Table.of(frame, name=name, fingerprint=content(frame))
+    table = replace(Table.of(frame, name=name, fingerprint=content(frame)), declared=declared)
     path = data if isinstance(data, Path) else None if data.scheme == "postgresql" else Path(data.file)
     return table if path is None else replace(table, folder=str(path.expanduser().parent))
 
 
-def _fetched(data: Path | Address, settings: Read) -> tuple[pl.DataFrame, str]:
+def _fetched(data: Path | Address, settings: Read) -> tuple[Fetched, str]:
     """Return the rows, and by what name their numbers are counted."""
     if isinstance(data, Address) and data.scheme == "postgresql":
         return _postgresql(data, settings)
@@ -95,7 +97,7 @@ def _sort(path: Path) -> str:
     return "sqlite"
 
 
-def _file(path: Path, scheme: str, settings: Read) -> tuple[pl.DataFrame, str]:
+def _file(path: Path, scheme: str, settings: Read) -> tuple[Fetched, str]:
     """Return the rows of a database that is a file."""
     from netwright.data.readers import sql_duckdb, sql_sqlite
 
@@ -110,12 +112,12 @@ def _file(path: Path, scheme: str, settings: Read) -> tuple[pl.DataFrame, str]:
         return sql_duckdb.fetch(opened, query, settings.missing, name=name), name
 
 
-def _postgresql(place: Address, settings: Read) -> tuple[pl.DataFrame, str]:
+def _postgresql(place: Address, settings: Read) -> tuple[Fetched, str]:
     """Return the rows of a database on a server."""
     from netwright.data.readers import sql_postgres
 
     if place.has_password:
-        text = f"the password of {place.plain} is not kept: --resume, predict and evaluate take it from PGPASSWORD"
+        text = f"the password of {place.plain} is not stored: --resume, predict and evaluate take it from PGPASSWORD"
         say("notice", "read.password", text)
     with sql_postgres.connection(place) as opened:
         table = settings.query is None and _only(*sql_postgres.tables(opened), name=place.name)

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netwright.data.readers.frames import unique_names
-from netwright.data.readers.values import to_frame
+from netwright.data.readers.values import declared, to_frame
 from netwright.errors import InputError, Problem, absent
 from netwright.events import say
 
 if TYPE_CHECKING:
     import polars as pl
 
-_ALLOWED = "one SELECT, for a source is only read"
+    from netwright.data.table import Declared
+
+_ALLOWED = "one SELECT: sources are read-only"
 _ZONED = "TIMESTAMP WITH TIME ZONE"  # needs another package, pytz, to become a Python value
 _TABLES = """SELECT table_schema, table_name, table_type <> 'BASE TABLE' FROM information_schema.tables
 WHERE table_catalog = current_database() ORDER BY ALL"""
@@ -47,8 +49,8 @@ def whole(table: str) -> str:
     return f"SELECT * FROM {'.'.join(map(_quoted, table.split('.', 1)))}"
 
 
-def fetch(opened: Any, query: str, missing: tuple[str, ...], *, name: str) -> pl.DataFrame:
-    """Return a query's rows. Raises `InputError` for what is no single SELECT, and for what DuckDB refuses."""
+def fetch(opened: Any, query: str, missing: tuple[str, ...], *, name: str) -> tuple[pl.DataFrame, dict[str, Declared]]:
+    """Return a query's rows, and what is declared of its columns. Raises `InputError` for what is no single SELECT, and for what DuckDB refuses."""
     import duckdb
 
     try:
@@ -59,18 +61,21 @@ def fetch(opened: Any, query: str, missing: tuple[str, ...], *, name: str) -> pl
         rows = opened.sql(query)
         fix = "name each once: SELECT a.id AS a_id, b.id AS b_id"
         names = unique_names(rows.columns, where="read.query", fix=fix)
+        enums = {
+            name: sort.children[0][1] for name, sort in zip(names, rows.types, strict=True) if sort.id == "enum"
+        }  # fmt: skip
         held = (rows.project(", ".join(_in_utc(rows, name))) if _ZONED in map(str, rows.types) else rows).fetchall()
     except duckdb.Error as error:
         raise InputError(Problem("read.query", f"{name} refuses it: {_first(error)}")) from error
     columns = [[row[place] for row in held] for place in range(len(names))]
-    return to_frame(names, columns, missing, where=name, texts=False)
+    return to_frame(names, columns, missing, where=name, texts=False), declared(names, columns, enums)
 
 
 def _in_utc(rows: Any, name: str) -> list[str]:
     """Return each column as an expression: times with a zone are put into UTC, and that is said."""
     zoned = [column for column, sort in zip(rows.columns, rows.types, strict=True) if str(sort) == _ZONED]
     for column in zoned:
-        say("notice", "read.zone", f"{name}: {column}: times are put into UTC", column=column)
+        say("notice", "read.zone", f"{name}: {column}: times are converted to UTC", column=column)
     quoted = {column: _quoted(column) for column in rows.columns}
     return [f"{q} AT TIME ZONE 'UTC' AS {q}" if column in zoned else q for column, q in quoted.items()]
 

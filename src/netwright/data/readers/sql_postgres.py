@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from netwright.data.readers.address import Address
 from netwright.data.readers.frames import unique_names
-from netwright.data.readers.values import to_frame
+from netwright.data.readers.values import declared, to_frame
 from netwright.errors import InputError, Problem, absent
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from netwright.data.table import Declared
 
 _SECONDS = 10  # to wait for the server
 # a large table is otherwise read from where another reader of it stands, and by several workers as they come
@@ -24,8 +26,9 @@ ORDER BY table_schema, table_name"""
 _KEY = """SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey)
 WHERE i.indrelid = %s::regclass AND i.indisprimary ORDER BY array_position(i.indkey, a.attnum)"""
 
+_ENUMS = "SELECT enumtypid, enumlabel FROM pg_enum WHERE enumtypid = ANY(%s::oid[]) ORDER BY enumtypid, enumsortorder"
 _READS = re.compile(r"^(\s|--[^\n]*\n|/\*.*?\*/|\()*(SELECT|WITH|VALUES|TABLE)\b", re.IGNORECASE | re.DOTALL)
-_ALLOWED = "one SELECT, for a source is only read"
+_ALLOWED = "one SELECT: sources are read-only"
 
 
 @contextmanager
@@ -62,8 +65,10 @@ def whole(opened: Any, table: str) -> str:
     return f"SELECT * FROM {named}" + (f" ORDER BY {', '.join(key)}" if key else "")
 
 
-def fetch(opened: Any, query: str, missing: tuple[str, ...], *, place: Address) -> pl.DataFrame:
-    """Return a query's rows. Raises `InputError` for what is no single SELECT, and for what the server refuses."""
+def fetch(
+    opened: Any, query: str, missing: tuple[str, ...], *, place: Address
+) -> tuple[pl.DataFrame, dict[str, Declared]]:
+    """Return a query's rows, and what is declared of its columns. Raises `InputError` for what is no single SELECT, and for what the server refuses."""
     import psycopg
 
     if not _READS.match(query):
@@ -78,8 +83,17 @@ def fetch(opened: Any, query: str, missing: tuple[str, ...], *, place: Address) 
         raise InputError(Problem("read.query", what, allowed=allowed)) from None
     fix = "name each once: SELECT a.id AS a_id, b.id AS b_id"
     names = unique_names([entry.name for entry in cursor.description], where="read.query", fix=fix)
+    enums = _enums(opened, dict(zip(names, (entry.type_code for entry in cursor.description), strict=True)))
     columns = [[row[number] for row in rows] for number in range(len(names))]
-    return to_frame(names, columns, missing, where=place.name, texts=False)
+    return to_frame(names, columns, missing, where=place.name, texts=False), declared(names, columns, enums)
+
+
+def _enums(opened: Any, types: dict[str, int]) -> dict[str, list[str]]:
+    """Return, by column, the values of an enumeration in their order; `types`: each column's, by its number."""
+    found: dict[int, list[str]] = {}
+    for number, label in opened.execute(_ENUMS, [list(types.values())]).fetchall():
+        found.setdefault(number, []).append(label)
+    return {name: found[number] for name, number in types.items() if number in found}
 
 
 def _quoted(name: str) -> str:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from netwright.data.readers.frames import unique_names
-from netwright.data.readers.values import to_frame
+from netwright.data.readers.values import declared, to_frame
 from netwright.errors import InputError, Problem
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from netwright.data.table import Declared
 
 _READS = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 _TABLES = "SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite@_%' ESCAPE '@' ORDER BY name"  # fmt: skip
@@ -47,15 +49,17 @@ def whole(table: str) -> str:
     return f'SELECT * FROM "{quoted}"'
 
 
-def fetch(opened: sqlite3.Connection, query: str, missing: tuple[str, ...], *, name: str) -> pl.DataFrame:
-    """Return a query's rows. Raises `InputError` for what is no single SELECT, and for what SQLite refuses."""
+def fetch(
+    opened: sqlite3.Connection, query: str, missing: tuple[str, ...], *, name: str
+) -> tuple[pl.DataFrame, dict[str, Declared]]:
+    """Return a query's rows, and what is declared of its columns. Raises `InputError` for what is no single SELECT, and for what SQLite refuses."""
     try:
         cursor = opened.execute(query)
         if cursor.description is None:
-            raise InputError(Problem("read.query", "gives no rows", allowed="one SELECT, for a source is only read"))
+            raise InputError(Problem("read.query", "gives no rows", allowed="one SELECT: sources are read-only"))
         rows = cursor.fetchall()
     except (sqlite3.Error, sqlite3.Warning) as error:
-        allowed = "one SELECT, for a source is only read"
+        allowed = "one SELECT: sources are read-only"
         denied = "not authorized" in str(error) or "one statement" in str(error)
         raise InputError(
             Problem("read.query", f"{name} refuses it: {str(error).rstrip('.')}", allowed=allowed if denied else "")
@@ -63,4 +67,4 @@ def fetch(opened: sqlite3.Connection, query: str, missing: tuple[str, ...], *, n
     fix = "name each once: SELECT a.id AS a_id, b.id AS b_id"
     names = unique_names([entry[0] for entry in cursor.description], where="read.query", fix=fix)
     columns = [[row[place] for row in rows] for place in range(len(names))]
-    return to_frame(names, columns, missing, where=name, texts=False)
+    return to_frame(names, columns, missing, where=name, texts=False), declared(names, columns, {})

@@ -70,7 +70,7 @@ def _file(data: Path, settings: Read) -> Table:
     import numpy as np
     import polars as pl
 
-    from netwright.data.table import Table
+    from netwright.data.table import Declared, Table
 
     raw, fingerprint = load(data)
     text = _lines_ended(to_utf8(raw, settings.encoding, name=data.name).decode())
@@ -84,7 +84,8 @@ def _file(data: Path, settings: Read) -> Table:
     lines = np.array([line for line, _ in parts], dtype=np.int64)
     frame = pl.DataFrame({"text": [part for _, part in parts]})
     at = np.zeros(len(parts), np.int32)
-    return Table(frame, (data.name,), at, lines, fingerprint=fingerprint, name=data.name)
+    declared = {"text": Declared("text", f"{data.name} is a text")}
+    return Table(frame, (data.name,), at, lines, fingerprint=fingerprint, name=data.name, declared=declared)
 
 
 def _lines_ended(text: str) -> str:
@@ -137,7 +138,7 @@ def _folder(data: Path, settings: Read) -> Table:
     import numpy as np
     import polars as pl
 
-    from netwright.data.table import Table
+    from netwright.data.table import Declared, Table
 
     found = sorted(files(data))
     names, splits, labels = _placed(data, [name for name in found if _is_text(name)], found)
@@ -157,14 +158,20 @@ def _folder(data: Path, settings: Read) -> Table:
         marks = None
     frame = pl.DataFrame(columns)
     at = np.array(kept, dtype=np.int32)
-    return Table(frame, tuple(names), at, lines, fingerprint=content, splits=marks, name=data.resolve().name)
+    declared = {"text": Declared("text", "it is a folder of texts")}
+    if labels:
+        classes = tuple(sorted({labels[place] for place in kept}))
+        declared["label"] = Declared("category", "the folder names its class", classes)
+    return Table(
+        frame, tuple(names), at, lines, fingerprint=content, splits=marks, name=data.resolve().name, declared=declared
+    )  # fmt: skip
 
 
 def _placed(data: Path, texts: list[str], found: list[str]) -> tuple[list[str], list[str], list[str]]:
     """Return the texts that are rows, their splits and their labels (none: no list); the files left out are said."""
     others = sorted(set(found) - set(texts))
     if others:
-        say_rows("read.skipped", f"{data}: {len(others):,} files that are no texts skipped", others, kind="notice")
+        say_rows("read.skipped", f"{data}: {len(others):,} files that are not text are skipped", others, kind="notice")
     above = 1 if divided(texts, data, what="texts") else 0
     parts = {name: PurePosixPath(name).parts for name in texts}
     inside = [name for name in texts if len(parts[name]) > above + 1]
@@ -173,10 +180,10 @@ def _placed(data: Path, texts: list[str], found: list[str]) -> tuple[list[str], 
         return texts, [], []
     outside = sorted(set(texts) - set(inside))
     if outside:
-        say_rows("read.unlabelled", f"{data}: {len(outside):,} texts in no class folder left out", outside)
+        say_rows("read.unlabelled", f"{data}: {len(outside):,} texts outside the class folders are left out", outside)
     unlabelled = [name for name in inside if parts[name][above].lower() in _UNLABELLED]
     if unlabelled and len(unlabelled) < len(inside):
-        text = f"{data}: {len(unlabelled):,} texts in folders of the unlabelled left out"
+        text = f"{data}: {len(unlabelled):,} unlabelled texts are left out"
         say_rows("read.unlabelled", text, unlabelled)
         inside = sorted(set(inside) - set(unlabelled))
     splits = [str(split_of(parts[name][0])) for name in inside] if above else []
@@ -202,13 +209,13 @@ def _read_all(data: Path, names: Iterable[str], rows: str, settings: Read) -> tu
             empty.append(name)
         out.append(_parted(text, rows)[0])
     if bad and (settings.bad_rows == "refuse" or len(bad) == len(out)):
-        fix = "mend them, name their encoding with --read.encoding, or --read.bad_rows leave_out"
+        fix = "fix them, name their encoding with --read.encoding, or --read.bad_rows leave_out"
         total = Problem(str(data), f"{len(bad):,} of {len(out):,} texts cannot be read", fix=fix)
         raise InputError(*list(bad.values())[:5], total)
     if bad:
         say_rows("read.bad_rows", f"{len(bad):,} texts left out, because they are not in the encoding", list(bad))
     if empty:
-        say_rows("read.empty", f"{len(empty):,} files hold no text", empty, kind="notice")
+        say_rows("read.empty", f"{len(empty):,} files contain no text", empty, kind="notice")
     if not any(out):
         raise InputError(Problem(str(data), "none of its files holds text", fix="give a folder with texts"))
     return out, content.hexdigest()

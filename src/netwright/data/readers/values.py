@@ -6,7 +6,7 @@ import datetime as dt
 import re
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,8 @@ from netwright.events import say
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from netwright.data.table import Declared
 
 _LARGEST = 2**63  # whole numbers from here on do not fit into 64 bits
 _NUMBER = re.compile(r"^[+-]?(0|[1-9][0-9]{0,14})(\.[0-9]+)?$")
@@ -50,8 +52,31 @@ def to_frame(
     return pl.DataFrame(out)
 
 
+def declared(
+    names: Sequence[str], columns: Sequence[Sequence[Any]], enums: Mapping[str, Sequence[str]]
+) -> dict[str, Declared]:
+    """Return what a database declares of its columns: what is stored as text is text, what is true or false a category,
+    and an enumeration (`enums`, by column) a category in its order.
+
+    >>> [known.kind for known in declared(["a", "b"], [["1", None], [True, False]], {}).values()]
+    [None, 'category']
+    """
+    from netwright.data.table import Declared
+
+    out = {}
+    for name, values in zip(names, columns, strict=True):
+        sorts = set(map(type, values)) - {type(None)}
+        if name in enums:
+            out[name] = Declared("category", "it is stored as an enumeration", classes=tuple(enums[name]), ordered=True)
+        elif sorts == {bool}:
+            out[name] = Declared("category", "it is stored as true and false")
+        elif sorts == {str}:
+            out[name] = Declared(text=True)
+    return out
+
+
 def _say_blobs(name: str, where: str) -> None:
-    text = f"{where}: {name} is left out, because it holds bytes (a blob), which no kind reads"
+    text = f"{where}: {name} is left out, because it holds bytes (a blob), which no kind can read"
     say("warning", "read.blobs", text, column=name)
 
 
@@ -77,7 +102,7 @@ def _as_numbers(name: str, values: Sequence[Any], where: str) -> Sequence[Any]:
         return values
     if not any(isinstance(value, int | float) for value in values) or not all(map(_NUMBER.match, texts)):
         return values
-    say("notice", "read.numbers", f"{where}: {len(texts):,} numbers of {name} that stand as text are read as numbers")
+    say("notice", "read.numbers", f"{where}: {len(texts):,} numbers of {name} stored as text are read as numbers")
     return [float(value) if isinstance(value, str) else value for value in values]
 
 
@@ -119,7 +144,7 @@ def _decimals(name: str, values: Sequence[Any], where: str) -> Sequence[Any]:
     known = [value for value in values if isinstance(value, Decimal)]
     whole = all(value.is_finite() and value == value.to_integral_value() for value in known)
     if whole and any(abs(value) >= _LARGEST for value in known):
-        say("choice", "read.text", f"{where}: {name} is read as text, because a number would lose its last digits")
+        say("choice", "read.text", f"{where}: {name} is read as text, because a number would lose digits")
         return [None if value is None else str(value) for value in values]
     kind = int if whole else float
     return [kind(value) if isinstance(value, Decimal) else value for value in values]
@@ -133,7 +158,7 @@ def _dates(name: str, values: Sequence[Any], sorts: set[type], where: str) -> Se
         say("warning", "read.mixed", f"{where}: {name} holds {counts}; all are read as text", column=name)
         return [None if value is None else str(value) for value in values]
     if any(isinstance(value, dt.datetime) and value.tzinfo is not None for value in values):
-        say("notice", "read.zone", f"{where}: {name}: times are put into UTC", column=name)
+        say("notice", "read.zone", f"{where}: {name}: times are converted to UTC", column=name)
         return [_utc(value) for value in values]
     return values
 

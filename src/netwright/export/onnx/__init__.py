@@ -42,12 +42,10 @@ def refuse(model: Model) -> str | None:
             written = kind.needs == "stimulus"
             what = "a text that is written token by token" if written else f"a {kind_name(kind)} target"
             other = "--to transformers or --to gguf holds it" if written else "netwright serve answers it"
-            return f"{kind.columns[0]} is {what}, which one pass through a graph does not give; {other}"
+            return f"{kind.columns[0]} is {what}, which one pass of a graph cannot give; {other}"
     for kind in model.fitted.inputs.values():
         if kind_name(kind) not in known:
-            return (
-                f"the column {kind.columns[0]} ({kind_name(kind)}) has no form in a graph; netwright serve answers it"
-            )
+            return f"the column {kind.columns[0]} ({kind_name(kind)}) cannot be exported to a graph; netwright serve answers it"
     if model.recipe.model["family"] == "module":
         return "it holds a module of your own; torch.onnx.export exports it by itself"
     return None
@@ -167,7 +165,7 @@ class Runtime:
             raise InputError(Problem(table.name, what, fix="name the run that it was made of"))
         frame = table.frame.select(names)
         named = [item["column"] for item, value in self.folder.values if value.files]
-        frame = frame.with_columns(media.absolute(frame[name], table.folder or "") for name in named)
+        frame = frame.with_columns(media.absolute(frame[name], table) for name in named)
         return frame.to_dicts()
 
     def _shown(self, target: str, found: dict[str, np.ndarray], feed: dict[str, np.ndarray]) -> Answer:

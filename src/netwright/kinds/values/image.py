@@ -16,6 +16,7 @@ import numpy as np
 from .base import Limits, Read, Value, Wrong, got
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
+WEB = ("http://", "https://", "ftp://", "file://", "s3://", "gs://", "hf://")
 _DATA = re.compile(r"data:[\w/+.-]*(;[\w=.-]+)*;base64,")
 
 
@@ -106,6 +107,15 @@ def looked_at(content: bytes, pixels: int) -> None:
         raise Wrong(f"is an image of {wide:,}×{high:,} pixels: {pixels:,} at most", 413)
 
 
+def is_address(name: str) -> bool:
+    """Whether a text is an address, which is never opened.
+
+    >>> is_address("HTTPS://example.org/1.png"), is_address("photos/1.png")
+    (True, False)
+    """
+    return name.lower().startswith(WEB)
+
+
 def opened(cell: Any) -> np.ndarray | str:
     """Return a picture as (H, W, 1 or 3) uint8, or a text that says why it cannot be read. Only a `Path` is opened."""
     from PIL import Image as Pillow
@@ -118,6 +128,8 @@ def opened(cell: Any) -> np.ndarray | str:
     if isinstance(cell, list | tuple | np.ndarray):
         array = pixels(cell)
         return array[..., None] if isinstance(array, np.ndarray) and array.ndim == 2 else array
+    if isinstance(cell, str) and is_address(cell):
+        return f"it is the address {cell[:200]}, and addresses are not opened"
     if not isinstance(cell, bytes | Path):
         return f"it is {got(cell)}, not a picture"
     try:
@@ -131,9 +143,10 @@ def opened(cell: Any) -> np.ndarray | str:
                 mode = "L" if upright.mode in ("1", "L", "LA") else "RGB"
                 array = np.asarray(_on_white(upright).convert(mode))
     except FileNotFoundError:
-        return "there is no such file"
+        assert isinstance(cell, Path)
+        return f"there is no file {cell.name} in {cell.absolute().parent}"
     except UnidentifiedImageError:
-        return "it is no image in a known format"
+        return "it is not an image in a known format"
     except (OSError, ValueError, Pillow.DecompressionBombError) as error:
         return str(error)
     return array[..., None] if array.ndim == 2 else array

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define ALONE 262144 /* weights of a map up to which one thread takes it */
-#define AHEAD 8192 /* bytes that weights are asked for ahead of their use: measured, docs/dev/log.md */
+#define AHEAD 8192 /* bytes that weights are asked for ahead of their use: measured (docs/dev/log.md) */
 
 typedef struct {
     const void *weight;    /* (O, I) */

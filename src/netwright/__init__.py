@@ -2,7 +2,7 @@
 
 >>> import netwright as nw
 >>> sorted(name for name in nw.__all__)[:3]
-['InputError', 'SamplingParams', 'Model']
+['InputError', 'Model', 'Recipe']
 """
 
 from __future__ import annotations

@@ -71,9 +71,9 @@ def absent(package: str, extra: str, *, where: str) -> InputError:
     """Return the error for what needs a package which is not installed; the extra brings it.
 
     >>> print(absent("openpyxl", "excel", where="book.xlsx"))
-    book.xlsx: the package openpyxl, which it needs, is not installed. Fix: pip install 'netwright[excel]'.
+    book.xlsx: the package openpyxl is required and not installed. Fix: pip install 'netwright[excel]'.
     """
-    what = f"the package {package}, is required and not installed"
+    what = f"the package {package} is required and not installed"
     return InputError(Problem(where, what, fix=f"pip install 'netwright[{extra}]'"))
 
 

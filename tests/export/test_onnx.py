@@ -166,7 +166,7 @@ def test_what_differs_leaves_nothing_and_names_the_rows(
 def test_folders_that_are_no_export_of_this_run(exported: Path, home: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no such folder"):
         verify(tmp_path / "no", home / "mixed")
-    with pytest.raises(InputError, match="is no export. Allowed: one that holds"):
+    with pytest.raises(InputError, match="is not an export. Allowed: one that holds"):
         verify(tmp_path, home / "mixed")
     broken = tmp_path / "broken"
     shutil.copytree(exported, broken)

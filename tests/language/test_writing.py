@@ -160,7 +160,7 @@ def test_runs_that_write_nothing_say_what_to_do(tmp_path) -> None:
         model="linear",
         output=tmp_path / "r",
     )
-    with pytest.raises(InputError, match="writes no text"):
+    with pytest.raises(InputError, match="generates no text"):
         model.generate("x")
 
 

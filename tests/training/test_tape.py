@@ -109,7 +109,7 @@ def test_the_plan_records_where_it_is_faster_and_obeys_the_recipe(monkeypatch: p
     assert not plan(record=False).record
     assert plan(record=True, steps_a_call=3).steps_a_call == 3
     own = work(MODELS["dense"], ["y"], epochs=40, optimizer="rmsprop")
-    with pytest.raises(InputError, match="plan.record: this step cannot be captured: rmsprop reads"):
+    with pytest.raises(InputError, match="plan.record: this step cannot be recorded: rmsprop reads"):
         plan(record=True)
 
 

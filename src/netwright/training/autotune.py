@@ -209,7 +209,7 @@ def _recorded(
     why = _unlike(network, data, settings, trial)
     if why is not None:
         if pinned.record:
-            raise InputError(Problem("plan.record", f"this step cannot be captured: {why}", fix="leave it out"))
+            raise InputError(Problem("plan.record", f"this step cannot be recorded: {why}", fix="leave it out"))
         reasons["record"] = why
         return plan, seconds
     own = Trial(network, data, settings, trial)

@@ -72,7 +72,7 @@ def test_a_strangers_kind_head_family_and_metric_go_every_way(home: Path, capsys
         schema = client.get("/openapi.json").json()["components"]["schemas"]["Row_run"]
         assert set(schema["properties"]) == {"here", "size"}
 
-    with pytest.raises(InputError, match="writes no text"):
+    with pytest.raises(InputError, match="generates no text"):
         run.generate("a")
     with pytest.raises(InputError, match="there is a place target, which one pass of a graph cannot give"):
         nw.export("run", to="onnx", output=home / "graph")

@@ -129,7 +129,7 @@ def add(app: FastAPI, shelf: Shelf, settings: Settings) -> None:
     async def chat(asked: Chat, request: Request) -> Response:
         served = _writes(shelf.get(asked.model))
         if not served.chats:
-            raise Refusal(400, f"{served.name} was not trained on conversations: POST /v1/completions.", code="not_chat", param="model")  # fmt: skip
+            raise Refusal(400, f"{served.name} was not trained on messages: POST /v1/completions.", code="not_chat", param="model")  # fmt: skip
         try:
             said = turns(
                 [{**turn, "role": "system"} if turn.get("role") == "developer" else turn for turn in asked.messages]

@@ -119,9 +119,7 @@ def _there(frame: pl.DataFrame, pictures: list[str], images: Sequence[str], data
     if lost and (settings.bad_rows == "refuse" or len(lost) == frame.height):
         fix = "put them there" + ("" if len(lost) == frame.height else ", or leave these rows out with --read.bad_rows leave_out")  # fmt: skip
         shown = ", ".join(lost[:5]) + (", ..." if len(lost) > 5 else "")
-        raise InputError(
-            Problem(str(data), f"{len(lost):,} of {frame.height:,} images are missing: {shown}", fix=fix)
-        )
+        raise InputError(Problem(str(data), f"{len(lost):,} of {frame.height:,} images are missing: {shown}", fix=fix))
     if lost:
         say_rows("read.bad_rows", f"{counted(len(lost), 'row')} left out, because their images are missing", lost)
         frame = frame.filter(pl.all_horizontal(pl.col(name).is_in(list(known)) for name in pictures))

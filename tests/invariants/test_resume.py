@@ -96,7 +96,7 @@ def test_data_that_has_changed_is_not_gone_on_with(tmp_path: Path, monkeypatch: 
         stop_after(patch, 2)
         with pytest.raises(Interrupted):
             train(tmp_path / "run", "lbfgs")
-    with pytest.raises(nw.InputError, match="has changed since .* was begun"):
+    with pytest.raises(nw.InputError, match="has changed since .* was started"):
         nw.train(table(41), resume=tmp_path / "run")
 
 

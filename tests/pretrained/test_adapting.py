@@ -300,7 +300,7 @@ def test_what_cannot_be_adapted_is_said(settings: dict[str, Any], said: str, tmp
 
 
 def test_maps_that_cannot_be_held_in_eight_bits_are_said(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="not held in 8 bits"):
+    with pytest.raises(InputError, match="cannot be held in 8 bits"):
         trained(tmp_path, checkpoints.folder(tmp_path / "gpt2", "gpt2"), model={"adapt": {"how": "lora", "bits": 8}})
 
 

@@ -96,10 +96,10 @@ def an_adapter(place: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (without_weights, "holds no weights"), (pickles_alone, "pickles alone"), (missing_shards, "1 of 2 parts of its weights are missing"),
+        (without_weights, "holds no weights"), (pickles_alone, "only as pickles"), (missing_shards, "1 of 2 parts of its weights are missing"),
         (another_tokenizer, "tokens up to number 899, and its embedding 300 rows"), (unknown_architecture, "no architecture 'zebra'; it brings code"),
         (changed_weights, "SHA256SUMS says"), (truncated, "damaged"), (lost_weights, "lacks 16 of its network's weights"),
-        (broken_config, "cannot be read"), (an_adapter, "an adapter alone"), (no_tokenizer, "has no tokenizer.json, and none can be made"),
+        (broken_config, "cannot be read"), (an_adapter, "contains only an adapter"), (no_tokenizer, "has no tokenizer.json, and none can be made"),
         (another_width, "not of the shapes that config.json tells"),
     ],
 )  # fmt: skip
@@ -127,7 +127,7 @@ def test_a_checkpoint_that_changed_is_not_resumed(bert: Path, tmp_path: Path) ->
     about.write_text(json.dumps({**json.loads(about.read_text()), "state": "training"}))
     (tmp_path / "run" / "model.safetensors").unlink()
     checkpoints.folder(bert, "bert", seed=1)
-    with pytest.raises(InputError, match="another checkpoint"):
+    with pytest.raises(InputError, match="is not the checkpoint this run was started from"):
         nw.train(resume=tmp_path / "run")
 
 
@@ -149,7 +149,7 @@ def test_plain_weights_are_told_by_their_names(tmp_path: Path) -> None:
         assert held.layout == name and held.sight is not None and held.sight.size == 224
         assert set(held.weights()) == set(net.state_dict())
     torch.save({"what": torch.zeros(3)}, tmp_path / "other.pth")
-    with pytest.raises(InputError, match="of no network that is known here"):
+    with pytest.raises(InputError, match="belong to no network known here"):
         pretrained.opened(tmp_path / "other.pth")
     torch.save({"a": Path}, tmp_path / "code.pth")
     with pytest.raises(InputError, match="cannot be read as bare tensors"):

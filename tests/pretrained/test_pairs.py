@@ -146,7 +146,7 @@ def test_a_pretrained_encoder_learns_pairs_whole(tmp_path: Path) -> None:
     assert run.recipe.model["adapt"]["how"] == "full"
     vector = run.embed([{"ask": "where is apple"}])["vector"].to_numpy()
     assert np.linalg.norm(vector[0]) == pytest.approx(1, abs=1e-5)
-    with pytest.raises(InputError, match="--adapt frozen leaves nothing to learn"):
+    with pytest.raises(InputError, match="--adapt frozen leaves nothing to train"):
         trained(
             pairs(60), tmp_path / "frozen", {"family": "pretrained", "start": str(start), "adapt": {"how": "frozen"}}
         )

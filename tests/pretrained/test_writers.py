@@ -110,8 +110,8 @@ def test_it_learns_and_is_kept(kind: str, how: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "settings", "said"),
     [
-        ("bert", {}, "a decoder or an encoder-decoder does"),
-        ("gpt2", {"model": {"adapt": "frozen"}}, "leaves nothing to learn"),
+        ("bert", {}, "a decoder or encoder-decoder does"),
+        ("gpt2", {"model": {"adapt": "frozen"}}, "leaves nothing to train"),
     ],
 )
 def test_what_cannot_write_is_said(kind: str, settings: dict[str, Any], said: str, tmp_path: Path) -> None:

@@ -107,17 +107,20 @@ def test_a_backward_pass_is_the_slope_of_its_forward_pass(name: str) -> None:
 
 
 @pytest.mark.compiled
+@pytest.mark.parametrize("flush", [False, True], ids=["all numbers", "tiny numbers are 0"])
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_sums_do_not_depend_on_threads_nor_on_addresses(name: str) -> None:
-    """Bit by bit: a resumed training goes on with the same weights wherever it goes on."""
+def test_sums_do_not_depend_on_threads_nor_on_addresses(name: str, flush: bool) -> None:
+    """Bit by bit: a resumed training goes on with the same weights wherever it goes on. Trainings flush tiny numbers."""
     own = OPERATIONS[name]
     *_, found = own.examples()
     before, seen = torch.get_num_threads(), []
+    torch.set_flush_denormal(flush)
     try:
         for threads, shift in ((1, 0), (2, 0), (3, 0), (1, 1), (2, 3)):
             torch.set_num_threads(threads)
             seen.append(computed(own.compiled, tuple(moved(part, shift) for part in found)))
     finally:
+        torch.set_flush_denormal(False)
         torch.set_num_threads(before)
     for other in seen[1:]:
         assert all(torch.equal(a, b) for a, b in zip(seen[0], other, strict=True))

@@ -21,8 +21,12 @@ ALWAYS void adam(float *p, const float *g, float *m, float *v, int64_t from, int
 }
 
 int EXPORT(adam)(float *p, const float *g, float *m, float *v, const rule *r, int64_t n, int64_t threads) {
+    CALLER;
 #pragma omp parallel for num_threads((int)threads) if (n > MANY)
-    for (int64_t from = 0; from < n; from += CHUNK) adam(p, g, m, v, from, from + CHUNK < n ? from + CHUNK : n, r);
+    for (int64_t from = 0; from < n; from += CHUNK) {
+        AS_CALLER;
+        adam(p, g, m, v, from, from + CHUNK < n ? from + CHUNK : n, r);
+    }
     return 0;
 }
 
@@ -30,8 +34,10 @@ int EXPORT(adam)(float *p, const float *g, float *m, float *v, const rule *r, in
    to go on with and only fall */
 int EXPORT(adam_rows)(float *p, const float *g, float *m, float *v, const int32_t *where, uint8_t *moves, const rule *r, int64_t V,
                    int64_t D, int64_t threads) {
+    CALLER;
 #pragma omp parallel for schedule(dynamic, 256) num_threads((int)threads) if (V * D > MANY)
     for (int64_t row = 0; row < V; row++) {
+        AS_CALLER;
         float *own = p + row * D;
         if (where[row] >= 0) moves[row] = 1;
         if (moves[row]) adam(own, where[row] < 0 ? NULL : g + where[row] * D, m + row * D, v + row * D, 0, D, r);

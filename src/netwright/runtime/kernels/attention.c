@@ -104,8 +104,10 @@ static float *room(int64_t values, int *lacking) {
 int EXPORT(attend)(const Laid *q, const Laid *k, const Laid *v, const Laid *mask, const Laid *y, float *p, int64_t B, int64_t H, int64_t K,
            int64_t N, int64_t P, int64_t d, int64_t causal, float scale, int64_t threads) {
     int lacking = 0;
+    CALLER;
 #pragma omp parallel num_threads((int)threads) if (B * H * N * P * d > 65536)
     {
+        AS_CALLER;
         float *turned = room(d * P + N * P, &lacking), *own = turned + d * P;
 #pragma omp for
         for (int64_t one = 0; one < B * K; one++) {
@@ -133,8 +135,10 @@ int EXPORT(attend)(const Laid *q, const Laid *k, const Laid *v, const Laid *mask
 int EXPORT(attend_back)(const Laid *g, const Laid *q, const Laid *k, const Laid *v, const float *p, const Laid *dq, const Laid *dk,
                 const Laid *dv, int64_t B, int64_t H, int64_t K, int64_t N, int64_t P, int64_t d, float scale, int64_t threads) {
     int lacking = 0;
+    CALLER;
 #pragma omp parallel num_threads((int)threads) if (B * H * N * P * d > 65536)
     {
+        AS_CALLER;
         float *turned = room(d * P + N * P, &lacking), *ds = turned + d * P;
 #pragma omp for
         for (int64_t one = 0; one < B * K; one++) {

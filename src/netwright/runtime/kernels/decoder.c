@@ -169,8 +169,10 @@ int EXPORT(decoder)(const layer *layers, const sizes *s, float *x, const float *
     float *room = malloc((size_t)(B * (wide + heads * d + hidden + F) + s->threads * each) * sizeof(float));
     if (!room) return 1;
     float *mixed = room, *seen = mixed + B * wide, *y = seen + B * heads * d, *dense = y + B * hidden, *own = dense + B * F;
+    CALLER;
 #pragma omp parallel num_threads((int)s->threads)
     {
+        AS_CALLER;
         const int64_t me = omp_get_thread_num(), all = omp_get_num_threads();
         float *normed = own + me * each, *scores = normed + B * D, *ends = scores + s->past + 1;
         for (const layer *l = layers; l < layers + s->depth; l++) {
@@ -206,8 +208,10 @@ int EXPORT(decoder)(const layer *layers, const sizes *s, float *x, const float *
 
 /* x (B, I) -> y (B, O) */
 int EXPORT(linear)(const map *m, const float *x, float *y, int64_t B, int64_t threads) {
+    CALLER;
 #pragma omp parallel num_threads((int)threads) if (m->O * m->I > ALONE)
     {
+        AS_CALLER;
         const int64_t me = omp_get_thread_num(), all = omp_get_num_threads();
         product(m, x, y, m->O, B, part(m->O, me, all), part(m->O, me + 1, all));
     }

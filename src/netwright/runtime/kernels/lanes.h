@@ -15,16 +15,28 @@
 #define omp_get_num_threads() 1
 #endif
 #if defined(__AVX512F__)
-#include <immintrin.h>
 #define W 16
 #elif defined(__AVX2__)
-#include <immintrin.h>
 #define W 8
 #else
 #define W 4
 #if defined(__ARM_NEON)
 #include <arm_neon.h>
 #endif
+#endif
+#if defined(__x86_64__) || defined(__i386__)
+#include <immintrin.h>
+#define TINY 0x8040u /* of the control register: numbers too small for a float are 0, when read and when written */
+/* what the calling thread does with such numbers, and to do the same in another thread: else a number would depend on threads */
+#define CALLER const unsigned caller = _mm_getcsr() & TINY
+#define AS_CALLER                                                    \
+    do {                                                             \
+        const unsigned own = _mm_getcsr();                           \
+        if ((own & TINY) != caller) _mm_setcsr((own & ~TINY) | caller); \
+    } while (0)
+#else
+#define CALLER
+#define AS_CALLER
 #endif
 #define JOINED(name, level) name##_##level
 #define NAMED(name, level) JOINED(name, level)

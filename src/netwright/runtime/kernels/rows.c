@@ -15,8 +15,10 @@
 /* sum = x + more (where there is more), y = w sum / sqrt(mean sum^2 + e); scale (N,) is 1 / that root */
 int EXPORT(norm)(const float *x, const float *more, const float *w, float *sums, float *y, float *scale, int64_t N, int64_t D,
                float epsilon, int64_t threads) {
+    CALLER;
 #pragma omp parallel for num_threads((int)threads) if (N * D > MANY)
     for (int64_t n = 0; n < N; n++) {
+        AS_CALLER;
         const float *a = x + n * D;
         if (more) {
             float *s = sums + n * D;
@@ -47,8 +49,10 @@ int EXPORT(norm_back)(const float *g, const float *more, const float *x, const f
     const int64_t blocks = (N + BLOCK - 1) / BLOCK;
     float *part = calloc((size_t)(blocks * D + 1), sizeof(float));
     if (!part) return 1;
+    CALLER;
 #pragma omp parallel num_threads((int)threads) if (N * D > MANY)
     {
+        AS_CALLER;
 #pragma omp for
         for (int64_t block = 0; block < blocks; block++) {
             float *own = part + block * D;
@@ -88,8 +92,10 @@ int EXPORT(norm_back)(const float *g, const float *more, const float *x, const f
    is x + bias + more with a mean of 0 and a variance of 1; scale (N,) is 1 / the deviation */
 int EXPORT(layer)(const float *x, const float *bias, const float *more, const float *w, const float *beta, float *kept, float *y,
                float *scale, int64_t N, int64_t D, float epsilon, int64_t threads) {
+    CALLER;
 #pragma omp parallel for num_threads((int)threads) if (N * D > MANY)
     for (int64_t n = 0; n < N; n++) {
+        AS_CALLER;
         const float *a = x + n * D, *b = more + n * D;
         float *out = y + n * D, *h = kept ? kept + n * D : out;
         vec sums = {0}, squares = {0};
@@ -119,8 +125,10 @@ int EXPORT(layer_back)(const float *g, const float *kept, const float *w, const 
     const int64_t blocks = (N + BLOCK - 1) / BLOCK;
     float *part = calloc((size_t)(blocks * 3 * D + 1), sizeof(float));
     if (!part) return 1;
+    CALLER;
 #pragma omp parallel num_threads((int)threads) if (N * D > MANY)
     {
+        AS_CALLER;
 #pragma omp for
         for (int64_t block = 0; block < blocks; block++) {
             float *dw = part + block * 3 * D, *db = dw + D, *ds = db + D;
@@ -153,8 +161,10 @@ int EXPORT(layer_back)(const float *g, const float *kept, const float *w, const 
 
 /* (N, 2F) gates and others -> y (N, F) = silu(gate) up */
 int EXPORT(swiglu)(const float *x, float *y, int64_t N, int64_t F, int64_t threads) {
+    CALLER;
 #pragma omp parallel for num_threads((int)threads) if (N * F > MANY)
     for (int64_t n = 0; n < N; n++) {
+        AS_CALLER;
         HALVES(x, n);
         float *out = y + n * F;
         int64_t i = 0;
@@ -166,8 +176,10 @@ int EXPORT(swiglu)(const float *x, float *y, int64_t N, int64_t F, int64_t threa
 
 /* g (N, F) -> dx (N, 2F); with s = logistic(gate): g up s (1 + gate (1 - s)), g gate s */
 int EXPORT(swiglu_back)(const float *g, const float *x, float *dx, int64_t N, int64_t F, int64_t threads) {
+    CALLER;
 #pragma omp parallel for num_threads((int)threads) if (N * F > MANY)
     for (int64_t n = 0; n < N; n++) {
+        AS_CALLER;
         HALVES(x, n);
         const float *b = g + n * F;
         float *first = dx + n * 2 * F, *second = first + F;
@@ -191,8 +203,10 @@ int EXPORT(swiglu_back)(const float *g, const float *x, float *dx, int64_t N, in
 int EXPORT(turn)(const float *x, const float *cosine, const float *sine, float *q, float *k, float *v, int64_t B, int64_t T,
                int64_t heads, int64_t keys, int64_t d, int64_t turns, int64_t threads) {
     const int64_t all = heads + 2 * keys;
+    CALLER;
 #pragma omp parallel for num_threads((int)threads) if (B * T * all * d > MANY)
     for (int64_t place = 0; place < B * T; place++) {
+        AS_CALLER;
         const int64_t b = place / T, t = place % T, angle = ((turns > 1 ? b : 0) * T + t) * (d / 2);
         for (int64_t head = 0; head < all; head++) {
             const float *from = x + (place * all + head) * d;
@@ -213,8 +227,10 @@ typedef struct {
 int EXPORT(turn_back)(const laid *dq, const laid *dk, const laid *dv, const float *cosine, const float *sine, float *dx, int64_t B,
                     int64_t T, int64_t heads, int64_t keys, int64_t d, int64_t turns, int64_t threads) {
     const int64_t all = heads + 2 * keys;
+    CALLER;
 #pragma omp parallel for num_threads((int)threads) if (B * T * all * d > MANY)
     for (int64_t place = 0; place < B * T; place++) {
+        AS_CALLER;
         const int64_t b = place / T, t = place % T, angle = ((turns > 1 ? b : 0) * T + t) * (d / 2);
         for (int64_t head = 0; head < all; head++) {
             float *to = dx + (place * all + head) * d;
@@ -230,8 +246,10 @@ int EXPORT(turn_back)(const laid *dq, const laid *dk, const laid *dv, const floa
 
 /* losses (N,) = log sum e^x - x[token], and that logarithm (N,) */
 int EXPORT(entropy)(const float *x, const int64_t *tokens, float *losses, float *logs, int64_t N, int64_t V, int64_t threads) {
+    CALLER;
 #pragma omp parallel for num_threads((int)threads) if (N * V > MANY)
     for (int64_t n = 0; n < N; n++) {
+        AS_CALLER;
         const float *a = x + n * V;
         vec highest = (vec){0} - INFINITY;
         float most = -INFINITY, all = 0;
@@ -251,8 +269,10 @@ int EXPORT(entropy)(const float *x, const int64_t *tokens, float *losses, float 
 
 /* x (N, V) becomes its gradient: g (e^(x - log) - 1 at the token) */
 int EXPORT(entropy_back)(const float *g, const int64_t *tokens, const float *logs, float *x, int64_t N, int64_t V, int64_t threads) {
+    CALLER;
 #pragma omp parallel for num_threads((int)threads) if (N * V > MANY)
     for (int64_t n = 0; n < N; n++) {
+        AS_CALLER;
         float *a = x + n * V;
         const float log = logs[n], t = g[n];
         int64_t i = 0;
@@ -266,8 +286,10 @@ int EXPORT(entropy_back)(const float *g, const int64_t *tokens, const float *log
 /* y = t times the share of a normal distribution below t, where t = x + bias (where there is one); slope (where there is room
    for it): that share + t times the density there */
 int EXPORT(gelu)(const float *x, const float *bias, float *slope, float *y, int64_t N, int64_t D, int64_t threads) {
+    CALLER;
 #pragma omp parallel for num_threads((int)threads) if (N * D > MANY)
-    for (int64_t n = 0; n < N; n++)
+    for (int64_t n = 0; n < N; n++) {
+        AS_CALLER;
         for (int64_t i = 0; i < D; i += W) {
             vec t = part_of(x + n * D, i, D), density;
             if (bias) t += part_of(bias, i, D);
@@ -275,6 +297,7 @@ int EXPORT(gelu)(const float *x, const float *bias, float *slope, float *y, int6
             if (slope) put(slope + n * D, i, D, share + t * density);
             put(y + n * D, i, D, t * share);
         }
+    }
     return 0;
 }
 
@@ -283,8 +306,10 @@ int EXPORT(gelu_back)(const float *g, const float *slope, float *dx, float *db, 
     const int64_t blocks = (N + BLOCK - 1) / BLOCK;
     float *part = calloc((size_t)(db ? blocks * D : 1), sizeof(float));
     if (!part) return 1;
+    CALLER;
 #pragma omp parallel num_threads((int)threads) if (N * D > MANY)
     {
+        AS_CALLER;
 #pragma omp for
         for (int64_t block = 0; block < blocks; block++) {
             float *own = part + block * D;

@@ -221,7 +221,7 @@ def _recorded(
         name: _timed(lambda number, do=do: do(own.part(number)), total)
         for name, do in (("not", own.step), ("recorded", tape))
     }
-    shown = f"measured per step: captured {times['recorded'] * 1e3:.2f} ms, not {times['not'] * 1e3:.2f} ms"
+    shown = f"measured per step: recorded {times['recorded'] * 1e3:.2f} ms, not {times['not'] * 1e3:.2f} ms"
     reasons["record"] = "as the recipe says" if pinned.record else shown
     if pinned.record or times["recorded"] < 0.95 * times["not"]:
         return trial, times["recorded"]

@@ -132,7 +132,7 @@ def test_help_of_train_shows_units_choices_and_the_users_own_columns(capsys):
     out = capsys.readouterr().out
     assert "--training.optimizer gradient_descent|sgd|momentum|nesterov|rmsprop|adam|adamw|muon|lbfgs" in out
     assert "--columns.NAME.SETTING VALUE" in out and "--heads.TARGET.SETTING VALUE" in out
-    assert "[mlp, recurrent, transformer]" in out and "passes through the training rows" in out
+    assert "[mlp, recurrent, transformer]" in out and "maximum number of epochs" in out
 
 
 def test_the_version(capsys):

@@ -74,6 +74,7 @@ def test_an_older_run_answers_as_it_did(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("name", INTERRUPTED)
 def test_an_older_checkpoint_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Of a table roughly: it was begun with dropout drawn in C, which is now drawn by torch."""
     expected = opened(name, tmp_path, monkeypatch)
     assert not Path("run/model.safetensors").exists()
     nw.train(resume="run")

@@ -78,7 +78,6 @@ def test_an_older_checkpoint_is_gone_on_with(tmp_path: Path, monkeypatch: pytest
     expected = opened(name, tmp_path, monkeypatch)
     assert not Path("run/model.safetensors").exists()
     nw.train(resume="run")
-    expected["within"] = 0.5  # 0.05 of a share: newer code rounds sums otherwise, and its dropout draws other masks
     alike(loaded(name, "run"), expected)
 
 

@@ -72,7 +72,7 @@ WRONG: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     ),
     "about a text that is read as a category": (
         {}, {"columns": {"tags": {"kind": "tags"}, "words": {"kind": "category"}}},
-        rf"{ABOUT}: it is not clear which text tags refers to. Allowed: there is not a text among the inputs",
+        rf"{ABOUT}: it is not clear which text tags refers to. Allowed: there is no text among the inputs",
     ),
     "several texts that fit": (
         {"copy": TEXTS}, {"columns": {"tags": "tags"}}, rf"{ABOUT}: it is not clear which text tags refers to. Allowed: words, copy",
